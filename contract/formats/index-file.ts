@@ -1,0 +1,70 @@
+import { z } from 'zod';
+import { crc32Hex, mintedId, streamName } from '../records/ids.ts';
+
+/**
+ * The index of one job's streams: JSON lines, zstd-compressed, written after the tool's verdict and before the
+ * manifest. Rows appear in the order of the stream; a reader takes what it needs and skips kinds it does not know.
+ * Short field names: a backup of 1 TB has about 105,000 chunk rows and 250,000 frame rows.
+ */
+export const indexHeadSchema = z.object({
+  t: z.literal('head'),
+  v: z.literal(1),
+  clusterId: z.string(),
+  backupId: mintedId,
+  jobId: mintedId,
+});
+
+/** One stored object: `n` counts from 0, `bytes` as stored, `crc` of the stored bytes, `version` as S3 answered (null: not versioned). */
+export const indexVolumeSchema = z.object({
+  t: z.literal('volume'),
+  stream: streamName,
+  n: z.int().min(0),
+  bytes: z.int().min(1),
+  crc: crc32Hex,
+  version: z.string().nullable(),
+});
+
+/** One frame: in volume `n` at `at`, `stored` bytes there, standing for `bytes` of the stream from `from`. */
+export const indexFrameSchema = z.object({
+  t: z.literal('frame'),
+  stream: streamName,
+  n: z.int().min(0),
+  at: z.int().min(0),
+  stored: z.int().min(1),
+  from: z.int().min(0),
+  bytes: z.int().min(1),
+});
+
+/** One piece of a file: bytes `off`…`off+bytes` of `path` lie in the stream at `from`. */
+export const indexChunkSchema = z.object({
+  t: z.literal('chunk'),
+  stream: streamName,
+  path: z.string(),
+  off: z.int().min(0),
+  bytes: z.int().min(0),
+  from: z.int().min(0),
+  crc: crc32Hex,
+});
+
+/** A file as it is after the whole stream, renames and deletions applied. */
+export const indexFileSchema = z.object({
+  t: z.literal('file'),
+  stream: streamName,
+  path: z.string(),
+  bytes: z.int().min(0),
+});
+
+export const indexRowSchema = z.discriminatedUnion('t', [
+  indexHeadSchema,
+  indexVolumeSchema,
+  indexFrameSchema,
+  indexChunkSchema,
+  indexFileSchema,
+]);
+
+export type IndexHead = z.infer<typeof indexHeadSchema>;
+export type IndexVolume = z.infer<typeof indexVolumeSchema>;
+export type IndexFrame = z.infer<typeof indexFrameSchema>;
+export type IndexChunk = z.infer<typeof indexChunkSchema>;
+export type IndexFile = z.infer<typeof indexFileSchema>;
+export type IndexRow = z.infer<typeof indexRowSchema>;

@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import { positionSchema } from '../positions/position.ts';
+import { backupPlanSchema, siteRefSchema } from '../records/backup.ts';
+import { id, instant, mintedId, sha256Hex, slotId, streamName } from '../records/ids.ts';
+import { policySchema } from '../records/policy.ts';
+import { fingerprintSchema } from './fingerprint.ts';
+
+export const manifestVersion = 1;
+
+/** What one job wrote of one stream. `index` is the key of the index file that lists its volumes, with the SHA-256 of its stored bytes. */
+export const streamSummarySchema = z.object({
+  stream: streamName,
+  jobId: mintedId,
+  codec: z.enum(['zstd', 'none']),
+  volumes: z.int().min(1),
+  bytes: z.int().min(0),
+  storedBytes: z.int().min(0),
+  frames: z.int().min(0),
+  index: z.object({ key: z.string(), bytes: z.int(), sha256: sha256Hex, version: z.string().nullable() }),
+});
+
+/** The small last object that the host writes; without it there is no backup. */
+export const manifestSchema = z.object({
+  v: z.literal(manifestVersion),
+  clusterId: id,
+  backupId: mintedId,
+  jobId: mintedId,
+  memberId: id,
+  hostId: id,
+  slot: slotId.nullable(),
+  engine: z.string(),
+  flavour: z.string(),
+  site: siteRefSchema,
+  plan: backupPlanSchema,
+  startedAt: instant,
+  committedAt: instant,
+  runnerVersion: z.string(),
+  server: z.object({
+    version: z.string(),
+    uuid: z.string(),
+    serverId: z.number(),
+    role: z.enum(['primary', 'replica', 'standalone']),
+    /** Variables without which the data cannot live again (page size, lower_case_table_names, character set, plugins, …). */
+    variables: z.record(z.string(), z.string()),
+    /** The options of the server's files as `--print-defaults` shows them, passwords removed. */
+    options: z.array(z.string()),
+  }),
+  tool: z.object({
+    name: z.string(),
+    version: z.string(),
+    arguments: z.array(z.string()),
+    exitCode: z.literal(0),
+  }),
+  /** Position of the data after prepare, with what the tool said of its LSNs. */
+  position: positionSchema.nullable(),
+  lsn: z.object({ from: z.string(), to: z.string(), last: z.string() }).nullable(),
+  streams: z.array(streamSummarySchema).min(1),
+  metrics: z.object({
+    seconds: z.number(),
+    lockSeconds: z.number(),
+    applierStoppedSeconds: z.number(),
+    bytes: z.number(),
+    storedBytes: z.number(),
+    files: z.number(),
+    tables: z.number(),
+    rows: z.number(),
+  }),
+  /** `exact`: fingerprint and backup stand at one position. `bounded`: proven only by replaying to the position of a fingerprint. */
+  comparison: z.enum(['exact', 'bounded']),
+  fingerprint: fingerprintSchema,
+  /** A second reading, taken before the tool started, where the comparison is bounded. */
+  fingerprintBefore: fingerprintSchema.optional(),
+  policy: policySchema,
+  restore: z.object({
+    /** Disk a restore needs: unpacked files and room for prepare. */
+    bytes: z.number(),
+    memoryBytes: z.number(),
+    toolVersion: z.string(),
+    /** Commands that restore this backup without holdfast. */
+    byHand: z.array(z.string()),
+    outsideDatadir: z.array(z.string()),
+  }),
+});
+
+export type StreamSummary = z.infer<typeof streamSummarySchema>;
+export type Manifest = z.infer<typeof manifestSchema>;

@@ -1,0 +1,51 @@
+/**
+ * Every key in the buckets, built here and nowhere else. Ids come validated (`records/ids.ts`), so that a
+ * name can never climb out of its prefix.
+ */
+
+const sixDigits = (n: number) => String(n).padStart(6, '0');
+
+/** Where one backup of one cluster lives. */
+export type BackupPlace = { clusterId: string; backupId: string };
+
+/** `<clusterId>/backups/<backupId>/`, with the closing slash that keeps `a` from matching `ab`. */
+export const backupPrefix = ({ clusterId, backupId }: BackupPlace) => `${clusterId}/backups/${backupId}/`;
+
+/** The n-th volume of a stream, counted from 0. */
+export const volumeKey = (place: BackupPlace, stream: string, n: number) =>
+  `${backupPrefix(place)}volumes/${stream}/${sixDigits(n)}`;
+
+/** The index that one job wrote: zstd-compressed JSON lines. */
+export const indexKey = (place: BackupPlace, jobId: string) =>
+  `${backupPrefix(place)}index/${jobId}.jsonl.zst`;
+
+/** The runner's and the tool's log of one job, redacted. */
+export const logKey = (place: BackupPlace, jobId: string) => `${backupPrefix(place)}log/${jobId}.zst`;
+
+/** The last object of a backup; without it there is no backup. */
+export const manifestKey = (place: BackupPlace) => `${backupPrefix(place)}manifest.json`;
+
+/** All backups of a cluster, for the walk of reconcile and rebuild. */
+export const backupsPrefix = (clusterId: string) => `${clusterId}/backups/`;
+
+/** `receipts/<clusterId>/<backupId>/<time>-<fact>.json`; time is that of the cause, so a second call meets its own receipt. */
+export const receiptKey = (place: BackupPlace, time: string, fact: string) =>
+  `receipts/${place.clusterId}/${place.backupId}/${time}-${fact}.json`;
+
+/** All receipts. Ids of clusters cannot be `receipts` or `registry` (`records/ids.ts`). */
+export const receiptsPrefix = (clusterId?: string) => (clusterId ? `receipts/${clusterId}/` : 'receipts/');
+
+/** A cluster or host as registered; the newest write is the truth (the bucket is versioned, the key carries the time). */
+export const registryKey = (kind: 'cluster' | 'host', id: string, time: string) =>
+  `registry/${kind}s/${id}/${time}.json`;
+export const registryPrefix = (kind: 'cluster' | 'host') => `registry/${kind}s/`;
+
+/** The list of due clusters of one slot, in the scratch bucket. */
+export const dueListKey = (policy: string, slot: string, nonce: string) =>
+  `due/${policy}/${slot}-${nonce}.jsonl`;
+
+/** Reads clusterId and backupId out of the key of a manifest; undefined when the key is not one. */
+export function placeOfManifest(key: string): BackupPlace | undefined {
+  const match = /^([a-z0-9-]{1,40})\/backups\/([A-Za-z0-9-]{1,64})\/manifest\.json$/.exec(key);
+  return match ? { clusterId: match[1]!, backupId: match[2]! } : undefined;
+}

@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import { positionSchema } from '../positions/position.ts';
+import { id, instant, mintedId, sha256Hex, slotId } from './ids.ts';
+
+/** A site as orders and records name it. */
+export const siteRefSchema = z.object({ site: id, bucket: z.string(), region: z.string() });
+
+export const backupStateSchema = z.enum([
+  'running',
+  'failed',
+  'lost',
+  'committed',
+  'verified',
+  'suspect',
+  'proven',
+  'quarantined',
+  'expiring',
+  'expired',
+]);
+
+/** What the plan decided, as the job and the manifest carry it. */
+export const backupPlanSchema = z.object({
+  method: z.enum(['physical', 'logical']),
+  level: z.enum(['full', 'incremental']),
+  /** Why this method, level and member: shown to operators. */
+  reasons: z.array(z.string()),
+  role: z.enum(['primary', 'replica', 'standalone']),
+  checkpointFirst: z.boolean(),
+  stopApplier: z.boolean(),
+  volumeBytes: z.int().min(1),
+  uploadsInFlight: z.int().min(1),
+  frameBytes: z.int().min(1),
+  expectedBytes: z.number().min(0),
+  chain: z.string(),
+  parent: z.string().nullable(),
+  timeline: z.string(),
+  deadlineSeconds: z.int(),
+});
+
+/** A backup as the catalog holds it: a fold of its receipts, or of the machine's notes while it has none. */
+export const backupRecordSchema = z.object({
+  v: z.literal(1),
+  clusterId: id,
+  backupId: mintedId,
+  jobId: mintedId,
+  execution: z.string(),
+  slot: slotId.nullable(),
+  attempt: z.int().min(1),
+  state: backupStateSchema,
+  /** One backup is recorded per slot; a second one is an extra. */
+  extra: z.boolean().default(false),
+  reasons: z.array(z.string()).default([]),
+  engine: z.string(),
+  flavour: z.string(),
+  method: z.enum(['physical', 'logical']),
+  level: z.enum(['full', 'incremental']),
+  memberId: id,
+  hostId: id,
+  site: siteRefSchema,
+  startedAt: instant,
+  committedAt: instant.optional(),
+  verifiedAt: instant.optional(),
+  provenAt: instant.optional(),
+  manifestSha256: sha256Hex.optional(),
+  manifestVersionId: z.string().optional(),
+  bytes: z.number().optional(),
+  storedBytes: z.number().optional(),
+  volumes: z.number().optional(),
+  tables: z.number().optional(),
+  rows: z.number().optional(),
+  position: positionSchema.nullable().optional(),
+  comparison: z.enum(['exact', 'bounded']).optional(),
+  serverVersion: z.string().optional(),
+  toolVersion: z.string().optional(),
+  restoreBytes: z.number().optional(),
+  error: z.object({ name: z.string(), cause: z.string() }).optional(),
+});
+
+export type SiteRef = z.infer<typeof siteRefSchema>;
+export type BackupState = z.infer<typeof backupStateSchema>;
+export type BackupPlan = z.infer<typeof backupPlanSchema>;
+export type BackupRecord = z.infer<typeof backupRecordSchema>;

@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import { id } from './ids.ts';
+
+/** Five-field cron (minute hour day month weekday), read in `zone`. */
+const cron = z
+  .string()
+  .regex(/^(\S+\s+){4}\S+$/, 'must be five fields: minute hour day-of-month month day-of-week');
+
+/** When and how to back up. Deployed as one SSM parameter; every job carries its own copy. Times are seconds unless the name says otherwise. */
+export const policySchema = z.strictObject({
+  v: z.literal(1).default(1),
+  name: id,
+  schedule: z.strictObject({
+    cron,
+    zone: z.string().min(1).default('UTC'),
+    /** How late a slot may still start; also the flexible window of the schedule. */
+    windowMinutes: z.int().min(1).max(1440).default(60),
+  }),
+  /** The automatic choice comes with the second method; until then it is named. */
+  method: z.enum(['physical']),
+  attempts: z.int().min(1).max(10).default(3),
+  keepDays: z.int().min(1).max(3650).default(35),
+  copies: z.array(id).max(5).default([]),
+  /** Flush before the tool starts, so that redo to copy is short; costs a burst of writes (`auto`: on replicas only). */
+  checkpointFirst: z.enum(['auto', 'always', 'never']).default('auto'),
+  /** Stop the replica's applier during the backup, so that the fingerprint is exact. */
+  stopApplier: z.boolean().default(true),
+  codec: z.enum(['zstd', 'none']).default('zstd'),
+  zstdLevel: z.int().min(1).max(19).default(1),
+  memoryMiB: z.int().min(192).max(16384).default(512),
+  uploadsInFlight: z.int().min(1).max(16).default(3),
+  /** 4 copy threads of the tool: one reads ahead while another waits for its disk. */
+  toolThreads: z.int().min(1).max(64).default(2),
+  stallSeconds: z.int().min(10).max(7200).default(600),
+  /** Longest time the tool may hold the lock that blocks commits. */
+  lockBudgetSeconds: z.int().min(1).max(300).default(5),
+  /** Longest time the tool may hold the locks that block DDL. */
+  ddlLockBudgetSeconds: z.int().min(1).max(86400).default(3600),
+  deadlineHours: z.int().min(1).max(47).default(24),
+  maxReplicaLagSeconds: z.int().min(0).max(864000).default(300),
+  /** A backup whose bytes leave this band around the median of the last ones is suspect (percent). */
+  bandPercent: z.int().min(1).max(100).default(50),
+  caps: z
+    .strictObject({
+      fleet: z.int().min(1).max(10000).default(200),
+      site: z.int().min(1).max(10000).default(100),
+      physicalHost: z.int().min(1).max(100).default(1),
+    })
+    .prefault({}),
+});
+
+export type Policy = z.infer<typeof policySchema>;

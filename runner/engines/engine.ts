@@ -1,0 +1,108 @@
+import type { Fingerprint } from '../../contract/formats/fingerprint.ts';
+import type { IndexRow } from '../../contract/formats/index-file.ts';
+import type { Manifest, StreamSummary } from '../../contract/formats/manifest.ts';
+import type { Position } from '../../contract/positions/position.ts';
+import type {
+  BackupOrder,
+  CheckOrder,
+  MemberInspection,
+  RestoreOrder,
+  TargetInspection,
+} from '../../contract/records/job.ts';
+import type { RunChild } from '../host/child.ts';
+
+/** One line of the job's log; facts are allow-listed values, never secrets. */
+export type Log = (message: string, facts?: Record<string, string | number | boolean | null>) => void;
+
+/** Report of where the work stands; `bytes` counts towards `expectedBytes`. Feeds beats and the stall watchdog. */
+export type ReportProgress = (phase: string, bytes?: number, expectedBytes?: number) => void;
+
+/** What every verb of an engine gets. `signal` fires on cancel, fence and deadline with a NamedError as reason. */
+export type EngineContext = {
+  /** Private directory (0700) of this job, on tmpfs where there is one; removed when the job ends. */
+  workDir: string;
+  runChild: RunChild;
+  /** Reads a secret `holdfast/<host>/<name>`. */
+  readSecret: (name: string) => Promise<string>;
+  log: Log;
+  progress: ReportProgress;
+  signal: AbortSignal;
+};
+
+/**
+ * One byte stream on its way to volumes. `write` resolves when the buffer has room again (back-pressure).
+ * `row` adds index rows of the engine (chunks, files); volumes and frames are added by the stream itself.
+ */
+export type StreamSink = {
+  write: (bytes: Buffer) => Promise<void>;
+  /** The tool has gone on to another file: a frame that holds 1 MiB or more may end here. */
+  fileBoundary: () => void;
+  row: (row: IndexRow) => void;
+  /** Resolves when everything written so far is stored, so that a lock phase starts with an empty buffer. */
+  drain: () => Promise<void>;
+  /** Bytes accepted and not yet stored. */
+  pending: () => number;
+  /** From now on writes are taken into a bounded spool on disk instead of waiting for uploads (lock phase). */
+  spool: (on: boolean) => void;
+};
+
+export type Sinks = { open: (stream: string) => StreamSink };
+
+/** What the engine knows when its tool has ended well; the runner adds ids, streams and policy to make the manifest. */
+export type BackupFacts = Pick<
+  Manifest,
+  'server' | 'tool' | 'position' | 'lsn' | 'comparison' | 'fingerprint' | 'restore'
+> & {
+  fingerprintBefore?: Fingerprint;
+  metrics: Pick<Manifest['metrics'], 'lockSeconds' | 'applierStoppedSeconds' | 'files' | 'tables' | 'rows'>;
+};
+
+export type Verdict = { complete: true } | { complete: false; reasons: string[] };
+export type PreflightOutcome = { outcome: 'ready' } | { outcome: 'refused'; name: string; cause: string };
+
+/** Reads back what was stored: the manifest's streams, whole and in order, or one file of the index. */
+export type StoredBackup = {
+  manifest: Manifest;
+  /** The stream's bytes in order, decompressed and checked against the index; ranged and parallel behind it. */
+  read: (stream: string) => AsyncIterable<Buffer>;
+  streams: StreamSummary[];
+};
+
+/** What a started, compared instance is. */
+export type RestoredInstance = {
+  socket: string;
+  port: number;
+  serverId: number;
+  position: Position | null;
+  fingerprint: Fingerprint;
+  howToReach: string;
+};
+
+/**
+ * What every engine can do. One contract suite (`test/unit/runner/engines/contract-suite.ts`) is passed by each.
+ * All verbs stop soon after `signal` fires and leave no child, lock or stopped applier behind.
+ */
+export type Engine = {
+  /** Versions of the tools found on this host, null where one is missing. */
+  tools: (context: EngineContext) => Promise<Record<string, string | null>>;
+  inspect: (
+    order: CheckOrder & { member: NonNullable<CheckOrder['member']> },
+    context: EngineContext,
+  ) => Promise<MemberInspection>;
+  inspectTarget: (
+    order: CheckOrder & { target: NonNullable<CheckOrder['target']> },
+    context: EngineContext,
+  ) => Promise<TargetInspection>;
+  preflight: (order: BackupOrder, context: EngineContext) => Promise<PreflightOutcome>;
+  backup: (order: BackupOrder, sinks: Sinks, context: EngineContext) => Promise<BackupFacts>;
+  /** Undoes what a dead runner may have left on the server (a stopped applier, a session); harmless when nothing was. */
+  sweep: (order: BackupOrder, context: EngineContext) => Promise<void>;
+  restore: {
+    /** Refuses, before anything is touched, what cannot work (`Restore.*`). */
+    preflight: (order: RestoreOrder, manifest: Manifest, context: EngineContext) => Promise<PreflightOutcome>;
+    unpack: (order: RestoreOrder, stored: StoredBackup, context: EngineContext) => Promise<void>;
+    prepare: (order: RestoreOrder, manifest: Manifest, context: EngineContext) => Promise<void>;
+    /** Renames the files into place, last the one without which the server cannot start, and starts it cut off from production. */
+    start: (order: RestoreOrder, manifest: Manifest, context: EngineContext) => Promise<RestoredInstance>;
+  };
+};

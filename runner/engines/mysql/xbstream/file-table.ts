@@ -1,0 +1,128 @@
+import type { MissedRename, StreamedFile, XbstreamFault } from './events.ts';
+
+type Refusal = { fault: XbstreamFault; detail: string };
+
+/**
+ * The files that unpacking the stream so far would leave, by path: opened, continued, ended, renamed and removed
+ * in the order of the stream. One small record per file; it refuses what `mbstream -x` and `xbstream -x` only
+ * report or silently leave out (both exit 0 for a second opening, a rename of an open file, a missing E chunk).
+ */
+export function makeFileTable() {
+  const files = new Map<string, StreamedFile>();
+  const next = new Map<string, { offset: number; seek: boolean }>();
+  const directories = new Set<string>();
+  const missedRenames: MissedRename[] = [];
+  const strays = new Set<string>();
+
+  const open = (path: string, rewrite: boolean): StreamedFile => {
+    const file = { bytes: 0, ended: false, rewrite };
+    files.set(path, file);
+    next.set(path, { offset: 0, seek: false });
+    strays.delete(path);
+    const slash = path.lastIndexOf('/');
+    if (slash > 0) directories.add(path.slice(0, slash));
+    return file;
+  };
+
+  const opened = (path: string, rewrite: boolean): StreamedFile | Refusal => {
+    const file = files.get(path);
+    if (file === undefined || (file.ended && rewrite)) return open(path, rewrite);
+    if (file.ended) return { fault: 'reopened', detail: 'the file was ended before and comes again' };
+    if (file.rewrite !== rewrite) {
+      return { fault: 'flags', detail: 'the rewrite flag changes within the file' };
+    }
+    return file;
+  };
+
+  const forget = (path: string) => {
+    files.delete(path);
+    next.delete(path);
+  };
+
+  return {
+    files,
+    strays,
+    missedRenames,
+
+    /** Bytes at `offset` up to `end` (holes included). */
+    write(path: string, offset: number, end: number, rewrite: boolean): Refusal | undefined {
+      const file = opened(path, rewrite);
+      if ('fault' in file) return file;
+      const place = next.get(path)!;
+      if (offset !== place.offset) {
+        return { fault: 'offset', detail: `expected file offset ${place.offset}, found ${offset}` };
+      }
+      place.offset = end;
+      place.seek = false;
+      file.bytes = Math.max(file.bytes, end);
+      return undefined;
+    },
+
+    /** MariaDB: the next bytes go to `offset` (the writer's tail of an Aria log). */
+    seek(path: string, offset: number): Refusal | undefined {
+      const known = files.get(path);
+      if (known === undefined || known.ended) {
+        return { fault: 'not-open', detail: 'a seek in a file that is not open' };
+      }
+      const place = next.get(path)!;
+      if (place.seek) return { fault: 'offset', detail: 'two seeks without bytes between them' };
+      place.offset = offset;
+      place.seek = true;
+      return undefined;
+    },
+
+    end(path: string): Refusal | undefined {
+      const known = files.get(path);
+      if (known?.ended) return { fault: 'reopened', detail: 'the file is ended twice' };
+      if (next.get(path)?.seek) return { fault: 'offset', detail: 'a seek without bytes after it' };
+      const file = known ?? open(path, false);
+      file.ended = true;
+      next.delete(path);
+      return undefined;
+    },
+
+    /**
+     * MariaDB. A source that is not there is no fault of the stream (an .ARM file hardly ever exists) but a
+     * question for the verdict; a target in an unknown directory is not there after `mbstream -x` either.
+     */
+    rename(path: string, newPath: string): Refusal | undefined {
+      const file = files.get(path);
+      if (file?.ended === false || files.get(newPath)?.ended === false) {
+        return { fault: 'still-open', detail: `a rename to ${newPath} while a file is open` };
+      }
+      const slash = newPath.lastIndexOf('/');
+      if (file === undefined || (slash > 0 && !directories.has(newPath.slice(0, slash)))) {
+        missedRenames.push({ path, newPath });
+        return undefined;
+      }
+      forget(path);
+      files.set(newPath, file);
+      strays.delete(newPath);
+      return undefined;
+    },
+
+    /**
+     * MariaDB: a file, a directory with all in it, or a prefix ending in `*` (the partitions of a table). What
+     * was never streamed may be removed: a table that was created and dropped meanwhile, a .frm not yet copied.
+     */
+    remove(path: string): Refusal | undefined {
+      const gone: string[] = [];
+      if (files.has(path)) gone.push(path);
+      else {
+        const prefix = path.endsWith('*') ? path.slice(0, -1) : `${path}/`;
+        for (const name of files.keys()) if (name.startsWith(prefix)) gone.push(name);
+        if (!path.endsWith('*')) directories.delete(path);
+      }
+      const open = gone.find((name) => files.get(name)?.ended === false);
+      if (open !== undefined) return { fault: 'still-open', detail: `a removal while ${open} is open` };
+      for (const name of gone) {
+        forget(name);
+        // mbstream 10.11.19 leaves what a pattern names where it is; who unpacks must remove it.
+        if (path.endsWith('*')) strays.add(name);
+      }
+      return undefined;
+    },
+  };
+}
+
+export type FileTable = ReturnType<typeof makeFileTable>;

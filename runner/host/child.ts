@@ -1,0 +1,30 @@
+/** How to run one tool. Arguments are an array; nothing passes through a shell. */
+export type ChildSpec = {
+  command: string;
+  args: string[];
+  /** Whole environment of the child; default is PATH, LANG=C and TZ=UTC only. Never secrets. */
+  env?: Record<string, string>;
+  cwd?: string;
+  /** Gets stdout in order; the child waits while the promise is pending. Without it stdout is kept in `stdout` (1 MiB at most). */
+  onStdout?: (bytes: Buffer) => void | Promise<void>;
+  /** Each line of stderr, as it comes; stderr is always drained, whatever this does. */
+  onStderrLine?: (line: string) => void;
+  stdin?: AsyncIterable<Buffer>;
+  /** Seconds without a byte on stdout, stderr or stdin until the group is killed with `Backup.Stalled`. */
+  stallSeconds?: number;
+  /** Runs the child as this operating-system user. */
+  user?: string;
+  signal?: AbortSignal;
+};
+
+export type ChildEnd = {
+  exitCode: number | null;
+  signal: NodeJS.Signals | null;
+  /** The first thing that went wrong (an abort's reason, a stall, a failing onStdout), not what followed from it. */
+  firstCause: Error | undefined;
+  stdout: string;
+  /** Last lines of stderr, 64 KiB at most. */
+  stderrTail: string[];
+};
+
+export type RunChild = (spec: ChildSpec) => Promise<ChildEnd>;
