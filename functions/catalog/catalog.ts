@@ -1,0 +1,27 @@
+import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { makeBackups } from './backup.ts';
+import { makeClusters } from './cluster.ts';
+import { makeHosts } from './host.ts';
+import { makeJobs } from './job.ts';
+import { makeLeases } from './lease.ts';
+import { makeLocks } from './lock.ts';
+import { makeOrders } from './order.ts';
+import { makePins } from './pin.ts';
+import { makeSlots } from './slot.ts';
+
+/** All record kinds over one client. Handlers take only the parts they use. */
+export function makeCatalog(deps: { client: DynamoDBDocumentClient; table: string; jobs: string }) {
+  return {
+    backups: makeBackups(deps),
+    clusters: makeClusters(deps),
+    hosts: makeHosts(deps),
+    jobs: makeJobs(deps),
+    leases: makeLeases(deps),
+    locks: makeLocks(deps),
+    orders: makeOrders(deps),
+    pins: makePins(deps),
+    slots: makeSlots(deps),
+  };
+}
+
+export type Catalog = ReturnType<typeof makeCatalog>;

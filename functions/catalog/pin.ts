@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import { id, instant, mintedId } from '../../contract/records/ids.ts';
+import { makeTable, type TableDeps } from './table.ts';
+
+const pinRecordSchema = z.object({
+  v: z.literal(1),
+  clusterId: id,
+  backupId: mintedId,
+  /** ARN of the execution that reads the backup. */
+  execution: z.string(),
+  since: instant,
+  /** The reader's claim ends here unless it renews. */
+  until: instant,
+});
+
+/** A reader's claim on a backup, with an end. */
+export type PinRecord = z.infer<typeof pinRecordSchema>;
+
+const prefix = (clusterId: string, backupId: string) => `${clusterId}#${backupId}#`;
+const key = (pin: Pick<PinRecord, 'clusterId' | 'backupId' | 'execution'>) => ({
+  pk: 'PIN',
+  sk: `${prefix(pin.clusterId, pin.backupId)}${pin.execution}`,
+});
+
+/** Pins: one record per reader and backup, so that setting, renewing and removing twice are harmless. */
+export function makePins(deps: TableDeps) {
+  const table = makeTable(deps);
+  return {
+    /** Sets or renews. */
+    async put(pin: PinRecord): Promise<void> {
+      await table.put({ ...pin, ...key(pin) });
+    },
+
+    async release(pin: Pick<PinRecord, 'clusterId' | 'backupId' | 'execution'>): Promise<void> {
+      await table.remove(key(pin));
+    },
+
+    /** Who reads this backup. */
+    async of(clusterId: string, backupId: string): Promise<PinRecord[]> {
+      const items = await table.query('PIN', { prefix: prefix(clusterId, backupId) });
+      return items.map((item) => pinRecordSchema.parse(item));
+    },
+
+    /** Every pin, for reconcile. */
+    async list(): Promise<PinRecord[]> {
+      return (await table.query('PIN')).map((item) => pinRecordSchema.parse(item));
+    },
+  };
+}
+
+export type Pins = ReturnType<typeof makePins>;
