@@ -32,14 +32,19 @@ function members(set: MysqlGtidSet): Set<string> {
   return all;
 }
 
+const without = (a: MysqlGtidSet, b: MysqlGtidSet) => {
+  const other = members(b);
+  return new Set([...members(a)].filter((transaction) => !other.has(transaction)));
+};
+
 describe('arithmetic of MySQL GTID sets', () => {
   it('agrees with sets of single transactions', () => {
     fc.assert(
       fc.property(gtidSet, gtidSet, (a, b) => {
-        expect(members(mysqlGtidUnion(a, b))).toEqual(members(a).union(members(b)));
-        expect(members(mysqlGtidSubtract(a, b))).toEqual(members(a).difference(members(b)));
-        expect(mysqlGtidContains(a, b)).toBe(members(b).isSubsetOf(members(a)));
-        expect(mysqlGtidEquals(a, b)).toBe(members(a).symmetricDifference(members(b)).size === 0);
+        expect(members(mysqlGtidUnion(a, b))).toEqual(new Set([...members(a), ...members(b)]));
+        expect(members(mysqlGtidSubtract(a, b))).toEqual(without(a, b));
+        expect(mysqlGtidContains(a, b)).toBe(without(b, a).size === 0);
+        expect(mysqlGtidEquals(a, b)).toBe(without(a, b).size + without(b, a).size === 0);
       }),
     );
   });

@@ -1,0 +1,48 @@
+import type { z } from 'zod';
+import { indexRowSchema } from '../../../../contract/formats/index-file.ts';
+import { manifestSchema } from '../../../../contract/formats/manifest.ts';
+import { receiptSchema } from '../../../../contract/formats/receipt.ts';
+import { backupRecordSchema } from '../../../../contract/records/backup.ts';
+import { brokerAnswerSchema, brokerRequestSchema } from '../../../../contract/records/broker.ts';
+import { clusterDocumentSchema, clusterRecordSchema } from '../../../../contract/records/cluster.ts';
+import { eventDetailSchemas } from '../../../../contract/records/events.ts';
+import { hostDocumentSchema, hostRecordSchema } from '../../../../contract/records/host.ts';
+import {
+  backupOrderSchema,
+  backupResultSchema,
+  checkOrderSchema,
+  checkResultSchema,
+  jobRowSchema,
+  restoreOrderSchema,
+  restoreResultSchema,
+} from '../../../../contract/records/job.ts';
+import { policySchema } from '../../../../contract/records/policy.ts';
+import { runnerSettingsSchema } from '../../../../contract/records/runner-settings.ts';
+
+/** Every format and record by the name of its example: files in `v<n>/`, code blocks in `docs/formats.md`. */
+export const formatSchemas: Readonly<Record<string, z.ZodType>> = {
+  manifest: manifestSchema,
+  index: indexRowSchema,
+  receipt: receiptSchema,
+  'cluster-document': clusterDocumentSchema,
+  cluster: clusterRecordSchema,
+  'host-document': hostDocumentSchema,
+  host: hostRecordSchema,
+  policy: policySchema,
+  backup: backupRecordSchema,
+  job: jobRowSchema,
+  'order-check': checkOrderSchema,
+  'order-backup': backupOrderSchema,
+  'order-restore': restoreOrderSchema,
+  'result-check': checkResultSchema,
+  'result-backup': backupResultSchema,
+  'result-restore': restoreResultSchema,
+  'event-backup-succeeded': eventDetailSchemas['Backup Succeeded'],
+  'event-backup-failed': eventDetailSchemas['Backup Failed'],
+  'event-backup-verified': eventDetailSchemas['Backup Verified'],
+  'event-restore-completed': eventDetailSchemas['Restore Completed'],
+  'broker-request': brokerRequestSchema,
+  'broker-answer': brokerAnswerSchema,
+  'broker-refusal': brokerAnswerSchema,
+  'runner-settings': runnerSettingsSchema,
+};
