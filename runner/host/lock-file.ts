@@ -1,0 +1,68 @@
+import { randomBytes } from 'node:crypto';
+import { linkSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { readProcess } from './process-group.ts';
+
+/**
+ * One runner per job and host (F13, F42). The file names the process with its start time, so that a lock of a dead
+ * runner, or of one before a reboot, holds nobody. Undefined where another live runner has it.
+ */
+export function takeLockFile(directory: string, jobId: string): { release: () => void } | undefined {
+  const file = join(directory, `${jobId}.lock`);
+  const own = `${process.pid} ${readProcess(process.pid)?.startTime ?? '0'}`;
+  const draft = join(directory, `${jobId}.${randomBytes(8).toString('hex')}.draft`);
+  writeFileSync(draft, own, { mode: 0o600, flag: 'wx' });
+  try {
+    // A stale lock is moved away at most once by each of two rivals; the link decides which one goes on.
+    for (let attempt = 0; attempt < 3; attempt++) {
+      try {
+        linkSync(draft, file);
+        return { release: () => releaseOwn(file, own) };
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      }
+      const holder = read(file);
+      if (holder === undefined) continue;
+      if (lives(holder)) return undefined;
+      moveAway(file, holder);
+    }
+    return undefined;
+  } finally {
+    unlinkSync(draft);
+  }
+}
+
+function read(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function lives(holder: string): boolean {
+  const [pid, startTime] = holder.split(' ');
+  return readProcess(Number(pid))?.startTime === startTime;
+}
+
+/** Takes the stale lock out of the way; puts it back where a rival's fresh one was caught instead. */
+function moveAway(file: string, stale: string): void {
+  const aside = `${file}.${randomBytes(8).toString('hex')}`;
+  try {
+    renameSync(file, aside);
+  } catch {
+    return;
+  }
+  if (read(aside) !== stale) {
+    try {
+      linkSync(aside, file);
+    } catch {
+      // A third runner has it by now; both see that in their next look.
+    }
+  }
+  rmSync(aside, { force: true });
+}
+
+function releaseOwn(file: string, own: string): void {
+  if (read(file) === own) rmSync(file, { force: true });
+}
