@@ -1,0 +1,156 @@
+/**
+ * Installs what the local target lacks, says so in one line each, and runs the given script with Node 24:
+ *   node infra/local/setup.mjs <script> [arguments]
+ * Plain JavaScript without dependencies, since it runs before `npm ci` and on any Node from 18 on.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const project = fileURLToPath(new URL('../..', import.meta.url));
+const nodeProgram = join(project, `node_modules/node-linux-${process.arch}/bin/node`);
+const venv = join(project, '.local/venv');
+const requirements = join(project, 'infra/local/emulator-requirements.txt');
+
+/** A program each that only this Debian package brings. The -core packages start no service of their own. */
+const packageOfProgram = {
+  python3: 'python3',
+  mariadbd: 'mariadb-server-core',
+  'mariadb-install-db': 'mariadb-server-core',
+  mariadb: 'mariadb-client-core',
+  'mariadb-backup': 'mariadb-backup',
+  zstd: 'zstd',
+};
+
+const programDirectories = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
+function say(line) {
+  process.stderr.write(`set-up: ${line}\n`);
+}
+
+function fail(line) {
+  say(line);
+  process.exit(1);
+}
+
+function run(command, args, environment = {}) {
+  const ended = spawnSync(command, args, {
+    cwd: project,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    maxBuffer: 64 * 1024 * 1024,
+    env: { ...process.env, ...environment },
+  });
+  const output = `${ended.stdout ?? ''}${ended.stderr ?? ''}${ended.error ?? ''}`;
+  return { ok: ended.status === 0, output: output.trim().split('\n').slice(-15).join('\n') };
+}
+
+function must(command, args, environment) {
+  const ended = run(command, args, environment);
+  if (!ended.ok) fail(`"${[command, ...args].join(' ')}" failed:\n${ended.output}`);
+}
+
+function readJson(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether node_modules holds every package of the lockfile; npm notes what it installed in its own copy. */
+function nodeModulesFitLockfile() {
+  const wanted = readJson(join(project, 'package-lock.json'))?.packages;
+  const installed = readJson(join(project, 'node_modules/.package-lock.json'))?.packages;
+  if (!wanted || !installed || !existsSync(nodeProgram)) return false;
+  return Object.entries(wanted).every(([path, { version, optional }]) => {
+    if (path === '') return true;
+    const found = installed[path];
+    return found ? found.version === version : optional === true;
+  });
+}
+
+function installNodeModules() {
+  if (nodeModulesFitLockfile()) return;
+  say('installing npm packages and Node 24 (npm ci)');
+  must('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']);
+  if (!existsSync(nodeProgram)) fail(`no Node 24 for linux ${process.arch} came with the npm packages`);
+}
+
+function isInstalled(program) {
+  return programDirectories.some((directory) => existsSync(join(directory, program)));
+}
+
+function venvFits() {
+  const mark = createHash('sha256').update(readFileSync(requirements)).digest('hex');
+  const path = join(venv, `installed-${mark}`);
+  return { fits: existsSync(path) && existsSync(join(venv, 'bin/python3')), path };
+}
+
+function installDebianPackages() {
+  const missing = new Set(
+    Object.entries(packageOfProgram)
+      .filter(([program]) => !isInstalled(program))
+      .map(([, name]) => name),
+  );
+  if (
+    !venvFits().fits &&
+    !(isInstalled('python3') && run('/usr/bin/python3', ['-c', 'import ensurepip']).ok)
+  ) {
+    missing.add('python3-venv');
+  }
+  if (missing.size === 0) return;
+  const names = [...missing];
+  if (!isInstalled('apt-get'))
+    fail(`these are missing, and there is no apt-get to install them: ${names.join(' ')}`);
+  const install = ['install', '-y', '--no-install-recommends', ...names];
+  if (process.getuid?.() !== 0) fail(`not root; run this first: sudo apt-get ${install.join(' ')}`);
+  say(`installing Debian packages: ${names.join(' ')}`);
+  const quiet = { DEBIAN_FRONTEND: 'noninteractive' };
+  const update = run('apt-get', ['update'], quiet);
+  if (!update.ok) say(`apt-get update failed, trying with the lists that are there:\n${update.output}`);
+  must('apt-get', install, quiet);
+}
+
+function createDatabaseUser() {
+  if (/^mysql:/m.test(readFileSync('/etc/passwd', 'utf8'))) return;
+  const create = ['--system', '--user-group', '--no-create-home', '--home-dir', '/nonexistent'];
+  const args = [...create, '--shell', '/usr/sbin/nologin', 'mysql'];
+  if (process.getuid?.() !== 0) fail(`not root; run this first: sudo useradd ${args.join(' ')}`);
+  say('creating the system user mysql, under which the local database servers run');
+  must('/usr/sbin/useradd', args);
+}
+
+function installEmulator() {
+  const { fits, path } = venvFits();
+  if (fits) return;
+  say('installing the AWS emulator (MiniStack) into .local/venv');
+  rmSync(venv, { recursive: true, force: true });
+  mkdirSync(dirname(venv), { recursive: true });
+  must('/usr/bin/python3', ['-m', 'venv', venv]);
+  must(join(venv, 'bin/pip'), ['install', '--quiet', '--disable-pip-version-check', '-r', requirements]);
+  writeFileSync(path, '');
+}
+
+function runScript([script, ...args]) {
+  if (!script) fail('no script to run; use npm run demo, npm run local or npm test');
+  const path = [dirname(nodeProgram), process.env.PATH ?? '', ...programDirectories].join(delimiter);
+  const child = spawn(nodeProgram, [script, ...args], {
+    cwd: project,
+    stdio: 'inherit',
+    env: { ...process.env, PATH: path },
+  });
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => child.kill(name));
+  child.on('error', (error) => fail(`cannot start ${nodeProgram}: ${error.message}`));
+  child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
+}
+
+if (process.platform !== 'linux')
+  fail(`the local target needs Linux (Debian 12 or later), this is ${process.platform}`);
+installNodeModules();
+installDebianPackages();
+createDatabaseUser();
+installEmulator();
+runScript(process.argv.slice(2));
