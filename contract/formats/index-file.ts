@@ -35,7 +35,10 @@ export const indexFrameSchema = z.object({
   bytes: z.int().min(1),
 });
 
-/** One piece of a file: bytes `off`…`off+bytes` of `path` lie in the stream at `from`. */
+/**
+ * One piece of a file: bytes `off`…`off+bytes` of `path` lie in the stream at `from`. Where there is a `sparse` map
+ * (XtraBackup), its pairs say how many bytes of the file to skip and then how many of the piece to write.
+ */
 export const indexChunkSchema = z.object({
   t: z.literal('chunk'),
   stream: streamName,
@@ -44,14 +47,20 @@ export const indexChunkSchema = z.object({
   bytes: z.int().min(0),
   from: z.int().min(0),
   crc: crc32Hex,
+  sparse: z.array(z.tuple([z.int().min(0), z.int().min(0)])).optional(),
 });
 
-/** A file as it is after the whole stream, renames and deletions applied. */
+/**
+ * A file as it is after the whole stream, renames and deletions applied. Its content is in the chunks that came as
+ * `chunks.path` and lie in the stream from `chunks.from` up to `chunks.to`, in their order (a later one wins); without
+ * `chunks`, in all chunks of its path.
+ */
 export const indexFileSchema = z.object({
   t: z.literal('file'),
   stream: streamName,
   path: z.string(),
   bytes: z.int().min(0),
+  chunks: z.object({ path: z.string(), from: z.int().min(0), to: z.int().min(0) }).optional(),
 });
 
 export const indexRowSchema = z.discriminatedUnion('t', [

@@ -46,8 +46,16 @@ export type XbstreamFault =
 /** Why a stream was refused, as a value: `streamOffset` is where the chunk at fault begins. */
 export type XbstreamFailure = { fault: XbstreamFault; streamOffset: number; path?: string; detail: string };
 
-/** A file of the stream: `bytes` is its size once written out (holes included). */
-export type StreamedFile = { bytes: number; ended: boolean; rewrite: boolean };
-
-/** A rename (MariaDB) whose source was not in the stream when it came. */
-export type MissedRename = { path: string; newPath: string };
+/**
+ * A file of the stream: `bytes` is its size once written out (holes included). Its content is in the chunks that came
+ * under the name `source` (the first one, where it was renamed) with headers in [`from`, `to`) of the stream; `to` is
+ * where its end stands, 0 until that has come.
+ */
+export type StreamedFile = {
+  bytes: number;
+  ended: boolean;
+  rewrite: boolean;
+  source: string;
+  from: number;
+  to: number;
+};

@@ -1,4 +1,4 @@
-import type { MissedRename, StreamedFile, XbstreamFault } from './events.ts';
+import type { StreamedFile, XbstreamFault } from './events.ts';
 
 type Refusal = { fault: XbstreamFault; detail: string };
 
@@ -11,22 +11,24 @@ export function makeFileTable() {
   const files = new Map<string, StreamedFile>();
   const next = new Map<string, { offset: number; seek: boolean }>();
   const directories = new Set<string>();
-  const missedRenames: MissedRename[] = [];
+  /** Renames whose source was not there, by new path; forgotten once that comes, goes or moves on. */
+  const missedRenames = new Map<string, string>();
   const strays = new Set<string>();
 
-  const open = (path: string, rewrite: boolean): StreamedFile => {
-    const file = { bytes: 0, ended: false, rewrite };
+  const open = (path: string, rewrite: boolean, from: number): StreamedFile => {
+    const file = { bytes: 0, ended: false, rewrite, source: path, from, to: 0 };
     files.set(path, file);
     next.set(path, { offset: 0, seek: false });
     strays.delete(path);
+    missedRenames.delete(path);
     const slash = path.lastIndexOf('/');
     if (slash > 0) directories.add(path.slice(0, slash));
     return file;
   };
 
-  const opened = (path: string, rewrite: boolean): StreamedFile | Refusal => {
+  const opened = (path: string, rewrite: boolean, from: number): StreamedFile | Refusal => {
     const file = files.get(path);
-    if (file === undefined || (file.ended && rewrite)) return open(path, rewrite);
+    if (file === undefined || (file.ended && rewrite)) return open(path, rewrite, from);
     if (file.ended) return { fault: 'reopened', detail: 'the file was ended before and comes again' };
     if (file.rewrite !== rewrite) {
       return { fault: 'flags', detail: 'the rewrite flag changes within the file' };
@@ -44,9 +46,15 @@ export function makeFileTable() {
     strays,
     missedRenames,
 
-    /** Bytes at `offset` up to `end` (holes included). */
-    write(path: string, offset: number, end: number, rewrite: boolean): Refusal | undefined {
-      const file = opened(path, rewrite);
+    /** Bytes at `offset` up to `end` (holes included), from a chunk whose header is at `headerOffset`. */
+    write(
+      path: string,
+      offset: number,
+      end: number,
+      rewrite: boolean,
+      headerOffset: number,
+    ): Refusal | undefined {
+      const file = opened(path, rewrite, headerOffset);
       if ('fault' in file) return file;
       const place = next.get(path)!;
       if (offset !== place.offset) {
@@ -71,19 +79,20 @@ export function makeFileTable() {
       return undefined;
     },
 
-    end(path: string): Refusal | undefined {
+    end(path: string, headerOffset: number): Refusal | undefined {
       const known = files.get(path);
       if (known?.ended) return { fault: 'reopened', detail: 'the file is ended twice' };
       if (next.get(path)?.seek) return { fault: 'offset', detail: 'a seek without bytes after it' };
-      const file = known ?? open(path, false);
+      const file = known ?? open(path, false, headerOffset);
       file.ended = true;
+      file.to = headerOffset;
       next.delete(path);
       return undefined;
     },
 
     /**
-     * MariaDB. A source that is not there is no fault of the stream (an .ARM file hardly ever exists) but a
-     * question for the verdict; a target in an unknown directory is not there after `mbstream -x` either.
+     * MariaDB. A source that is not there is no fault of the stream but a question for the verdict (but
+     * for .ARM, which a table of ARCHIVE has only while it is optimised); a target in an unknown directory is not there after `mbstream -x` either.
      */
     rename(path: string, newPath: string): Refusal | undefined {
       const file = files.get(path);
@@ -92,11 +101,14 @@ export function makeFileTable() {
       }
       const slash = newPath.lastIndexOf('/');
       if (file === undefined || (slash > 0 && !directories.has(newPath.slice(0, slash)))) {
-        missedRenames.push({ path, newPath });
+        if (path.endsWith('.ARM')) return undefined;
+        missedRenames.delete(path);
+        missedRenames.set(newPath, path);
         return undefined;
       }
       forget(path);
       files.set(newPath, file);
+      missedRenames.delete(newPath);
       strays.delete(newPath);
       return undefined;
     },
@@ -106,19 +118,22 @@ export function makeFileTable() {
      * was never streamed may be removed: a table that was created and dropped meanwhile, a .frm not yet copied.
      */
     remove(path: string): Refusal | undefined {
+      const pattern = path.endsWith('*');
       const gone: string[] = [];
+      missedRenames.delete(path);
       if (files.has(path)) gone.push(path);
-      else {
-        const prefix = path.endsWith('*') ? path.slice(0, -1) : `${path}/`;
+      else if (pattern || directories.has(path)) {
+        const prefix = pattern ? path.slice(0, -1) : `${path}/`;
         for (const name of files.keys()) if (name.startsWith(prefix)) gone.push(name);
-        if (!path.endsWith('*')) directories.delete(path);
+        for (const name of missedRenames.keys()) if (name.startsWith(prefix)) missedRenames.delete(name);
       }
       const open = gone.find((name) => files.get(name)?.ended === false);
       if (open !== undefined) return { fault: 'still-open', detail: `a removal while ${open} is open` };
+      directories.delete(path);
       for (const name of gone) {
         forget(name);
         // mbstream 10.11.19 leaves what a pattern names where it is; who unpacks must remove it.
-        if (path.endsWith('*')) strays.add(name);
+        if (pattern) strays.add(name);
       }
       return undefined;
     },

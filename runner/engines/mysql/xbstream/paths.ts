@@ -16,7 +16,8 @@ export function decodePath(bytes: Uint8Array): { path: string } | { detail: stri
   }
   if (path === '') return { detail: 'the path is empty' };
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  if (/[\u0000-\u001f\u007f\\]/.test(path)) return { detail: 'the path has a control character or a backslash' };
+  if (/[\u0000-\u001f\u007f\\]/.test(path))
+    return { detail: 'the path has a control character or a backslash' };
   if (path.startsWith('/')) return { detail: 'the path is absolute' };
   for (const segment of path.split('/')) {
     if (segment === '') return { detail: 'the path has an empty segment' };

@@ -1,0 +1,323 @@
+import { crc32 } from 'node:zlib';
+import type {
+  SparseRun,
+  StreamedFile,
+  XbstreamEvent,
+  XbstreamFailure,
+  XbstreamFault,
+  XbstreamFlavour,
+} from './events.ts';
+import { makeFileTable } from './file-table.ts';
+import { makeKeptContent } from './kept-content.ts';
+import { decodePath, pathLimit } from './paths.ts';
+
+const magic = Buffer.from('XBSTCK01', 'latin1');
+const fixedLength = 14;
+const rewriteFlag = 0x02;
+
+/**
+ * Entries of a sparse map: a chunk is one read buffer, 10 MiB by default, and a map entry covers at least one
+ * compressed page of 1 KiB, so 65,536 entries (512 KiB) are enough for read buffers of 64 MiB.
+ */
+export const sparseMapLimit = 65_536;
+
+/** The most bytes a parser holds back, by flavour: one header, and for Percona one sparse map. */
+export const bufferedLimit: Readonly<Record<XbstreamFlavour, number>> = {
+  mariadb: pathLimit,
+  percona: sparseMapLimit * 8,
+};
+
+/** What a parser knows; `files` and the others are its own live maps, to be read once the stream has ended. */
+export type XbstreamState = {
+  flavour: XbstreamFlavour;
+  failure: XbstreamFailure | undefined;
+  streamBytes: number;
+  /** The stream stands within a chunk: no legal end. */
+  midChunk: boolean;
+  files: ReadonlyMap<string, Readonly<StreamedFile>>;
+  /** MariaDB: renames whose file was not in the stream, new path to old; it is missing unless it came later. */
+  missedRenames: ReadonlyMap<string, string>;
+  /** Files that a removal by pattern named; mbstream may leave them, so they must be removed after unpacking. */
+  strays: ReadonlySet<string>;
+  /** Content of metadata and .ren files, as far as it was small. */
+  content: (path: string) => Buffer | undefined;
+  bufferedBytes: number;
+};
+
+export type XbstreamParser = {
+  /** Takes the next bytes of the stream, split anywhere. Says the failure, if there is one, ever after. */
+  push: (bytes: Buffer) => XbstreamFailure | undefined;
+  state: () => XbstreamState;
+};
+
+type Chunk = {
+  path: string;
+  length: number;
+  fileOffset: number;
+  crc32: number;
+  streamOffset: number;
+  rewrite: boolean;
+  end: number;
+  sparse?: SparseRun[];
+};
+
+/**
+ * Parses xbstream (Percona XtraBackup) or mbstream (mariadb-backup) while it streams. All integers are little
+ * endian; every chunk begins with "XBSTCK01", flags u8, type u8, path length u32, path. Then:
+ *
+ *     'P' payload        length u64, file offset u64, crc32 u32, payload
+ *     'S' Percona sparse map entries u32, length u64, file offset u64, crc32 u32, entries x (skip u32, write u32), payload
+ *     'S' MariaDB seek   new file offset u64
+ *     'E' end of file, 'D' MariaDB remove    nothing
+ *     'R' MariaDB rename new path length u32, new path
+ *
+ * Sources: xbstream.h, xbstream_read.cc and xbstream_write.cc of both projects, and streams of mariadb-backup
+ * 10.11. There is no header, trailer or file size: whether the stream is complete is for `verdict` to say.
+ * Memory: one header (and one sparse map), the file table, and the small files of `kept-content`; payloads are
+ * checksummed in place. Unknown types and flags are refused, also those marked as ignorable, because nobody
+ * writes them today and they would carry what we do not understand.
+ */
+export function makeXbstreamParser(
+  flavour: XbstreamFlavour,
+  onEvent: (event: XbstreamEvent) => void = () => {},
+): XbstreamParser {
+  const table = makeFileTable();
+  const kept = makeKeptContent();
+
+  let failure: XbstreamFailure | undefined;
+  let streamBytes = 0;
+  let headerOffset = 0;
+  let midChunk = false;
+
+  /** Where a field that came in pieces is put together; `held` bytes of it are there. */
+  let pending: Buffer | undefined;
+  let held = 0;
+
+  let need = fixedLength;
+  let onField: (field: Buffer) => void = onFixed;
+
+  let flags = 0;
+  let type = '';
+  let path = '';
+  let chunk: Chunk | undefined;
+  let left = 0;
+  let crc = 0;
+  let keeping = false;
+
+  function fail(fault: XbstreamFault, detail: string, at: string | undefined = path || undefined) {
+    failure ??= {
+      fault,
+      streamOffset: headerOffset,
+      detail,
+      ...(at === undefined ? {} : { path: at }),
+    };
+    pending = undefined;
+    held = 0;
+  }
+
+  function expect(bytes: number, next: (field: Buffer) => void) {
+    need = bytes;
+    onField = next;
+  }
+
+  function nextChunk() {
+    midChunk = false;
+    chunk = undefined;
+    path = '';
+    expect(fixedLength, onFixed);
+  }
+
+  function onFixed(field: Buffer) {
+    if (!field.subarray(0, magic.length).equals(magic)) {
+      return fail('magic', `expected XBSTCK01, found ${field.toString('hex', 0, magic.length)}`);
+    }
+    flags = field.readUInt8(8);
+    type = String.fromCharCode(field.readUInt8(9));
+    if (!(flavour === 'mariadb' ? 'PESRD' : 'PES').includes(type)) {
+      return fail('type', `unknown chunk type 0x${field.readUInt8(9).toString(16)} for ${flavour}`);
+    }
+    const known = flags === 0 || (flavour === 'mariadb' && type === 'P' && flags === rewriteFlag);
+    if (!known) return fail('flags', `unknown flags 0x${flags.toString(16)} in a '${type}' chunk`);
+    expectPath(field.readUInt32LE(10), onPath);
+  }
+
+  function expectPath(length: number, next: (field: Buffer) => void) {
+    if (length === 0 || length >= pathLimit) {
+      return fail('path-length', `a path of ${length} bytes; 1 to ${pathLimit - 1} are allowed`);
+    }
+    expect(length, next);
+  }
+
+  function onPath(field: Buffer) {
+    const decoded = decodePath(field);
+    if ('detail' in decoded) return fail('path', decoded.detail, field.toString('latin1'));
+    path = decoded.path;
+    if (path.includes('*') && type !== 'D') return fail('path', 'the path has a * outside of a removal');
+    if (type === 'P') return expect(20, onPayloadHeader);
+    if (type === 'S') return flavour === 'mariadb' ? expect(8, onSeek) : expect(24, onSparseHeader);
+    if (type === 'R') return expect(4, (size) => expectPath(size.readUInt32LE(0), onNewPath));
+    const refusal = type === 'E' ? table.end(path, headerOffset) : table.remove(path);
+    if (refusal !== undefined) return fail(refusal.fault, refusal.detail);
+    const event = { kind: type === 'E' ? 'end' : 'remove', path, headerOffset } as const;
+    if (type === 'D') kept.drop(path);
+    nextChunk();
+    onEvent(event);
+  }
+
+  function onNewPath(field: Buffer) {
+    const decoded = decodePath(field);
+    if ('detail' in decoded) return fail('path', decoded.detail, field.toString('latin1'));
+    if (decoded.path.includes('*'))
+      return fail('path', 'the path has a * outside of a removal', decoded.path);
+    const refusal = table.rename(path, decoded.path);
+    if (refusal !== undefined) return fail(refusal.fault, refusal.detail);
+    kept.drop(path);
+    kept.drop(decoded.path);
+    const event = { kind: 'rename', path, newPath: decoded.path, headerOffset } as const;
+    nextChunk();
+    onEvent(event);
+  }
+
+  function onSeek(field: Buffer) {
+    const fileOffset = readU64(field, 0);
+    if (fileOffset === undefined) return fail('number', 'a seek beyond 2^53 bytes');
+    const refusal = table.seek(path, fileOffset);
+    if (refusal !== undefined) return fail(refusal.fault, refusal.detail);
+    kept.drop(path);
+    const event = { kind: 'seek', path, fileOffset, headerOffset } as const;
+    nextChunk();
+    onEvent(event);
+  }
+
+  function onPayloadHeader(field: Buffer) {
+    const length = readU64(field, 0);
+    const fileOffset = readU64(field, 8);
+    if (length === undefined || fileOffset === undefined || !Number.isSafeInteger(length + fileOffset)) {
+      return fail('number', 'a length or offset beyond 2^53 bytes');
+    }
+    crc = 0;
+    beginPayload(length, fileOffset, field.readUInt32LE(16), fileOffset + length);
+  }
+
+  function onSparseHeader(field: Buffer) {
+    const entries = field.readUInt32LE(0);
+    const length = readU64(field, 4);
+    const fileOffset = readU64(field, 12);
+    const sum = field.readUInt32LE(20);
+    if (length === undefined || fileOffset === undefined || !Number.isSafeInteger(length + fileOffset)) {
+      return fail('number', 'a length or offset beyond 2^53 bytes');
+    }
+    if (entries === 0 || entries > sparseMapLimit) {
+      return fail('sparse-map', `a map of ${entries} entries; 1 to ${sparseMapLimit} are allowed`);
+    }
+    expect(entries * 8, (map) => {
+      const sparse: SparseRun[] = [];
+      let end = fileOffset;
+      let written = 0;
+      for (let at = 0; at < map.length; at += 8) {
+        const run = { skip: map.readUInt32LE(at), write: map.readUInt32LE(at + 4) };
+        sparse.push(run);
+        end += run.skip + run.write;
+        written += run.write;
+      }
+      if (written !== length || !Number.isSafeInteger(end)) {
+        return fail('sparse-map', `the map writes ${written} bytes of a payload of ${length}`);
+      }
+      crc = crc32(map);
+      beginPayload(length, fileOffset, sum, end, sparse);
+    });
+  }
+
+  function beginPayload(length: number, fileOffset: number, sum: number, end: number, sparse?: SparseRun[]) {
+    const rewrite = flags === rewriteFlag;
+    const refusal = table.write(path, fileOffset, end, rewrite, headerOffset);
+    if (refusal !== undefined) return fail(refusal.fault, refusal.detail);
+    chunk = {
+      path,
+      length,
+      fileOffset,
+      crc32: sum,
+      streamOffset: -1,
+      rewrite,
+      end,
+      ...(sparse && { sparse }),
+    };
+    left = length;
+    keeping = sparse === undefined && kept.wants(path) && kept.begin(path, fileOffset, length);
+  }
+
+  function endPayload(done: Chunk) {
+    if (crc !== done.crc32) {
+      return fail('checksum', `the chunk says crc32 ${hex(done.crc32)}, its bytes give ${hex(crc)}`);
+    }
+    const { end: _end, ...facts } = done;
+    const event = { kind: 'chunk', ...facts, headerOffset } as const;
+    nextChunk();
+    onEvent(event);
+  }
+
+  function push(bytes: Buffer): XbstreamFailure | undefined {
+    let at = 0;
+    while (failure === undefined) {
+      if (chunk !== undefined) {
+        if (chunk.streamOffset < 0) chunk.streamOffset = streamBytes + at;
+        const take = Math.min(left, bytes.length - at);
+        if (take > 0) {
+          const part = take === bytes.length ? bytes : bytes.subarray(at, at + take);
+          crc = crc32(part, crc);
+          if (keeping) kept.add(chunk.path, part);
+          at += take;
+          left -= take;
+        }
+        if (left > 0) break;
+        endPayload(chunk);
+        continue;
+      }
+      if (at === bytes.length) break;
+      if (!midChunk) {
+        midChunk = true;
+        headerOffset = streamBytes + at;
+      }
+      const take = Math.min(need - held, bytes.length - at);
+      if (take === need) {
+        at += take;
+        onField(bytes.subarray(at - take, at));
+        continue;
+      }
+      pending ??= Buffer.allocUnsafe(need);
+      bytes.copy(pending, held, at, at + take);
+      held += take;
+      at += take;
+      if (held === need) {
+        const field = pending;
+        pending = undefined;
+        held = 0;
+        onField(field);
+      }
+    }
+    streamBytes += bytes.length;
+    return failure;
+  }
+
+  return {
+    push,
+    state: () => ({
+      flavour,
+      failure,
+      streamBytes,
+      midChunk,
+      files: table.files,
+      missedRenames: table.missedRenames,
+      strays: table.strays,
+      content: kept.get,
+      bufferedBytes: (pending?.length ?? 0) + kept.bytes(),
+    }),
+  };
+}
+
+function readU64(field: Buffer, at: number): number | undefined {
+  const value = field.readBigUInt64LE(at);
+  return value > BigInt(Number.MAX_SAFE_INTEGER) ? undefined : Number(value);
+}
+
+const hex = (value: number) => value.toString(16).padStart(8, '0');
