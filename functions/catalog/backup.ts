@@ -1,3 +1,4 @@
+import { readStored } from '../../contract/formats/codec.ts';
 import type { Receipt } from '../../contract/formats/receipt.ts';
 import { type BackupRecord, backupRecordSchema } from '../../contract/records/backup.ts';
 import { absent, all, any, atMost, below, equals } from './condition.ts';
@@ -22,7 +23,7 @@ export function makeBackups(deps: TableDeps) {
 
   async function get(clusterId: string, backupId: string): Promise<BackupRecord | undefined> {
     const item = await table.get(key(clusterId, backupId));
-    return item && backupRecordSchema.parse(item);
+    return item && readStored(backupRecordSchema, 'backup record', item);
   }
 
   return {
@@ -32,7 +33,7 @@ export function makeBackups(deps: TableDeps) {
     async list(clusterId: string): Promise<BackupRecord[]> {
       const items = await table.query(`CLUSTER#${clusterId}`, { prefix: 'BACKUP#' });
       return items
-        .map((item) => backupRecordSchema.parse(item))
+        .map((item) => readStored(backupRecordSchema, 'backup record', item))
         .sort((a, b) => (a.startedAt < b.startedAt ? 1 : a.startedAt > b.startedAt ? -1 : 0));
     },
 

@@ -1,3 +1,4 @@
+import { readStored } from '../../contract/formats/codec.ts';
 import { type ClusterRecord, clusterRecordSchema } from '../../contract/records/cluster.ts';
 import { absent, all, equals } from './condition.ts';
 import { makeTable, type TableDeps } from './table.ts';
@@ -10,12 +11,12 @@ export function makeClusters(deps: TableDeps) {
   return {
     async get(clusterId: string): Promise<ClusterRecord | undefined> {
       const item = await table.get(key(clusterId));
-      return item && clusterRecordSchema.parse(item);
+      return item && readStored(clusterRecordSchema, 'cluster record', item);
     },
 
     async list(): Promise<ClusterRecord[]> {
       const items = await table.query('FLEET', { prefix: 'CLUSTER#' });
-      return items.map((item) => clusterRecordSchema.parse(item));
+      return items.map((item) => readStored(clusterRecordSchema, 'cluster record', item));
     },
 
     /** Puts the record over `expected` (undefined: there must be none); false when somebody changed it meanwhile. */

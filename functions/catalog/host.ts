@@ -1,3 +1,4 @@
+import { readStored } from '../../contract/formats/codec.ts';
 import { type HostRecord, hostRecordSchema } from '../../contract/records/host.ts';
 import { absent, all, equals } from './condition.ts';
 import { makeTable, type TableDeps } from './table.ts';
@@ -10,12 +11,12 @@ export function makeHosts(deps: TableDeps) {
   return {
     async get(hostId: string): Promise<HostRecord | undefined> {
       const item = await table.get(key(hostId));
-      return item && hostRecordSchema.parse(item);
+      return item && readStored(hostRecordSchema, 'host record', item);
     },
 
     async list(): Promise<HostRecord[]> {
       const items = await table.query('FLEET', { prefix: 'HOST#' });
-      return items.map((item) => hostRecordSchema.parse(item));
+      return items.map((item) => readStored(hostRecordSchema, 'host record', item));
     },
 
     /** Puts the record over `expected` (undefined: there must be none); false when somebody changed it meanwhile. */

@@ -1,5 +1,6 @@
 import { QueryCommand, type QueryCommandOutput } from '@aws-sdk/lib-dynamodb';
 import type { ErrorRecord } from '../../contract/errors/named-error.ts';
+import { readStored } from '../../contract/formats/codec.ts';
 import type { BackupRecord } from '../../contract/records/backup.ts';
 import {
   type JobRow,
@@ -29,7 +30,7 @@ export type DispatchOutcome =
   | { outcome: 'conflict' };
 
 const liveStates: readonly JobState[] = ['queued', 'claimed', 'committing'];
-const row = (item: Item): JobRow => jobRowSchema.parse(item);
+const row = (item: Item): JobRow => readStored(jobRowSchema, 'job row', item);
 
 /** An error as a row carries it: the cause is cut to what its schema takes. */
 const rowError = (error: ErrorRecord): ErrorRecord => ({ ...error, cause: error.cause.slice(0, 4_000) });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { readStored } from '../../contract/formats/codec.ts';
 import { hostId, id, instant, mintedId } from '../../contract/records/ids.ts';
 import { orderSchema } from '../../contract/records/job.ts';
 import { absent } from './condition.ts';
@@ -50,7 +51,7 @@ export function makeOrders(deps: TableDeps) {
   return {
     async get(jobId: string): Promise<OrderRecord | undefined> {
       const item = await table.get(key(jobId));
-      return item && orderRecordSchema.parse(item);
+      return item && readStored(orderRecordSchema, 'order record', item);
     },
 
     /** Addresses of all jobs that an execution ordered. */
