@@ -50,6 +50,14 @@ describe.each(flavours)('a small %s stream', (flavour) => {
     expect(complete).toEqual([]);
   });
 
+  it('F08 is not complete when the beginning of one more chunk follows', () => {
+    const more = chunkOf.payload('d/a.new', 'page');
+    for (let length = 1; length < more.length; length++) {
+      const found = reasons(judge(flavour, Buffer.concat([stream, more.subarray(0, length)])));
+      expect(found[0]).toBe(`the stream ends within a chunk, after ${stream.length + length} bytes`);
+    }
+  });
+
   it('is never complete with any bit of any byte flipped, but where unpacking gives the very same files', () => {
     const whole = judge(flavour, stream);
     const unseen: string[] = [];
