@@ -49,7 +49,7 @@ export async function loadData(connection: Connection, options: LoadOptions): Pr
     await connection.query('COMMIT');
   });
   await inSteps(rows('measurements'), ROWS_PER_TRANSACTION.measurements, step('measurements'), (from, to) =>
-    connection.query(measurementsOf(from, to)),
+    connection.query(measurementsOf(from, to, rows('measurements'))),
   );
   await inSteps(rows('documents'), ROWS_PER_TRANSACTION.documents, step('documents'), (from, to) =>
     insertDocuments(connection, from, to),
@@ -111,9 +111,11 @@ function itemsOf(from: number, to: number): string {
     FROM seq_${from}_to_${to} o JOIN seq_1_to_${ITEMS_PER_ORDER} l`;
 }
 
-function measurementsOf(from: number, to: number): string {
+function measurementsOf(from: number, to: number, total: number): string {
+  // Two years from the first to the last, so that every partition gets its share.
+  const seconds = Math.max(1, Math.floor((730 * 86_400) / total));
   return `INSERT INTO shop.measurements (taken, sensor, value)
-    SELECT TIMESTAMP('2025-01-01') + INTERVAL seq * 97 % 63072000 SECOND, seq, SIN(seq)
+    SELECT TIMESTAMP('2025-01-01') + INTERVAL seq * ${seconds} SECOND, seq, SIN(seq)
     FROM seq_${from}_to_${to}`;
 }
 

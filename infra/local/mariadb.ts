@@ -96,6 +96,8 @@ export function installServer(plan: ServerPlan): void {
     '--auth-root-authentication-method=socket',
     '--auth-root-socket-user=root',
     '--skip-test-db',
+    // Else the script refuses where neither the machine's name nor localhost can be looked up: a bare container.
+    '--force',
   ];
   const installed = spawnSync('mariadb-install-db', args, {
     encoding: 'utf8',

@@ -60,23 +60,61 @@ function readJson(path) {
   }
 }
 
+/**
+ * Whether an optional package is the part built for this machine (Debian: glibc). Those that name no machine hang
+ * below the parts of others and are left out with them.
+ */
+function isPartForThisMachine({ os, cpu, libc }) {
+  const allows = (list, mine) => !list || list.includes(mine);
+  return Boolean(os ?? cpu) && allows(os, 'linux') && allows(cpu, process.arch) && allows(libc, 'glibc');
+}
+
 /** Whether node_modules holds every package of the lockfile; npm notes what it installed in its own copy. */
 function nodeModulesFitLockfile() {
   const wanted = readJson(join(project, 'package-lock.json'))?.packages;
   const installed = readJson(join(project, 'node_modules/.package-lock.json'))?.packages;
   if (!wanted || !installed || !existsSync(nodeProgram)) return false;
-  return Object.entries(wanted).every(([path, { version, optional }]) => {
+  return Object.entries(wanted).every(([path, entry]) => {
     if (path === '') return true;
     const found = installed[path];
-    return found ? found.version === version : optional === true;
+    return found ? found.version === entry.version : entry.optional && !isPartForThisMachine(entry);
   });
+}
+
+/**
+ * The directory of a Node 24 to run npm with. An npm on an older Node leaves out, without a word, the optional
+ * packages that ask for a newer one, native parts of the build tools among them; so Node 24 is fetched first.
+ */
+function nodeForNpm() {
+  if (process.versions.node.startsWith('24.')) return dirname(process.execPath);
+  const name = `node-linux-${process.arch}`;
+  const version = readJson(join(project, 'package-lock.json'))?.packages[`node_modules/${name}`]?.version;
+  if (!version) fail(`the lockfile names no Node for linux ${process.arch}`);
+  const prefix = join(project, '.local/node', version);
+  const bin = join(prefix, 'node_modules', name, 'bin');
+  if (!existsSync(join(bin, 'node'))) {
+    say(`fetching Node ${version}, since this is ${process.version}`);
+    mkdirSync(prefix, { recursive: true });
+    must('npm', [
+      'install',
+      '--prefix',
+      prefix,
+      '--ignore-scripts',
+      '--no-audit',
+      '--no-fund',
+      `${name}@${version}`,
+    ]);
+  }
+  return bin;
 }
 
 function installNodeModules() {
   if (nodeModulesFitLockfile()) return;
-  say('installing npm packages and Node 24 (npm ci)');
-  must('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']);
-  if (!existsSync(nodeProgram)) fail(`no Node 24 for linux ${process.arch} came with the npm packages`);
+  const path = [nodeForNpm(), process.env.PATH ?? ''].join(delimiter);
+  say('installing npm packages (npm ci)');
+  must('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { PATH: path });
+  if (!nodeModulesFitLockfile())
+    fail('npm ci ended well, but node_modules does not hold what the lockfile names');
 }
 
 function isInstalled(program) {

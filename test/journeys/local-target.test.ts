@@ -1,5 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -430,5 +438,38 @@ describe('local database servers', () => {
     expect(() => installServer({ ...primary, directory: join(paths.run, 'long'), socket })).toThrow(
       /107 bytes/,
     );
+  });
+});
+
+describe('the set-up', () => {
+  const runSetup = (script: string, args: string[] = []) => {
+    const file = join(mkdtempSync(join(tmpdir(), 'hf-setup-')), 'script.ts');
+    writeFileSync(file, script);
+    return spawn(process.execPath, ['infra/local/setup.mjs', file, ...args]);
+  };
+  const text = async (stream: NodeJS.ReadableStream): Promise<string> => {
+    let all = '';
+    for await (const part of stream) all += String(part);
+    return all;
+  };
+
+  it('runs a script with Node 24, its arguments and its exit code, and says nothing when nothing is missing', async () => {
+    const script =
+      'const v: string = process.version; console.log(v, JSON.stringify(process.argv.slice(2))); process.exitCode = 7;';
+    const child = runSetup(script, ['a b', '$c']);
+    const exit = new Promise((done) => child.once('exit', done));
+    const [out, said] = await Promise.all([text(child.stdout), text(child.stderr)]);
+    expect(out).toMatch(/^v24\.\d+\.\d+ \["a b","\$c"\]\n$/);
+    expect(said).toBe('');
+    expect(await exit).toBe(7);
+  });
+
+  it('passes signals on, so that Ctrl-C reaches the script also through npm', async () => {
+    const child = runSetup(
+      `process.on('SIGINT', () => process.exit(9)); setInterval(() => {}, 1000); console.log('up');`,
+    );
+    await new Promise((done) => child.stdout.once('data', done));
+    child.kill('SIGINT');
+    expect(await new Promise((done) => child.once('exit', done))).toBe(9);
   });
 });
