@@ -5,11 +5,24 @@ import { type Log, makeLog } from './log.ts';
 /** Step Functions takes 256 KiB; what comes near it is a mistake that a larger fleet would turn into a failure. */
 export const answerBytesAtMost = 200 * 1024;
 
-/** `orders.members.0: must be …`, one per problem, the first five. */
-export function describeIssues(error: z.ZodError): string {
-  const said = error.issues
-    .slice(0, 5)
-    .map((i) => `${i.path.map(String).join('.') || 'the input'}: ${i.message}`);
+/** The value at a path, short enough to be shown; undefined where there is none. */
+function shown(input: unknown, path: readonly PropertyKey[]): string | undefined {
+  const value = path.reduce<unknown>(
+    (at, step) =>
+      at !== null && typeof at === 'object' ? (at as Record<PropertyKey, unknown>)[step] : undefined,
+    input,
+  );
+  const text = value === undefined || typeof value === 'object' ? undefined : JSON.stringify(value);
+  return text !== undefined && text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}
+
+/** `members.0.hostId is "I-1": must match …`, one per problem, the first five: field, value, what would be right. */
+export function describeIssues(error: z.ZodError, input?: unknown): string {
+  const said = error.issues.slice(0, 5).map((issue) => {
+    const value = shown(input, issue.path);
+    const field = issue.path.map(String).join('.') || 'the input';
+    return `${field}${value === undefined ? '' : ` is ${value}`}: ${issue.message}`;
+  });
   const more = error.issues.length - said.length;
   return said.join('; ') + (more > 0 ? `; and ${more} more` : '');
 }
@@ -48,7 +61,7 @@ export function makeLambda<S extends z.ZodType, R extends { outcome: string }>(o
     const log = makeLog({ function: of.name, ...idsIn(event) }, of.write);
     const read = of.event.safeParse(event);
     if (!read.success) {
-      const cause = describeIssues(read.error);
+      const cause = describeIssues(read.error, event);
       log.error('refused: Input.Invalid', { cause });
       if (of.onInvalid === 'refuse') return refused('Input.Invalid', cause);
       throw new NamedError('Input.Invalid', cause);

@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import { instant } from '../../contract/records/ids.ts';
+import { type Leases, leaseSchema } from '../catalog/lease.ts';
+import { makeLambda, type Refused } from '../log/lambda.ts';
+
+export type LeaseAnswer =
+  | { outcome: 'taken' }
+  | { outcome: 'wait'; seconds: number }
+  | { outcome: 'full'; error: Refused['error'] };
+
+/**
+ * Seconds until the next try, 30 to 90: a day's window then has at most 1,440 tries of about ten history events,
+ * below the 25,000 that an execution may have (F56), and the tries of a fleet do not march in step.
+ */
+export const pauseSeconds = (random: () => number): number => 30 + Math.floor(random() * 61);
+
+/** After a conflict there may well be room: 1 to 5 seconds. */
+export const conflictSeconds = (random: () => number): number => 1 + Math.floor(random() * 5);
+
+export type LeaseDeps = { leases: Pick<Leases, 'take'>; now: () => Date; random: () => number };
+
+/** Takes all caps or none. What does not fit is tried again until the window of the policy ends. */
+export function makeHandler(deps: LeaseDeps) {
+  return makeLambda<typeof event, LeaseAnswer>({
+    name: 'lease',
+    event,
+    onInvalid: 'throw',
+    handle: async ({ execution, leases, waitUntil }) => {
+      const answer = await deps.leases.take(execution, leases);
+      if (answer.outcome === 'taken') return answer;
+      const seconds = Math.ceil((Date.parse(waitUntil) - deps.now().getTime()) / 1000);
+      if (seconds <= 0) {
+        const names = answer.outcome === 'full' ? answer.names : leases.map((lease) => lease.name);
+        const caps = leases.filter((l) => names.includes(l.name)).map((l) => `${l.name} (${l.cap} at once)`);
+        const cause = `no room within the window, which ended ${waitUntil}: ${caps.join(', ')}`;
+        return { outcome: 'full', error: { name: 'Capacity.Full', cause } };
+      }
+      const pause = answer.outcome === 'full' ? pauseSeconds(deps.random) : conflictSeconds(deps.random);
+      return { outcome: 'wait', seconds: Math.min(pause, seconds) };
+    },
+  });
+}
+
+const event = z.object({
+  execution: z.string().min(1),
+  leases: z.array(leaseSchema).max(20),
+  waitUntil: instant,
+});

@@ -1,0 +1,140 @@
+import type { BackupPlan, BackupRecord, SiteRef } from '../../contract/records/backup.ts';
+import type { ClusterDocument } from '../../contract/records/cluster.ts';
+import type { BackupOrder } from '../../contract/records/job.ts';
+import type { Policy } from '../../contract/records/policy.ts';
+import type { Lease } from '../catalog/lease.ts';
+import { insideWindow, slotInstant } from '../fleet/slot.ts';
+import { type Refused, refused } from '../log/lambda.ts';
+import { type Candidate, type Inspection, inOrderOfPreference, judgeMember } from './member.ts';
+import { frameBytes, sizesFor } from './size.ts';
+
+export type PlanInput = {
+  cluster: ClusterDocument;
+  policy: Policy;
+  /** Undefined when the settings have no site of the cluster's home. */
+  site: SiteRef | undefined;
+  inspections: readonly Inspection[];
+  /** Recorded backups of the cluster, latest first. */
+  history: readonly BackupRecord[];
+  slot: string | null;
+  now: Date;
+  ids: { backupId: string; jobId: string };
+  /** The machine under a host, where several share one. */
+  physicalHostOf: (hostId: string) => string;
+};
+
+export type Planned = {
+  outcome: 'planned';
+  backupId: string;
+  jobId: string;
+  hostId: string;
+  order: BackupOrder;
+  leases: Lease[];
+  /** Until then a full cap is waited for. */
+  waitUntil: string;
+  deadlineSeconds: number;
+  reasons: string[];
+};
+
+const GB = (bytes: number) =>
+  bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${(bytes / 1e6).toFixed(1)} MB`;
+
+/** Bytes of a stream, as the plan and the operator expect them: data files, and the redo that is copied beside them. */
+const expectedBytesOf = ({ seen }: Candidate) => seen.dataBytes + seen.redoBytes;
+
+/** When waiting for a lease ends: with the slot's window, or as long from now for a backup by hand. */
+function windowEnd(slot: string | null, { schedule }: Policy, now: Date): string {
+  const from = slot === null ? now : slotInstant(slot);
+  const open = slot === null || insideWindow(schedule, { slot, at: from }, now);
+  return new Date(open ? from.getTime() + schedule.windowMinutes * 60_000 : now.getTime()).toISOString();
+}
+
+function planOf(chosen: Candidate, others: number, input: PlanInput): BackupPlan {
+  const { policy, history, cluster, ids } = input;
+  const { role, lagSeconds } = chosen.seen;
+  const expectedBytes = expectedBytesOf(chosen);
+  const sizes = sizesFor(expectedBytes, policy);
+  const behind = role === 'replica' ? ` ${lagSeconds ?? 0} s behind` : '';
+  const outside = chosen.seen.outsideDatadir.length;
+  return {
+    method: policy.method,
+    level: 'full',
+    reasons: [
+      `the policy ${policy.name} names the method ${policy.method}`,
+      'every backup of this version is a full one',
+      `member ${chosen.member.memberId} is a ${role}${behind}, the best of ${others + 1} that may be backed up`,
+      `${GB(expectedBytes)} are expected, in volumes of ${sizes.volumeBytes / 1024 ** 2} MiB with ${sizes.uploadsInFlight} in flight: ${sizes.memoryMiB} of ${policy.memoryMiB} MiB`,
+      ...(outside > 0
+        ? [`${outside} tables lie outside the data directory: a restore needs a decision about them`]
+        : []),
+    ],
+    role,
+    checkpointFirst:
+      policy.checkpointFirst === 'always' || (policy.checkpointFirst === 'auto' && role === 'replica'),
+    stopApplier: policy.stopApplier && role === 'replica',
+    volumeBytes: sizes.volumeBytes,
+    uploadsInFlight: sizes.uploadsInFlight,
+    frameBytes,
+    expectedBytes,
+    chain: ids.backupId,
+    parent: null,
+    timeline: history.find((backup) => backup.timeline !== undefined)?.timeline ?? `${cluster.clusterId}-1`,
+    deadlineSeconds: policy.deadlineHours * 3600,
+  };
+}
+
+/** Decides how, from which member and with which caps a cluster is backed up; or refuses with every member's reasons. */
+export function planBackup(input: PlanInput): Planned | Refused {
+  const { cluster, policy, site, ids, now, slot } = input;
+  if (site === undefined) {
+    return refused(
+      'Plan.Refused',
+      `homeSite: ${cluster.homeSite} of cluster ${cluster.clusterId} is not a site of the settings`,
+    );
+  }
+  const judged = cluster.members.map((member) =>
+    judgeMember(
+      member,
+      cluster,
+      input.inspections.find((inspection) => inspection.memberId === member.memberId),
+      policy,
+    ),
+  );
+  const [chosen, ...others] = inOrderOfPreference(
+    judged.flatMap((j) => ('candidate' in j ? [j.candidate] : [])),
+  );
+  if (chosen === undefined) {
+    const why = judged.flatMap((j) => ('reasons' in j ? [`${j.memberId}: ${j.reasons.join(', ')}`] : []));
+    return refused(
+      'Cluster.NoMember',
+      `none of the ${cluster.members.length} members of ${cluster.clusterId} can be backed up. ${why.join('; ')}`,
+    );
+  }
+  const plan = planOf(chosen, others.length, input);
+  const { hostId } = chosen.member;
+  return {
+    outcome: 'planned',
+    ...ids,
+    hostId,
+    order: {
+      kind: 'backup',
+      clusterId: cluster.clusterId,
+      backupId: ids.backupId,
+      engine: cluster.engine,
+      flavour: cluster.flavour,
+      member: chosen.member,
+      slot,
+      policy,
+      site,
+      plan,
+    },
+    leases: [
+      { name: 'fleet', cap: policy.caps.fleet },
+      { name: `site:${site.site}`, cap: policy.caps.site },
+      { name: `physical-host:${input.physicalHostOf(hostId)}`, cap: policy.caps.physicalHost },
+    ],
+    waitUntil: windowEnd(slot, policy, now),
+    deadlineSeconds: plan.deadlineSeconds,
+    reasons: plan.reasons,
+  };
+}

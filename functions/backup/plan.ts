@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import { id, slotId } from '../../contract/records/ids.ts';
+import { policySchema } from '../../contract/records/policy.ts';
+import type { Backups } from '../catalog/backup.ts';
+import type { Clusters } from '../catalog/cluster.ts';
+import type { Hosts } from '../catalog/host.ts';
+import type { Sites } from '../env/variables.ts';
+import { makeLambda, type Refused, refused } from '../log/lambda.ts';
+import { inspectionSchema } from './member.ts';
+import type { Mint } from './mint.ts';
+import { type Planned, planBackup } from './plan-backup.ts';
+
+export type PlanDeps = {
+  clusters: Pick<Clusters, 'get'>;
+  hosts: Pick<Hosts, 'get'>;
+  backups: Pick<Backups, 'list'>;
+  sites: Sites;
+  mint: Mint;
+  now: () => Date;
+};
+
+/** Gathers what the plan stands on and lets `planBackup` decide. */
+export function makeHandler(deps: PlanDeps) {
+  return makeLambda<typeof event, Planned | Refused>({
+    name: 'plan',
+    event,
+    onInvalid: 'refuse',
+    handle: async ({ admitted, inspections }) => {
+      const record = await deps.clusters.get(admitted.clusterId);
+      if (record === undefined) {
+        return refused('Cluster.Unknown', `clusterId: ${admitted.clusterId} is not registered any more`);
+      }
+      const cluster = record.document;
+      const hosts = await Promise.all(cluster.members.map((member) => deps.hosts.get(member.hostId)));
+      const physical = new Map(
+        hosts.flatMap((host) =>
+          host ? [[host.document.hostId, host.document.physicalHost ?? host.document.hostId]] : [],
+        ),
+      );
+      const home = deps.sites[cluster.homeSite];
+      const now = deps.now();
+      return planBackup({
+        cluster,
+        policy: admitted.policy,
+        site: home && { site: cluster.homeSite, bucket: home.bucket, region: home.region },
+        inspections,
+        history: (await deps.backups.list(cluster.clusterId)).filter(
+          (backup) => backup.committedAt !== undefined,
+        ),
+        slot: admitted.slot,
+        now,
+        ids: { backupId: deps.mint.backupId(now), jobId: deps.mint.jobId() },
+        physicalHostOf: (hostId) => physical.get(hostId) ?? hostId,
+      });
+    },
+  });
+}
+
+const event = z.object({
+  execution: z.string().min(1),
+  admitted: z.object({ clusterId: id, slot: slotId.nullable(), policy: policySchema }),
+  inspections: z.array(inspectionSchema).max(50),
+});

@@ -1,0 +1,2 @@
+/** The clock of handlers. */
+export const now = (): Date => new Date();
