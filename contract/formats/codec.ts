@@ -1,10 +1,13 @@
 import { z } from 'zod';
 import { NamedError } from '../errors/named-error.ts';
+import { type ClusterRecord, clusterRecordSchema } from '../records/cluster.ts';
+import { type HostRecord, hostRecordSchema } from '../records/host.ts';
 import { type Manifest, manifestSchema, manifestVersion } from './manifest.ts';
 import { type Receipt, receiptSchema } from './receipt.ts';
 
-/** Version of the receipt format written here. */
+/** Versions of the formats written here. */
 const receiptVersion = 1;
+const registryVersion = 1;
 
 /**
  * Canonical JSON: keys sorted at every level, two spaces of indentation, one line break at the end. Equal values
@@ -104,3 +107,11 @@ export const encodeReceipt = (receipt: Receipt): string => encode(receiptSchema,
 /** Reads a receipt of this version or an older one. Throws `Input.Invalid` with the path, `Format.Newer`. */
 export const decodeReceipt = (text: string | Uint8Array): Receipt =>
   decode(receiptSchema, 'receipt', receiptVersion, text);
+
+/** Reads a cluster of the registry. Throws `Input.Invalid` with the path, `Format.Newer`. */
+export const decodeClusterRecord = (text: string | Uint8Array): ClusterRecord =>
+  decode(clusterRecordSchema, 'cluster record', registryVersion, text);
+
+/** Reads a host of the registry. Throws `Input.Invalid` with the path, `Format.Newer`. */
+export const decodeHostRecord = (text: string | Uint8Array): HostRecord =>
+  decode(hostRecordSchema, 'host record', registryVersion, text);

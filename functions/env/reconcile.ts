@@ -2,5 +2,12 @@ import type { z } from 'zod';
 import { envOf } from './variables.ts';
 
 /** Environment of the function `reconcile`. */
-export const reconcileEnv = envOf('CATALOG_TABLE', 'JOBS_TABLE', 'POLICY_PREFIX', 'BACKUP_MACHINE_ARN', 'METRIC_NAMESPACE');
+export const reconcileEnv = envOf(
+  'CATALOG_TABLE',
+  'JOBS_TABLE',
+  'SITES',
+  'POLICY_PREFIX',
+  'BACKUP_MACHINE_ARN',
+  'METRIC_NAMESPACE',
+);
 export type ReconcileEnv = z.input<typeof reconcileEnv>;

@@ -1,0 +1,196 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { decodeManifest } from '../../contract/formats/codec.ts';
+import type { Manifest } from '../../contract/formats/manifest.ts';
+import { manifestKey } from '../../contract/layout.ts';
+import { type BackupRecord, siteRefSchema } from '../../contract/records/backup.ts';
+import { clusterDocumentSchema } from '../../contract/records/cluster.ts';
+import type { HostRecord } from '../../contract/records/host.ts';
+import { hostId, id, mintedId, sha256Hex } from '../../contract/records/ids.ts';
+import { checkOrderSchema, restoreTargetSchema } from '../../contract/records/job.ts';
+import { policySchema } from '../../contract/records/policy.ts';
+import type { Backups } from '../catalog/backup.ts';
+import type { Clusters } from '../catalog/cluster.ts';
+import type { Hosts } from '../catalog/host.ts';
+import { targetLock } from '../catalog/lock.ts';
+import type { ObjectsOf } from '../clients/objects.ts';
+import type { Sites } from '../env/variables.ts';
+import { makeLambda, type Refused, refused } from '../log/lambda.ts';
+import { notYet, restoreRequestSchema } from './request.ts';
+import { chooseBackup } from './restorable.ts';
+import { targetDirectory } from './target-directory.ts';
+import { restorePrograms } from './version-fit.ts';
+
+/** A check looks at a directory, a port and two programs: seconds; past this the host is not answering. */
+const checkDeadlineSeconds = 120;
+
+const engine = clusterDocumentSchema.shape.engine;
+const flavour = clusterDocumentSchema.shape.flavour;
+
+/** What a restore will be, before its target has been looked at. */
+export const plannedRestoreSchema = z.object({
+  outcome: z.literal('planned'),
+  clusterId: id,
+  backupId: mintedId,
+  manifestSha256: sha256Hex,
+  engine,
+  flavour,
+  site: siteRefSchema,
+  target: restoreTargetSchema,
+  lock: z.string(),
+  check: z.object({ jobId: mintedId, hostId, order: checkOrderSchema, deadlineSeconds: z.int() }),
+  need: z.object({
+    /** Disk in all, and how much of it are unpacked files. */
+    bytes: z.number(),
+    unpackedBytes: z.number(),
+    serverVersion: z.string(),
+    toolVersion: z.string(),
+    outsideDatadir: z.array(z.string()),
+  }),
+  policy: policySchema,
+});
+
+export type PlannedRestore = z.infer<typeof plannedRestoreSchema>;
+
+/** Why nothing is restored onto this host; undefined when something may be. */
+export function hostRefusal(hostId: string, host: HostRecord | undefined): Refused | undefined {
+  const facts = { field: 'target.hostId', value: hostId };
+  if (!host) {
+    return refused('Host.Unknown', `target.hostId: ${hostId} is not registered; register it first`, facts);
+  }
+  if (host.state !== 'registered') {
+    return refused(
+      'Host.Unknown',
+      `target.hostId: ${hostId} has not answered its check; register it again`,
+      facts,
+    );
+  }
+  const { purposes } = host.document;
+  if (purposes.some((p) => p === 'restore' || p === 'drill' || p === 'spare')) return undefined;
+  return refused(
+    'Host.WrongPurpose',
+    `target.hostId: ${hostId} has the purposes ${purposes.join(', ')}; one of restore, drill, spare is needed`,
+    facts,
+  );
+}
+
+/** Why what the manifest describes cannot be restored; undefined when it can. */
+export function manifestRefusal(manifest: Manifest): Refused | undefined {
+  if (!restorePrograms[manifest.flavour]) {
+    return refused(
+      'Restore.NotYet',
+      `backupId: ${manifest.backupId} is of flavour ${manifest.flavour}; this version restores ${Object.keys(restorePrograms).join(', ')}`,
+      { field: 'backupId', value: manifest.backupId },
+    );
+  }
+  const outside = manifest.restore.outsideDatadir;
+  if (outside.length === 0) return undefined;
+  const shown =
+    outside.slice(0, 5).join(', ') + (outside.length > 5 ? ` and ${outside.length - 5} more` : '');
+  return refused(
+    'Restore.OutsideDatadir',
+    `backupId: ${manifest.backupId} holds tables outside the data directory (${shown}); a restore writes into target.directory only: move them into the data directory and back up again, or restore by hand`,
+    { field: 'backupId', value: manifest.backupId, tables: outside.length },
+  );
+}
+
+/** Puts the plan together from what was found to be right. */
+export function planOf(
+  backup: BackupRecord,
+  manifest: Manifest,
+  manifestSha256: string,
+  target: z.infer<typeof restoreTargetSchema>,
+  jobId: string,
+): PlannedRestore {
+  const kind = { engine: engine.parse(manifest.engine), flavour: flavour.parse(manifest.flavour) };
+  return {
+    outcome: 'planned',
+    clusterId: backup.clusterId,
+    backupId: backup.backupId,
+    manifestSha256,
+    ...kind,
+    site: backup.site,
+    target,
+    lock: targetLock(target.hostId, target.directory),
+    check: {
+      jobId,
+      hostId: target.hostId,
+      order: { kind: 'check', ...kind, target },
+      deadlineSeconds: checkDeadlineSeconds,
+    },
+    need: {
+      bytes: manifest.restore.bytes,
+      unpackedBytes: manifest.metrics.bytes,
+      serverVersion: manifest.server.version,
+      toolVersion: manifest.restore.toolVersion,
+      outsideDatadir: manifest.restore.outsideDatadir,
+    },
+    policy: manifest.policy,
+  };
+}
+
+export type PlanRestoreDeps = {
+  clusters: Pick<Clusters, 'get'>;
+  backups: Pick<Backups, 'list'>;
+  hosts: Pick<Hosts, 'get'>;
+  objectsOf: ObjectsOf;
+  sites: Sites;
+  mintJobId: () => string;
+};
+
+/** "Plan the restore": which backup, onto which host, and what it will need. Touches nothing. */
+export const makeHandler = (deps: PlanRestoreDeps) =>
+  makeLambda({
+    name: 'plan-restore',
+    event: z.object({ execution: z.string(), input: restoreRequestSchema }),
+    onInvalid: 'refuse',
+    handle: async ({ input }): Promise<PlannedRestore | Refused> => {
+      const later = notYet(input);
+      if (later) return refused('Restore.NotYet', later);
+      const path = targetDirectory(input.target.directory);
+      if (path.outcome === 'refused') {
+        return refused('Input.Invalid', `target.directory: ${input.target.directory} ${path.why}`, {
+          field: 'target.directory',
+          value: input.target.directory,
+        });
+      }
+      const { clusterId } = input;
+      if (!(await deps.clusters.get(clusterId))) {
+        return refused('Cluster.Unknown', `clusterId: ${clusterId} is not registered`, {
+          field: 'clusterId',
+          value: clusterId,
+        });
+      }
+      const unfit = hostRefusal(input.target.hostId, await deps.hosts.get(input.target.hostId));
+      if (unfit) return unfit;
+      const choice = chooseBackup(
+        clusterId,
+        await deps.backups.list(clusterId),
+        input.backupId,
+        input.allowSuspect,
+      );
+      if (choice.outcome === 'refused') return choice;
+      const { backup } = choice;
+      const notRestorable = (why: string) =>
+        refused('Backup.NotRestorable', `backupId: ${backup.backupId} ${why}`, {
+          field: 'backupId',
+          value: backup.backupId,
+        });
+      if (!deps.sites[backup.site.site]) {
+        return notRestorable(
+          `lies at site ${backup.site.site}, which is not in the settings (${Object.keys(deps.sites).join(', ')})`,
+        );
+      }
+      const stored = await deps.objectsOf(backup.site).get(manifestKey(backup));
+      if (!stored) return notRestorable(`has no manifest in ${backup.site.bucket} any more`);
+      const found = createHash('sha256').update(stored.body).digest('hex');
+      if (found !== backup.manifestSha256) {
+        return notRestorable(
+          `has another manifest than the one recorded (SHA-256 ${backup.manifestSha256}, found ${found})`,
+        );
+      }
+      const manifest = decodeManifest(stored.body);
+      const target = { ...input.target, directory: path.directory };
+      return manifestRefusal(manifest) ?? planOf(backup, manifest, found, target, deps.mintJobId());
+    },
+  });

@@ -1,0 +1,127 @@
+import { z } from 'zod';
+import { NamedError } from '../../contract/errors/named-error.ts';
+import type { Receipt } from '../../contract/formats/receipt.ts';
+import type { BackupRecord } from '../../contract/records/backup.ts';
+import { id, mintedId } from '../../contract/records/ids.ts';
+import { type RestoreResult, restoreResultSchema } from '../../contract/records/job.ts';
+import { writeReceipt } from '../backup/write-receipt.ts';
+import type { Backups } from '../catalog/backup.ts';
+import type { OrderRecord, Orders } from '../catalog/order.ts';
+import type { ObjectsOf } from '../clients/objects.ts';
+import { makeLambda } from '../log/lambda.ts';
+
+/** What the restore proves about its backup: a receipt, or why there is none. */
+export type Proof = { outcome: 'proven'; receipt: Receipt } | { outcome: 'unproven'; reason: string };
+
+/**
+ * A restore whose data was compared at one position proves its backup. The receipt's time is that of the restore's
+ * order, by control's clock and the same at a second call; never before the backup was committed, so that the fold
+ * keeps its order even where a host's clock ran ahead (F53).
+ */
+export function proofOf(
+  backup: BackupRecord,
+  result: RestoreResult,
+  order: Pick<OrderRecord, 'createdAt' | 'execution'>,
+): Proof {
+  const unproven = (reason: string): Proof => ({ outcome: 'unproven', reason });
+  if (backup.state !== 'verified' && backup.state !== 'proven') {
+    return unproven(`the backup is ${backup.state}; only a verified one becomes proven`);
+  }
+  if (result.comparison !== 'exact' || backup.comparison !== 'exact') {
+    return unproven('the fingerprint was compared within bounds, not at one position');
+  }
+  const at = [order.createdAt, backup.committedAt, backup.verifiedAt]
+    .filter((instant) => instant !== undefined)
+    .toSorted()
+    .at(-1)!;
+  return {
+    outcome: 'proven',
+    receipt: {
+      v: 1,
+      fact: 'proven',
+      clusterId: backup.clusterId,
+      backupId: backup.backupId,
+      at,
+      by: order.execution,
+      reasons: [],
+      backup: { ...backup, state: 'proven', provenAt: at },
+    },
+  };
+}
+
+export type RecordRestoreAnswer = {
+  outcome: 'recorded';
+  clusterId: string;
+  backupId: string;
+  state: BackupRecord['state'];
+  comparison: 'exact' | 'bounded';
+  hostId: string;
+  directory: string;
+  port: number;
+  tables: number;
+  rows: number;
+  /** The measured time of the restore, all phases. */
+  seconds: number;
+  howToReach: string;
+  reasons: string[];
+};
+
+export type RecordRestoreDeps = {
+  backups: Pick<Backups, 'get' | 'apply'>;
+  orders: Pick<Orders, 'get'>;
+  objectsOf: ObjectsOf;
+};
+
+/** "Record the restore": a receipt where it proved the backup, and what it took. */
+export const makeHandler = (deps: RecordRestoreDeps) =>
+  makeLambda({
+    name: 'record-restore',
+    event: z.object({
+      execution: z.string(),
+      clusterId: id,
+      backupId: mintedId,
+      result: restoreResultSchema,
+    }),
+    onInvalid: 'throw',
+    handle: async ({ execution, clusterId, backupId, result }): Promise<RecordRestoreAnswer> => {
+      const [backup, ordered] = await Promise.all([
+        deps.backups.get(clusterId, backupId),
+        deps.orders.get(result.jobId),
+      ]);
+      if (!backup) throw new NamedError('Backup.Unknown', `${clusterId} has no backup ${backupId}`);
+      const order = ordered?.order;
+      if (
+        !ordered ||
+        order?.kind !== 'restore' ||
+        ordered.execution !== execution ||
+        order.clusterId !== clusterId ||
+        order.backupId !== backupId ||
+        result.backupId !== backupId
+      ) {
+        throw new NamedError(
+          'Job.NotLive',
+          `job ${result.jobId} was not ordered by this execution to restore ${clusterId} ${backupId}`,
+        );
+      }
+      const proof = proofOf(backup, result, ordered);
+      if (proof.outcome === 'proven') {
+        const receipt = await writeReceipt(deps.objectsOf(backup.site), proof.receipt);
+        await deps.backups.apply(receipt);
+      }
+      return {
+        outcome: 'recorded',
+        clusterId,
+        backupId,
+        state: proof.outcome === 'proven' ? 'proven' : backup.state,
+        comparison: result.comparison,
+        hostId: ordered.hostId,
+        directory: result.directory,
+        port: result.port,
+        tables: result.tables,
+        rows: result.rows,
+        seconds: Math.round(Object.values(result.seconds).reduce((a, b) => a + b, 0) * 10) / 10,
+        howToReach: result.howToReach,
+        reasons: proof.outcome === 'proven' ? [] : [proof.reason],
+      };
+    },
+  });
