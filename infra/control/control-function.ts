@@ -1,0 +1,92 @@
+import { join } from 'node:path';
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Architecture, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import type { z } from 'zod';
+import { acknowledge } from '../acknowledge.ts';
+import type { Names } from '../names.ts';
+import type { Settings } from '../settings.ts';
+import { type Environment, pickEnvironment } from './environment.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+export type ControlFunctionProps = {
+  settings: Settings;
+  names: Names;
+  environment: Environment;
+  /** Folder below `functions/`, and the name that the file, the function and its role share. */
+  folder: string;
+  name: string;
+  description: string;
+  /** The function's own schema: it gets the variables that this names and no others. */
+  env: z.ZodObject;
+  statements: PolicyStatement[];
+  /** 50 s by default, below the 60 s of the state that waits for it. */
+  seconds?: number;
+  memoryMiB?: number;
+};
+
+/** A function of the control plane: bundled with its SDK, with a log group and a role of its own. */
+export class ControlFunction extends Construct {
+  readonly fn: NodejsFunction;
+
+  constructor(scope: Construct, id: string, props: ControlFunctionProps) {
+    super(scope, id);
+    const { settings, names, name } = props;
+    const logGroup = new LogGroup(this, 'Log', {
+      logGroupName: `/aws/lambda/${names.function(name)}`,
+      retention: settings.logRetentionDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const role = new Role(this, 'Role', {
+      roleName: names.functionRole(name),
+      assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
+    });
+    const policy = new Policy(this, 'Policy', {
+      roles: [role],
+      statements: [
+        ...props.statements,
+        new PolicyStatement({
+          actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+          resources: [`${logGroup.logGroupRef.logGroupArn}:log-stream:*`],
+        }),
+      ],
+    });
+    acknowledge(policy, 'IAM5', 'keys of objects, log streams, executions and parameters are told by prefix');
+    this.fn = new NodejsFunction(this, 'Function', {
+      functionName: names.function(name),
+      description: props.description,
+      entry: join(root, 'functions', props.folder, `${name}.handler.ts`),
+      projectRoot: root,
+      depsLockFilePath: join(root, 'package-lock.json'),
+      runtime: Runtime.NODEJS_24_X,
+      architecture: Architecture.ARM_64,
+      memorySize: props.memoryMiB ?? 256,
+      timeout: Duration.seconds(props.seconds ?? 50),
+      environment: {
+        ...pickEnvironment(props.env, props.environment, name),
+        NODE_OPTIONS: '--enable-source-maps',
+      },
+      role: role.withoutPolicyUpdates(),
+      logGroup,
+      loggingFormat: LoggingFormat.JSON,
+      awsSdkConnectionReuse: false,
+      bundling: {
+        format: OutputFormat.ESM,
+        target: 'node24',
+        mainFields: ['module', 'main'],
+        externalModules: [],
+        minify: true,
+        sourceMap: true,
+        sourcesContent: false,
+        // Some dependencies of the SDK are CommonJS and ask for Node's own modules by require.
+        banner:
+          "import { createRequire as holdfastRequire } from 'node:module'; const require = holdfastRequire(import.meta.url);",
+      },
+    });
+    this.fn.node.addDependency(policy);
+  }
+}

@@ -1,0 +1,105 @@
+import { Duration } from 'aws-cdk-lib';
+import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
+import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import { cancelClosedEnv } from '../../functions/env/cancel-closed.ts';
+import { dueEnv } from '../../functions/env/due.ts';
+import { rebuildEnv } from '../../functions/env/rebuild.ts';
+import { reconcileEnv } from '../../functions/env/reconcile.ts';
+import { registerEnv } from '../../functions/env/register.ts';
+import { ControlFunction } from './control-function.ts';
+import type { Parts } from './parts.ts';
+import { sendTo } from './rights.ts';
+
+/** What looks at the whole fleet: what is due, who is registered, what was left behind. */
+export class FleetFunctions extends Construct {
+  readonly cancelClosed: NodejsFunction;
+
+  constructor(scope: Construct, id: string, parts: Parts & { deadLetters: IQueue }) {
+    super(scope, id);
+    const { rights, deadLetters } = parts;
+    new ControlFunction(this, 'Due', {
+      ...parts,
+      folder: 'fleet',
+      name: 'due',
+      description: 'Finds the clusters that a policy has to back up now',
+      env: dueEnv,
+      statements: [
+        rights.catalog('GetItem', 'Query', 'PutItem', 'UpdateItem'),
+        rights.policies(),
+        ...rights.putScratch('due/*'),
+      ],
+    });
+    new ControlFunction(this, 'Register', {
+      ...parts,
+      folder: 'fleet',
+      name: 'register',
+      description: 'Registers a cluster or a host from one document, after a check on the host',
+      env: registerEnv,
+      statements: [
+        rights.catalog('GetItem', 'Query', 'PutItem', 'UpdateItem', 'ConditionCheckItem'),
+        rights.jobs('GetItem', 'PutItem', 'UpdateItem'),
+        rights.policies(),
+        rights.assumeDispatch(),
+        ...rights.writeSites('registry/*'),
+      ],
+      // 90 s of waiting for checks, the calls around them, and retries of SSM.
+      seconds: 150,
+    });
+    const reconcile = new ControlFunction(this, 'Reconcile', {
+      ...parts,
+      folder: 'reconcile',
+      name: 'reconcile',
+      description: 'Ends lost jobs, frees what closed executions held, adopts manifests, starts retries',
+      env: reconcileEnv,
+      statements: [
+        rights.catalog('GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem'),
+        rights.liveJobs(),
+        rights.jobs('GetItem', 'UpdateItem'),
+        rights.policies(),
+        ...rights.readSites(),
+        rights.answerTasks(),
+        rights.describeExecutions(),
+        rights.startBackup(),
+        rights.putMetrics(),
+      ],
+      // Below the two minutes after which the next run begins.
+      seconds: 110,
+      memoryMiB: 512,
+    }).fn;
+    this.cancelClosed = new ControlFunction(this, 'CancelClosed', {
+      ...parts,
+      folder: 'reconcile',
+      name: 'cancel-closed',
+      description: 'Cancels the live jobs of an execution that was stopped, failed or timed out',
+      env: cancelClosedEnv,
+      statements: [
+        rights.liveJobs(),
+        rights.jobs('GetItem', 'UpdateItem'),
+        rights.catalog('GetItem'),
+        ...sendTo(deadLetters),
+      ],
+    }).fn;
+    // Every run of Reconcile looks at everything again, so one that failed is not repeated.
+    reconcile.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(2) });
+    this.cancelClosed.configureAsyncInvoke({
+      retryAttempts: 2,
+      maxEventAge: Duration.hours(1),
+      onFailure: new SqsDestination(deadLetters),
+    });
+    new ControlFunction(this, 'Rebuild', {
+      ...parts,
+      folder: 'reconcile',
+      name: 'rebuild',
+      description: "Folds a site's registry and receipts into the catalog",
+      env: rebuildEnv,
+      statements: [
+        rights.catalog('GetItem', 'Query', 'PutItem', 'UpdateItem'),
+        ...rights.readSites('*/backups/*', 'receipts/*', 'registry/*'),
+      ],
+      seconds: 880,
+      memoryMiB: 1024,
+    });
+  }
+}

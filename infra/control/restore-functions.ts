@@ -1,0 +1,56 @@
+import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
+import { Construct } from 'constructs';
+import { brokerEnv } from '../../functions/env/broker.ts';
+import { fitRestoreEnv } from '../../functions/env/fit-restore.ts';
+import { holdRestoreEnv } from '../../functions/env/hold-restore.ts';
+import { planRestoreEnv } from '../../functions/env/plan-restore.ts';
+import { recordRestoreEnv } from '../../functions/env/record-restore.ts';
+import { ControlFunction } from './control-function.ts';
+import type { Parts } from './parts.ts';
+
+/** What the Restore machine asks, and the broker that its runner asks. */
+export class RestoreFunctions extends Construct {
+  readonly broker: NodejsFunction;
+
+  constructor(scope: Construct, id: string, parts: Parts) {
+    super(scope, id);
+    const { rights } = parts;
+    const restore = { ...parts, folder: 'restore' };
+    new ControlFunction(this, 'PlanRestore', {
+      ...restore,
+      name: 'plan-restore',
+      description: 'Finds the backup and what its restore needs, before anything is touched',
+      env: planRestoreEnv,
+      statements: [rights.catalog('GetItem', 'Query'), ...rights.readSites()],
+    });
+    new ControlFunction(this, 'HoldRestore', {
+      ...restore,
+      name: 'hold-restore',
+      description: 'Locks the target of a restore and pins its backup',
+      env: holdRestoreEnv,
+      statements: [rights.catalog('GetItem', 'PutItem', 'UpdateItem')],
+    });
+    new ControlFunction(this, 'FitRestore', {
+      ...restore,
+      name: 'fit-restore',
+      description: 'Decides whether a host and directory fit a backup',
+      env: fitRestoreEnv,
+      statements: [],
+    });
+    new ControlFunction(this, 'RecordRestore', {
+      ...restore,
+      name: 'record-restore',
+      description: 'Writes the receipt of a backup that a restore has proven',
+      env: recordRestoreEnv,
+      statements: [rights.catalog('GetItem', 'PutItem', 'UpdateItem'), ...rights.writeSites('receipts/*')],
+    });
+    this.broker = new ControlFunction(this, 'Broker', {
+      ...restore,
+      name: 'broker',
+      description: "Narrows the restore role to one cluster for a live job's runner",
+      env: brokerEnv,
+      statements: [rights.catalog('GetItem'), rights.jobs('GetItem'), rights.assumeRestore()],
+      seconds: 20,
+    }).fn;
+  }
+}

@@ -1,0 +1,154 @@
+import { Duration } from 'aws-cdk-lib';
+import { Fail, type IChainable, Pass, Succeed, Wait, WaitTime } from 'aws-cdk-lib/aws-stepfunctions';
+import type { Construct } from 'constructs';
+import type { Names } from '../names.ts';
+import { answered, caught, stepsOf, thisExecution } from './steps.ts';
+
+/** Functions the Restore machine calls. */
+export const restoreMachineInvokes = [
+  'plan-restore',
+  'hold-restore',
+  'dispatch',
+  'fit-restore',
+  'record-restore',
+  'release',
+  'publish',
+  'cancel',
+];
+
+const begin = {
+  planned: '{% $states.input %}',
+  clusterId: '{% $states.input.clusterId %}',
+  backupId: '{% $states.input.backupId %}',
+  lock: '{% $states.input.lock %}',
+  events: '{% [] %}',
+  failure: "{% {'name': 'Holdfast.Unexpected', 'cause': 'no failure was noted'} %}",
+  restored: '{% {} %}',
+  ending: 'failed',
+  mayRelease: true,
+};
+
+const completed = [
+  {
+    name: 'Restore Completed',
+    detail: {
+      version: 1,
+      clusterId: '{% $clusterId %}',
+      at: '{% $now() %}',
+      backupId: '{% $backupId %}',
+      hostId: '{% $fits.hostId %}',
+      directory: '{% $restored.directory %}',
+      comparison: '{% $restored.comparison %}',
+      seconds: '{% $sum($restored.seconds.*) %}',
+    },
+  },
+];
+
+/**
+ * A new instance beside the old, on a host and in a directory that are looked at before anything is touched.
+ * The target is locked and the backup pinned from before the inspection until the end.
+ */
+export function restoreDefinition(scope: Construct, names: Names): IChainable {
+  const { ask, runOnHost, decide } = stepsOf(scope, names);
+  const lock = '{% $lock %}';
+  const clusterId = '{% $clusterId %}';
+  const backup = { clusterId, backupId: '{% $backupId %}' };
+
+  const plan = ask('Plan the restore', 'plan-restore', {
+    execution: thisExecution,
+    input: '{% $states.input %}',
+  });
+  const hold = ask('Lock the target and pin the backup', 'hold-restore', {
+    execution: thisExecution,
+    lock,
+    ...backup,
+  });
+  const inspect = runOnHost('Inspect the target host', '$planned.check', { seconds: 420, lock, clusterId });
+  const fit = ask('Decide whether the target fits', 'fit-restore', {
+    planned: '{% $planned %}',
+    check: '{% $states.input %}',
+  });
+  const run = runOnHost('Run restore on host', '$fits', {
+    seconds: 172_800,
+    lock,
+    clusterId,
+    assign: { restored: '{% $states.result %}' },
+  });
+  const record = ask(
+    'Record the restore',
+    'record-restore',
+    { execution: thisExecution, ...backup, result: '{% $restored %}' },
+    { assign: { events: completed, ending: 'succeeded' } },
+  );
+  const cancel = ask('Cancel the live job', 'cancel', { execution: thisExecution, since: '{% $since %}' });
+  const waitForEnd = Wait.jsonata(scope, 'Wait for the job to end', {
+    time: WaitTime.duration(Duration.seconds(15)),
+  });
+  const noteRefusal = Pass.jsonata(scope, 'Note the refusal', {
+    assign: { failure: '{% $states.input.error %}' },
+  });
+  const release = ask('Release the target and the pin', 'release', {
+    execution: thisExecution,
+    lock,
+    pin: backup,
+  });
+  const publish = ask('Publish the result', 'publish', { events: '{% $events %}' });
+  const refuse = Fail.jsonata(scope, 'Refuse the request', {
+    error: '{% $states.input.error.name %}',
+    cause: '{% $states.input.error.cause %}',
+  });
+  const done = Succeed.jsonata(scope, 'The backup is restored', { outputs: '{% $restored %}' });
+  const fail = Fail.jsonata(scope, 'The restore failed', {
+    error: '{% $failure.name %}',
+    cause: '{% $failure.cause %}',
+  });
+
+  const succeeding = decide('Is the restore done?', [{ when: "$ending = 'succeeded'", next: done }], fail);
+  const publishing = decide(
+    'Is there a result to publish?',
+    [{ when: "$ending = 'succeeded'", next: publish }],
+    fail,
+  );
+  const releasing = decide(
+    'May the target be released?',
+    [{ when: '$mayRelease', next: release }],
+    publishing,
+  );
+
+  plan.next(
+    decide('Can it be restored?', [{ when: answered('planned'), next: hold, assign: begin }], refuse),
+  );
+  hold.next(decide('Is the target ours?', [{ when: answered('held'), next: inspect }], refuse));
+  inspect.next(fit);
+  fit.next(
+    decide(
+      'Does the target fit?',
+      [{ when: answered('fits'), next: run, assign: { fits: '{% $states.input %}' } }],
+      noteRefusal,
+    ),
+  );
+  run.next(record);
+  record.next(releasing);
+  noteRefusal.next(releasing);
+  waitForEnd.next(cancel);
+  cancel.next(
+    decide(
+      'Has the job ended?',
+      [
+        { when: answered('waiting'), next: waitForEnd },
+        { when: answered('given-up'), next: releasing, assign: { mayRelease: false } },
+      ],
+      releasing,
+    ),
+  );
+  release.next(publishing);
+  publish.next(succeeding);
+
+  // Nothing is held yet, so there is nothing to cancel or release.
+  plan.addCatch(fail, { assign: { failure: caught.failure } });
+  for (const step of [hold, inspect, fit, run, record]) step.addCatch(cancel, { assign: caught });
+  cancel.addCatch(releasing, { assign: { mayRelease: false } });
+  release.addCatch(publishing);
+  publish.addCatch(succeeding);
+  return plan;
+}

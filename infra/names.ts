@@ -1,0 +1,76 @@
+import type { Place, Settings } from './settings.ts';
+
+/** `aws`, or the partition of China or GovCloud. */
+export const partitionOf = (region: string) =>
+  region.startsWith('cn-') ? 'aws-cn' : region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws';
+
+export type MachineName = 'fleet-backup' | 'backup' | 'restore';
+
+/**
+ * Every name and ARN that one stack uses of another, from settings alone: stacks export nothing to each other.
+ * Roles are global in an account; those of functions carry the region, so that a second Control fits beside the first.
+ */
+export function namesOf(settings: Settings) {
+  const i = settings.installation;
+  const { control } = settings;
+  const arn = (service: string, at: Place, rest: string) =>
+    `arn:${partitionOf(at.region)}:${service}:${at.region}:${at.account}:${rest}`;
+  const roleArn = (at: Place, role: string) =>
+    `arn:${partitionOf(at.region)}:iam::${at.account}:role/${role}`;
+  const site = (name: string) => {
+    const found = settings.sites[name];
+    if (!found) throw new Error(`${name} is no site of these settings`);
+    return found;
+  };
+  const hostRole = `${i}-host`;
+  const dispatchRole = `${i}-dispatch`;
+  const document = `${i}-run-job`;
+  return {
+    installation: i,
+    catalogTable: `${i}-catalog`,
+    jobsTable: `${i}-jobs`,
+    tableArn: (table: string) => arn('dynamodb', control, `table/${table}`),
+    scratchBucket: `${i}-scratch-${control.account}-${control.region}`,
+    bucket: (name: string) => site(name).bucket,
+    toolsBucket: (name: string) => `${site(name).bucket}-tools`,
+    bucketArn: (name: string) => `arn:${partitionOf(site(name).region)}:s3:::${site(name).bucket}`,
+    toolsBucketArn: (name: string) => `arn:${partitionOf(site(name).region)}:s3:::${site(name).bucket}-tools`,
+    /** Stands for the site's key in every condition: its ARN is random and not shared between stacks. */
+    keyAlias: (name: string) => `alias/${i}-${name}`,
+    keysArn: (name: string) => arn('kms', site(name), 'key/*'),
+    function: (name: string) => `${i}-${name}`,
+    functionArn: (name: string) => arn('lambda', control, `function:${i}-${name}`),
+    functionRole: (name: string) => `${i}-${name}-${control.region}`,
+    functionRoleArn: (name: string) => roleArn(control, `${i}-${name}-${control.region}`),
+    machine: (name: MachineName) => `${i}-${name}`,
+    machineArn: (name: MachineName) => arn('states', control, `stateMachine:${i}-${name}`),
+    executionsArn: (name: MachineName) => arn('states', control, `execution:${i}-${name}:*`),
+    bus: i,
+    busArn: arn('events', control, `event-bus/${i}`),
+    topic: `${i}-alarms`,
+    topicArn: arn('sns', control, `${i}-alarms`),
+    deadLetters: `${i}-dead-letters`,
+    scheduleGroup: i,
+    metricNamespace: i,
+    policyPrefix: `/${i}/policies/`,
+    policyArns: arn('ssm', control, `parameter/${i}/policies/*`),
+    document,
+    documentArn: (at: Place) => arn('ssm', at, `document/${document}`),
+    hostRole,
+    hostRoleArn: (at: Place) => roleArn(at, hostRole),
+    dispatchRole,
+    dispatchRoleArn: (at: Place) => roleArn(at, dispatchRole),
+    restoreRole: (name: string) => `${i}-restore-${name}`,
+    restoreRoleArn: (name: string) => roleArn(site(name), `${i}-restore-${name}`),
+    /** The roles of the deployment itself, which CDK's bootstrap made. */
+    deploymentRoleArn: (at: Place) =>
+      roleArn(at, `cdk-${settings.bootstrapQualifier}-cfn-exec-role-${at.account}-${at.region}`),
+    assetBucketArn: (at: Place) =>
+      `arn:${partitionOf(at.region)}:s3:::cdk-${settings.bootstrapQualifier}-assets-${at.account}-${at.region}`,
+    siteStack: (name: string) => `${i}-site-${name}`,
+    controlStack: `${i}-control`,
+    hostsStack: (at: Place) => `${i}-hosts-${at.account}-${at.region}`,
+  };
+}
+
+export type Names = ReturnType<typeof namesOf>;

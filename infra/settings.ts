@@ -1,0 +1,155 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { NamedError } from '../contract/errors/named-error.ts';
+import { id } from '../contract/records/ids.ts';
+import { policySchema } from '../contract/records/policy.ts';
+import { scheduleCron } from './schedule-cron.ts';
+
+const account = z.string().regex(/^\d{12}$/, 'must be a 12-digit account id');
+const region = z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must be a region such as eu-central-1');
+const place = { account, region };
+
+const siteSchema = z.strictObject({
+  ...place,
+  /** 57 characters at most, so that `-tools` still fits into the 63 of a bucket's name. */
+  bucket: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{1,55}[a-z0-9]$/, 'must be 3 to 57 lower-case letters, digits and hyphens'),
+  objectLockDays: z.int().min(1).max(3650).default(3),
+});
+
+const policyDocument = policySchema.superRefine((policy, context) => {
+  try {
+    scheduleCron(policy.schedule.cron);
+  } catch (refused) {
+    context.addIssue({ code: 'custom', path: ['schedule', 'cron'], message: (refused as Error).message });
+  }
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: policy.schedule.zone });
+  } catch {
+    context.addIssue({ code: 'custom', path: ['schedule', 'zone'], message: 'must be an IANA time zone' });
+  }
+});
+
+/** `holdfast.json`: what an operator writes before the first deployment. Unknown keys are refused. */
+export const settingsSchema = z
+  .strictObject({
+    installation: z
+      .string()
+      .regex(/^[a-z][a-z0-9-]{0,19}$/, 'must be 1 to 20 lower-case letters, digits and hyphens')
+      .default('holdfast'),
+    sites: z.record(id, siteSchema).refine((s) => Object.keys(s).length > 0, 'at least one site is needed'),
+    control: z.strictObject({ ...place, site: id }),
+    hosts: z.array(z.strictObject(place)).min(1).max(20),
+    policies: z.array(policyDocument).min(1).max(50),
+    alarms: z
+      .strictObject({
+        emails: z.array(z.email()).default([]),
+        urls: z.array(z.url({ protocol: /^https$/ })).default([]),
+      })
+      .prefault({}),
+    thresholds: z
+      .strictObject({
+        /** Failed executions of one machine within five minutes that raise its alarm. */
+        failedExecutions: z.int().min(1).default(1),
+        /** Failed runs of Reconcile within ten minutes that raise its alarm; it runs every two. */
+        failedReconciles: z.int().min(1).max(5).default(3),
+      })
+      .prefault({}),
+    logRetentionDays: z.union([z.literal(30), z.literal(90), z.literal(180), z.literal(365)]).default(90),
+    /** Qualifier of the CDK bootstrap: whose execution role may change buckets, and where assets lie. */
+    bootstrapQualifier: z
+      .string()
+      .regex(/^[a-z0-9]{1,10}$/)
+      .default('hnb659fds'),
+  })
+  .superRefine((settings, context) => {
+    const refuse = (path: (string | number)[], message: string) =>
+      context.addIssue({ code: 'custom', path, message });
+    const sites = Object.keys(settings.sites).join(', ');
+    if (!settings.sites[settings.control.site]) {
+      refuse(['control', 'site'], `is no site of these settings (${sites})`);
+    }
+    const seen = new Set<string>();
+    const once = (kind: string, value: string, path: (string | number)[]) => {
+      if (seen.has(`${kind} ${value}`)) refuse(path, `${value} is used twice`);
+      seen.add(`${kind} ${value}`);
+    };
+    for (const [name, site] of Object.entries(settings.sites))
+      once('bucket', site.bucket, ['sites', name, 'bucket']);
+    settings.hosts.forEach((host, i) => {
+      once('place', `${host.account}/${host.region}`, ['hosts', i]);
+      // Step Functions takes a task token back only from principals of its own account.
+      if (host.account !== settings.control.account) {
+        refuse(['hosts', i, 'account'], `must be the account of control, ${settings.control.account}`);
+      }
+    });
+    settings.policies.forEach((policy, i) => {
+      once('policy', policy.name, ['policies', i, 'name']);
+      policy.copies.forEach((copy, j) => {
+        if (!settings.sites[copy])
+          refuse(['policies', i, 'copies', j], `is no site of these settings (${sites})`);
+      });
+      // The default lock must outlast the longest backup by a day: the time in which it is verified or adopted.
+      for (const [name, site] of Object.entries(settings.sites)) {
+        if (site.objectLockDays * 24 < policy.deadlineHours + 24) {
+          refuse(
+            ['sites', name, 'objectLockDays'],
+            `must cover policy ${policy.name}: deadlineHours ${policy.deadlineHours} + 24`,
+          );
+        }
+      }
+    });
+  });
+
+export type Settings = z.output<typeof settingsSchema>;
+export type SettingsInput = z.input<typeof settingsSchema>;
+export type SiteSettings = z.infer<typeof siteSchema>;
+export type Place = { account: string; region: string };
+
+/** `policies[0].schedule.cron` from zod's list of steps. */
+const pathText = (path: readonly PropertyKey[]) =>
+  path.reduce<string>((text, step) => {
+    if (typeof step === 'number') return `${text}[${step}]`;
+    return text === '' ? String(step) : `${text}.${String(step)}`;
+  }, '');
+
+const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>((at, step) => (at as Record<PropertyKey, unknown> | undefined)?.[step], value);
+
+/** Checks settings. Throws Settings.Invalid with one line for each thing that is wrong: its path, value, and what would be right. */
+export function parseSettings(input: unknown): Settings {
+  const parsed = settingsSchema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const lines = parsed.error.issues.map((issue) => {
+    const value = valueAt(input, issue.path);
+    const shown = value === undefined ? 'missing' : JSON.stringify(value).slice(0, 200);
+    return `${pathText(issue.path) || 'settings'}: ${issue.message} (is ${shown})`;
+  });
+  throw new NamedError('Settings.Invalid', lines.join('\n'), { problems: lines.length });
+}
+
+/** Reads and checks a settings file. Throws Settings.Invalid naming the file. */
+export function readSettings(file: string): Settings {
+  let input: unknown;
+  try {
+    input = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (cause) {
+    throw new NamedError(
+      'Settings.Invalid',
+      `${file} cannot be read as JSON: ${(cause as Error).message}`,
+      { file },
+      { cause },
+    );
+  }
+  try {
+    return parseSettings(input);
+  } catch (refused) {
+    throw new NamedError(
+      'Settings.Invalid',
+      `${file}\n${(refused as Error).message}`,
+      { file },
+      { cause: refused },
+    );
+  }
+}
