@@ -1,0 +1,53 @@
+/** What decides how mariadb-backup is called. Paths are absolute, versions as `10.11.19`. */
+export type BackupArguments = {
+  defaultsFile: string;
+  address: { socket: string } | { host: string; port: number };
+  datadir: string;
+  /** Plain copies of checkpoints and info are written here. */
+  extraLsnDir: string;
+  /** An empty directory: the tool wants one even where everything goes to stdout. */
+  targetDir: string;
+  threads: number;
+  checkpointFirst: boolean;
+  replica: boolean;
+};
+
+/**
+ * Arguments of a full backup to stdout (mariadb-backup 10.5 and later). Left out on purpose: `--ftwrl-wait-timeout`
+ * waits for any running query and so fails on a busy server, `--kill-long-queries-timeout`, `--no-backup-locks` and
+ * `--rsync` do nothing any more (M10), `--safe-slave-backup` leaves the applier stopped when the tool dies (M11), and
+ * `--compress` knows QuickLZ only. The lock budget and the applier are the runner's own work.
+ */
+export function backupArguments(options: BackupArguments): string[] {
+  const { address } = options;
+  return [
+    // The server's programs take this one only as the very first argument.
+    `--defaults-file=${options.defaultsFile}`,
+    '--backup',
+    '--stream=mbstream',
+    `--extra-lsndir=${options.extraLsnDir}`,
+    `--target-dir=${options.targetDir}`,
+    `--datadir=${options.datadir}`,
+    ...('socket' in address
+      ? [`--socket=${address.socket}`]
+      : [`--host=${address.host}`, `--port=${address.port}`, '--protocol=tcp']),
+    `--parallel=${options.threads}`,
+    // One descriptor per tablespace; the default of the account is often 1,024.
+    '--open-files-limit=1000000',
+    ...(options.checkpointFirst ? ['--innodb-log-checkpoint-now'] : []),
+    ...(options.replica ? ['--slave-info'] : []),
+  ];
+}
+
+/**
+ * Arguments for preparing a full backup where it was unpacked. The backup's own option file says page size and data
+ * files (with --no-defaults the tool would take its built-in ones). `memoryBytes` is the buffer pool for applying redo.
+ */
+export function prepareArguments(targetDir: string, memoryBytes: number): string[] {
+  return [
+    `--defaults-file=${targetDir}/backup-my.cnf`,
+    '--prepare',
+    `--use-memory=${memoryBytes}`,
+    `--target-dir=${targetDir}`,
+  ];
+}

@@ -1,0 +1,53 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { NamedError } from '../../../contract/errors/named-error.ts';
+import type { Log } from '../engine.ts';
+import type { Login } from './login.ts';
+import { openSession, type Session } from './session.ts';
+
+/** A session that waits for a lock does not notice that its client is gone; only KILL ends it. */
+async function killBackupSessions(session: Session, log: Log): Promise<void> {
+  const waiting = await session.rows(
+    `SELECT ID AS id FROM information_schema.PROCESSLIST
+     WHERE ID <> CONNECTION_ID() AND (INFO LIKE 'BACKUP STAGE%' OR STATE LIKE '%backup lock%' AND INFO LIKE 'BACKUP%')`,
+  );
+  for (const { id } of waiting) {
+    log('killing the session of the ended tool', { session: id ?? '' });
+    await session.run(`KILL ${Number(id)}`).catch(() => {});
+  }
+}
+
+/**
+ * Proves that no backup lock is left on the server (F15): takes the first stage itself, which only one session can
+ * hold and which blocks nobody else, and gives it back. Until it gets it, sessions that wait in a stage are killed.
+ * Never cut short by a cancel: it is what makes cancelling safe. Gives up after `seconds`.
+ */
+export async function proveLocksGone(login: Login, log: Log, seconds = 60): Promise<void> {
+  const until = performance.now() + seconds * 1000;
+  let last = '';
+  while (performance.now() < until) {
+    try {
+      const session = await openSession(login, AbortSignal.timeout(30_000));
+      try {
+        await session.run('SET SESSION lock_wait_timeout=1');
+        try {
+          await session.run('BACKUP STAGE START');
+          await session.run('BACKUP STAGE END');
+          return;
+        } catch (error) {
+          last = (error as Error).message;
+          await killBackupSessions(session, log);
+        }
+      } finally {
+        await session.close();
+      }
+    } catch (error) {
+      last = (error as Error).message;
+    }
+    await sleep(200);
+  }
+  throw new NamedError(
+    'Backup.LockBudget',
+    `the tool was killed, but its lock could not be proved gone within ${seconds} s: ${last}; look for BACKUP STAGE in the processlist`,
+    { seconds },
+  );
+}

@@ -1,0 +1,182 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { NamedError } from '../../../contract/errors/named-error.ts';
+import type { Fingerprint } from '../../../contract/formats/fingerprint.ts';
+import type { BackupOrder } from '../../../contract/records/job.ts';
+import type { BackupFacts, EngineContext, Sinks } from '../engine.ts';
+import { type StoppedApplier, stopApplier } from './applier.ts';
+import { backupArguments } from './arguments.ts';
+import { backupPosition, metadata } from './backup-position.ts';
+import { roleOf } from './eligibility.ts';
+import { inBoth, readTableNames } from './expected-tables.ts';
+import { openFingerprint } from './fingerprint/take.ts';
+import { resolveLogin, writeToolOptions } from './login.ts';
+import { describeServer, restoreNeeds } from './manifest-facts.ts';
+import { currentPosition, samePosition } from './position.ts';
+import { readPlaces, readServerFacts } from './server-facts.ts';
+import { openSession, type Session } from './session.ts';
+import { runTool } from './tool-run.ts';
+import { findTools } from './versions.ts';
+import { requiredFiles, verdict } from './xbstream/completeness.ts';
+import { parseCheckpoints } from './xbstream/metadata.ts';
+import { tables } from './xbstream/tables.ts';
+
+const activePlugins = `SELECT PLUGIN_NAME AS name FROM information_schema.PLUGINS
+  WHERE PLUGIN_STATUS = 'ACTIVE' AND PLUGIN_LIBRARY IS NOT NULL`;
+
+/** Fingerprint of a primary: definitions may change under the reader, so it is read again when the server says so. */
+async function readFingerprint(session: Session, applied: boolean, like?: Fingerprint): Promise<Fingerprint> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await (await openFingerprint(session, { applied, like, holdTables: false })).finish();
+    } catch (error) {
+      // 1412: the definition of a table changed after the snapshot; 1146: the table was dropped.
+      const { errno } = error as { errno?: number };
+      await session.run('ROLLBACK').catch(() => {});
+      if ((errno !== 1412 && errno !== 1146) || attempt === 3) throw error;
+    }
+  }
+}
+
+/**
+ * One physical full backup of a MariaDB member into the stream `main`.
+ *
+ * On a replica the applier is stopped first and started again once the snapshot of the fingerprint is open, so that
+ * backup and fingerprint stand at one position (M08): `exact`. Elsewhere a fingerprint before and one after bound what
+ * changed in between; where the log did not move at all the comparison is exact there too.
+ */
+export async function backup(
+  order: BackupOrder,
+  sinks: Sinks,
+  context: EngineContext,
+  stateDirectory: string,
+): Promise<BackupFacts> {
+  const { member, plan, policy } = order;
+  const login = await resolveLogin(member, context);
+  const tools = await findTools(context.runChild, context.signal);
+  const session = await openSession(login, context.signal);
+  let applier: StoppedApplier | undefined;
+  try {
+    context.progress('looking at the server');
+    const facts = await readServerFacts(session);
+    const role = roleOf(facts);
+    const applied = role === 'replica';
+    const places = await readPlaces(session, facts);
+    const plugins = (await session.rows(activePlugins)).map((row) => row.name ?? '').sort();
+    const server = await describeServer(order, facts, plugins, context);
+
+    if (applied && plan.stopApplier) {
+      context.progress('stopping the applier');
+      applier = await stopApplier(order, session, login, stateDirectory, context.log);
+    }
+    const stands = applier !== undefined;
+    const recorded = stands ? await currentPosition(session, true) : null;
+    const tablesBefore = await readTableNames(session);
+    let before: Fingerprint | undefined;
+    if (!stands) {
+      context.progress('reading the fingerprint before');
+      before = await readFingerprint(session, applied);
+    }
+
+    const extraLsnDir = join(context.workDir, 'lsn');
+    const targetDir = join(context.workDir, 'tool');
+    await mkdir(extraLsnDir, { recursive: true, mode: 0o700 });
+    await mkdir(targetDir, { recursive: true, mode: 0o700 });
+    const args = backupArguments({
+      defaultsFile: await writeToolOptions(login, context.workDir),
+      address: login.address,
+      datadir: facts.datadir,
+      extraLsnDir,
+      targetDir,
+      threads: policy.toolThreads,
+      checkpointFirst: plan.checkpointFirst,
+      replica: applied,
+    });
+    context.progress('streaming', 0, plan.expectedBytes);
+    const sink = sinks.open('main');
+    const run = await runTool(order, args, sink, login, context);
+
+    // The first session may have idled for hours; a fresh one cannot have been dropped meanwhile.
+    const reader = await openSession(login, context.signal);
+    try {
+      context.progress('reading the fingerprint');
+      const tablesAfter = await readTableNames(reader);
+      let fingerprint: Fingerprint;
+      if (applier !== undefined) {
+        const open = await openFingerprint(reader, { applied, holdTables: true });
+        await applier.start();
+        fingerprint = await open.finish((done, of) => context.progress(`comparing ${done} of ${of} tables`));
+      } else {
+        fingerprint = await readFingerprint(reader, applied, before);
+      }
+
+      const expectedTables = inBoth(tablesBefore, tablesAfter);
+      const decision = verdict({
+        state: run.state,
+        exitCode: run.end.exitCode,
+        signal: run.end.signal,
+        stderrTail: run.end.stderrTail.join('\n'),
+        requiredFiles: requiredFiles('mariadb', facts.variables.log_bin === 'ON'),
+        expectedTables,
+      });
+      if (!decision.complete) {
+        throw new NamedError('Backup.Incomplete', decision.reasons.join('; ').slice(0, 3500), {
+          reasons: decision.reasons.length,
+        });
+      }
+      for (const { path, bytes } of decision.files) sink.row({ t: 'file', stream: 'main', path, bytes });
+
+      const { content } = run.state;
+      const position = backupPosition(content, applied, recorded);
+      const checkpoints = parseCheckpoints(metadata(content, 'checkpoints') ?? '');
+      const exact = samePosition(position, fingerprint.position);
+      if (stands && !exact && position !== null && fingerprint.position !== null) {
+        throw new NamedError(
+          'Backup.PositionMoved',
+          `the applier stood, yet the backup is at ${JSON.stringify(position)} and its fingerprint at ${JSON.stringify(fingerprint.position)}; something else writes on this replica`,
+          { backup: position?.gtid ?? '', fingerprint: fingerprint.position?.gtid ?? '' },
+        );
+      }
+      const unpacked = decision.files.reduce((sum, file) => sum + file.bytes, 0);
+      return {
+        server,
+        tool: {
+          name: 'mariadb-backup',
+          version: tools['mariadb-backup'] ?? '',
+          arguments: args,
+          exitCode: 0,
+        },
+        position,
+        lsn:
+          checkpoints === undefined
+            ? null
+            : { from: checkpoints.fromLsn, to: checkpoints.toLsn, last: checkpoints.lastLsn },
+        comparison: exact ? 'exact' : 'bounded',
+        fingerprint,
+        ...(before === undefined ? {} : { fingerprintBefore: before }),
+        restore: restoreNeeds(
+          order,
+          unpacked,
+          places.redoBytes,
+          tools['mariadb-backup'] ?? '',
+          places.outsideDatadir,
+        ),
+        metrics: {
+          lockSeconds: run.lockSeconds,
+          applierStoppedSeconds: applier?.seconds() ?? 0,
+          files: decision.files.length,
+          tables: tables(
+            decision.files.map((file) => file.path),
+            content,
+          ).length,
+          rows: fingerprint.tables.reduce((sum, table) => sum + table.rows, 0),
+        },
+      };
+    } finally {
+      await reader.close();
+    }
+  } finally {
+    await session.close();
+    await applier?.start();
+  }
+}

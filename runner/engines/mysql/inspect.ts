@@ -1,0 +1,71 @@
+import type { CheckOrder, MemberInspection, TargetInspection } from '../../../contract/records/job.ts';
+import { findAccount } from '../../host/accounts.ts';
+import { directoryState, freeBytes } from '../../host/disks.ts';
+import { portFree } from '../../host/ports.ts';
+import type { EngineContext } from '../engine.ts';
+import { ineligibility, lagOf, roleOf } from './eligibility.ts';
+import { resolveLogin } from './login.ts';
+import { currentPosition } from './position.ts';
+import { datadirs, readPlaces, readServerFacts } from './server-facts.ts';
+import { withSession } from './session.ts';
+import { findTools, versionIn } from './versions.ts';
+
+type MemberOrder = Pick<CheckOrder, 'policy'> & { member: NonNullable<CheckOrder['member']> };
+
+/** Asks one server what it is, how big, where it stands, and whether it may be backed up now. */
+export async function inspectMember(order: MemberOrder, context: EngineContext): Promise<MemberInspection> {
+  const { member } = order;
+  const tools = await findTools(context.runChild, context.signal);
+  const login = await resolveLogin(member, context);
+  return withSession(login, context.signal, async (session) => {
+    const facts = await readServerFacts(session);
+    const role = roleOf(facts);
+    const mariadb = facts.version.includes('MariaDB');
+    const places = mariadb
+      ? await readPlaces(session, facts)
+      : { dataBytes: 0, redoBytes: 0, outsideDatadir: [] };
+    const grants = await session.rows('SHOW GRANTS');
+    return {
+      memberId: member.memberId,
+      hostId: member.hostId,
+      reachable: true,
+      role,
+      serverVersion: versionIn(facts.version) ?? facts.version,
+      serverUuid: facts.uuid,
+      serverId: facts.serverId,
+      toolVersion: tools['mariadb-backup'],
+      datadir: facts.datadir,
+      dataBytes: places.dataBytes,
+      redoBytes: places.redoBytes,
+      freeBytes: await freeBytes(facts.datadir),
+      lagSeconds: lagOf(facts.channels),
+      position: mariadb ? await currentPosition(session, role === 'replica') : null,
+      logsBinary: facts.variables.log_bin === 'ON',
+      outsideDatadir: places.outsideDatadir.slice(0, 50),
+      ineligible: ineligibility({
+        memberId: member.memberId,
+        version: facts.version,
+        versionComment: facts.variables.version_comment ?? '',
+        toolVersion: tools['mariadb-backup'],
+        variables: facts.variables,
+        channels: facts.channels,
+        dumpThreads: facts.dumpThreads,
+        grants: grants.map((row) => Object.values(row)[0] ?? ''),
+        datadir: await datadirs(member, facts),
+        maxReplicaLagSeconds: order.policy?.maxReplicaLagSeconds,
+      }),
+    };
+  });
+}
+
+/** Looks at the directory, port and account that a restore wants. Changes nothing. */
+export async function inspectTarget(target: NonNullable<CheckOrder['target']>): Promise<TargetInspection> {
+  const { state, entries } = await directoryState(target.directory);
+  return {
+    directoryState: state,
+    entries,
+    freeBytes: await freeBytes(target.directory),
+    portFree: await portFree(target.port),
+    userExists: findAccount(target.user) !== undefined,
+  };
+}

@@ -1,0 +1,124 @@
+import type { Manifest } from '../../../contract/formats/manifest.ts';
+import type { BackupOrder } from '../../../contract/records/job.ts';
+import type { EngineContext } from '../engine.ts';
+import { prepareArguments } from './arguments.ts';
+import { roleOf } from './eligibility.ts';
+import type { ServerFacts } from './server-facts.ts';
+import { versionIn } from './versions.ts';
+
+/** Variables without which the data cannot live again, or would live differently (M23). */
+const needed = [
+  'innodb_page_size',
+  'innodb_data_file_path',
+  'innodb_undo_tablespaces',
+  'innodb_default_row_format',
+  'innodb_file_per_table',
+  'innodb_checksum_algorithm',
+  'innodb_compression_algorithm',
+  'innodb_log_file_size',
+  'innodb_encrypt_tables',
+  'innodb_encrypt_log',
+  'innodb_buffer_pool_size',
+  'lower_case_table_names',
+  'character_set_server',
+  'collation_server',
+  'default_storage_engine',
+  'sql_mode',
+  'time_zone',
+  'system_time_zone',
+  'explicit_defaults_for_timestamp',
+  'log_bin',
+  'log_slave_updates',
+  'binlog_format',
+  'sync_binlog',
+  'gtid_domain_id',
+  'gtid_strict_mode',
+  'max_allowed_packet',
+  'max_connections',
+  'event_scheduler',
+  'local_infile',
+  'secure_file_priv',
+  'ft_min_word_len',
+  'innodb_ft_min_token_size',
+  'have_ssl',
+  'ssl_ca',
+  'ssl_cert',
+  'plugin_dir',
+];
+
+const secretOption = /(password|secret|token|passphrase|_key=|key_pw)/i;
+
+/** Options as `my_print_defaults` prints them, with the values of secret ones removed. */
+export function redactOptions(lines: readonly string[]): string[] {
+  return lines
+    .map((line) => line.trim())
+    .filter((line) => line.startsWith('--'))
+    .map((line) => (secretOption.test(line) ? line.replace(/=[\s\S]*$/, '=<removed>') : line));
+}
+
+async function optionsOf(order: BackupOrder, context: EngineContext): Promise<string[]> {
+  const { defaultsFile } = order.member;
+  const end = await context.runChild({
+    command: 'my_print_defaults',
+    args: [...(defaultsFile === undefined ? [] : [`--defaults-file=${defaultsFile}`]), '--mariadbd'],
+    signal: context.signal,
+    stallSeconds: 30,
+  });
+  // A host without the program still has a whole backup: the variables above say what counts.
+  return end.exitCode === 0 ? redactOptions(end.stdout.split('\n')) : [];
+}
+
+/** The manifest's part about the server: what it is and what it needs to live again. */
+export async function describeServer(
+  order: BackupOrder,
+  facts: ServerFacts,
+  plugins: readonly string[],
+  context: EngineContext,
+): Promise<Manifest['server']> {
+  const variables: Record<string, string> = {};
+  for (const name of needed) {
+    const value = facts.variables[name];
+    if (value !== undefined) variables[name] = value;
+  }
+  if (plugins.length > 0) variables.plugins = plugins.join(',');
+  return {
+    version: versionIn(facts.version) ?? facts.version,
+    uuid: facts.uuid,
+    serverId: facts.serverId,
+    role: roleOf(facts),
+    variables,
+    options: await optionsOf(order, context),
+  };
+}
+
+/** Buffer pool for prepare: it reads each page of the redo once; 512 MiB hold the pages of some 10 GB of redo's changes. */
+export const prepareMemoryBytes = 512 * 1024 * 1024;
+
+/**
+ * What a restore of these files needs. Room: the unpacked files and a tenth, for undo and temporary tables of the
+ * rollback, and the redo once more, which the server makes anew.
+ */
+export function restoreNeeds(
+  order: BackupOrder,
+  unpackedBytes: number,
+  redoBytes: number,
+  toolVersion: string,
+  outsideDatadir: string[],
+): Manifest['restore'] {
+  const from = `s3://${order.site.bucket}/${order.clusterId}/backups/${order.backupId}`;
+  const unpack = order.policy.codec === 'zstd' ? 'cat volumes/main/* | zstd -d |' : 'cat volumes/main/* |';
+  return {
+    bytes: Math.ceil(unpackedBytes * 1.1) + redoBytes,
+    memoryBytes: prepareMemoryBytes,
+    toolVersion,
+    byHand: [
+      `aws s3 cp --recursive ${from}/volumes/main volumes/main`,
+      'mkdir DIR',
+      `${unpack} mbstream -x -C DIR`,
+      `mariadb-backup ${prepareArguments('DIR', prepareMemoryBytes).join(' ')}`,
+      'chown -R mysql:mysql DIR',
+      'mariadbd --datadir=DIR --user=mysql --skip-slave-start --server-id=NEW',
+    ],
+    outsideDatadir,
+  };
+}

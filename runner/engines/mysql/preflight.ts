@@ -1,0 +1,21 @@
+import type { BackupOrder } from '../../../contract/records/job.ts';
+import type { EngineContext, PreflightOutcome } from '../engine.ts';
+import { inspectMember } from './inspect.ts';
+
+/**
+ * Looks once more, right before the tool would start, whether the order still fits: minutes or hours may have passed
+ * since the plan's inspection (F18).
+ */
+export async function preflight(order: BackupOrder, context: EngineContext): Promise<PreflightOutcome> {
+  const found = await inspectMember({ member: order.member, policy: order.policy }, context);
+  const reasons = [...found.ineligible];
+  if (found.role !== order.plan.role) {
+    reasons.push(`it was a ${order.plan.role} when the backup was planned and is a ${found.role} now`);
+  }
+  if (reasons.length === 0) return { outcome: 'ready' };
+  return {
+    outcome: 'refused',
+    name: 'Member.Ineligible',
+    cause: `member ${order.member.memberId}: ${reasons.join('; ')}`,
+  };
+}

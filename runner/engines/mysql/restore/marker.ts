@@ -1,0 +1,42 @@
+import { open, readFile, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+
+/** Where files wait until they are whole; inside the target, which may be a mount point of its own. */
+export const stagingDirectory = (directory: string) => join(directory, '.holdfast-partial');
+export const markerPath = (directory: string) => join(directory, 'holdfast-restore.json');
+
+const markerSchema = z.object({
+  v: z.literal(1),
+  clusterId: z.string(),
+  backupId: z.string(),
+  /** What has been reached. Anything but `placed` and `started` means: not a database yet. */
+  state: z.enum(['unpacking', 'unpacked', 'prepared', 'compared', 'placing', 'placed', 'started']),
+  at: z.string(),
+  /** Path and bytes of each unpacked file, so that prepare can see that none went missing. */
+  files: z.array(z.tuple([z.string(), z.number()])).optional(),
+});
+
+export type RestoreMarker = z.infer<typeof markerSchema>;
+
+/** Says in the target itself how far its restore has come (F69). Durable before it returns. */
+export async function writeRestoreMarker(
+  directory: string,
+  marker: Omit<RestoreMarker, 'v' | 'at'>,
+): Promise<void> {
+  const path = markerPath(directory);
+  const file = await open(`${path}.new`, 'w', 0o600);
+  try {
+    await file.writeFile(JSON.stringify({ v: 1, at: new Date().toISOString(), ...marker }));
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(`${path}.new`, path);
+}
+
+/** The marker of a target, undefined where there is none that can be read. */
+export async function readRestoreMarker(directory: string): Promise<RestoreMarker | undefined> {
+  const text = await readFile(markerPath(directory), 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : markerSchema.parse(JSON.parse(text));
+}

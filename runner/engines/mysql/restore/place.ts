@@ -1,0 +1,36 @@
+import { chown, lchown, open, readdir, rename, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Account } from '../../../host/accounts.ts';
+
+/** Gives a directory and all in it to the account the server runs as. Links are not followed; there are none. */
+export async function giveTo(account: Account, directory: string): Promise<void> {
+  await chown(directory, account.uid, account.gid);
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) await giveTo(account, path);
+    else await lchown(path, account.uid, account.gid);
+  }
+}
+
+/** The schema without which no server starts goes last. */
+export function placingOrder(names: readonly string[]): string[] {
+  return [...names.filter((name) => name !== 'mysql').sort(), ...names.filter((name) => name === 'mysql')];
+}
+
+/**
+ * Moves the compared files from `staging` into the directory above it, one rename each, `mysql/` last: a server that
+ * is started in between finds no grant tables and ends (F69).
+ */
+export async function placeFiles(staging: string, directory: string): Promise<void> {
+  for (const name of placingOrder(await readdir(staging))) {
+    if (name === 'mysql') await syncDirectory(directory);
+    await rename(join(staging, name), join(directory, name));
+  }
+  await rmdir(staging);
+  await syncDirectory(directory);
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  await handle.sync().finally(() => handle.close());
+}

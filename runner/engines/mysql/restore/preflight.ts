@@ -1,0 +1,83 @@
+import type { Manifest } from '../../../../contract/formats/manifest.ts';
+import type { RestoreOrder, TargetInspection } from '../../../../contract/records/job.ts';
+import type { EngineContext, PreflightOutcome } from '../../engine.ts';
+import { inspectTarget } from '../inspect.ts';
+import { findTools, serverMisfit, type ToolVersions, toolMisfit } from '../versions.ts';
+
+type Refusal = { name: string; cause: string };
+
+/** The first reason why this backup cannot be restored there; undefined when it can. Pure. */
+export function restoreRefusal(
+  order: Pick<RestoreOrder, 'target'>,
+  manifest: Pick<Manifest, 'flavour' | 'server' | 'restore'>,
+  tools: ToolVersions,
+  target: TargetInspection,
+): Refusal | undefined {
+  const { directory, port, user } = order.target;
+  if (manifest.flavour !== 'mariadb') {
+    return {
+      name: 'Restore.VersionMismatch',
+      cause: `the backup is of ${manifest.flavour}, this version restores mariadb only`,
+    };
+  }
+  const { outsideDatadir } = manifest.restore;
+  if (outsideDatadir.length > 0) {
+    return {
+      name: 'Restore.OutsideDatadir',
+      cause: `the backup holds files outside the data directory: ${outsideDatadir.slice(0, 10).join(', ')}; move them in (ALTER TABLE without DATA DIRECTORY, undo and data home within the datadir) and take a new backup, or restore by hand`,
+    };
+  }
+  const missing = Object.entries(tools).filter(([, version]) => version === null);
+  if (missing.length > 0) {
+    return {
+      name: 'Restore.ToolMissing',
+      cause: `the target host lacks ${missing.map(([name]) => name).join(' and ')}; install MariaDB ${manifest.server.version}`,
+    };
+  }
+  const misfit =
+    serverMisfit(manifest.server.version, tools.mariadbd) ??
+    toolMisfit(manifest.restore.toolVersion, tools['mariadb-backup']);
+  if (misfit !== undefined) return { name: 'Restore.VersionMismatch', cause: misfit };
+  if (target.directoryState === 'not-empty') {
+    return {
+      name: 'Restore.DirectoryNotEmpty',
+      cause: `target.directory ${directory} holds ${target.entries.join(', ')}; an empty or absent directory is needed`,
+    };
+  }
+  if (target.directoryState === 'not-a-directory') {
+    return {
+      name: 'Restore.DirectoryNotEmpty',
+      cause: `target.directory ${directory} is not a directory; an empty or absent directory is needed`,
+    };
+  }
+  if (target.freeBytes < manifest.restore.bytes) {
+    return {
+      name: 'Restore.NoSpace',
+      cause: `target.directory ${directory} has ${target.freeBytes} bytes free, the restore needs ${manifest.restore.bytes}`,
+    };
+  }
+  if (!target.portFree) {
+    return {
+      name: 'Restore.PortTaken',
+      cause: `target.port ${port} is in use on this host; choose a free one`,
+    };
+  }
+  if (!target.userExists) {
+    return {
+      name: 'Input.Invalid',
+      cause: `target.user ${user} is no account of this host; name one that exists, e.g. mysql`,
+    };
+  }
+  return undefined;
+}
+
+/** Looks at host and target, and refuses before anything is touched. */
+export async function restorePreflight(
+  order: RestoreOrder,
+  manifest: Manifest,
+  context: EngineContext,
+): Promise<PreflightOutcome> {
+  const tools = await findTools(context.runChild, context.signal);
+  const refusal = restoreRefusal(order, manifest, tools, await inspectTarget(order.target));
+  return refusal === undefined ? { outcome: 'ready' } : { outcome: 'refused', ...refusal };
+}

@@ -1,0 +1,80 @@
+import { join } from 'node:path';
+import type { Manifest } from '../../../../contract/formats/manifest.ts';
+import type { RestoreTarget } from '../../../../contract/records/job.ts';
+import { quoteOption } from '../option-file.ts';
+
+/** Variables of the old server that the new one must or should have; only what can be set, and only plain values. */
+const carried = [
+  'innodb_page_size',
+  'innodb_data_file_path',
+  'innodb_undo_tablespaces',
+  'innodb_default_row_format',
+  'innodb_log_file_size',
+  'lower_case_table_names',
+  'character_set_server',
+  'collation_server',
+  'sql_mode',
+  'explicit_defaults_for_timestamp',
+  'max_allowed_packet',
+  'max_connections',
+  'gtid_domain_id',
+  'gtid_strict_mode',
+  'binlog_format',
+  'ft_min_word_len',
+  'innodb_ft_min_token_size',
+];
+
+/** A socket's path may have 107 bytes (sun_path); the server adds nothing to it. */
+const socketLimit = 100;
+
+/** The socket lies in the directory, which is the server's alone; below /run where that path would be too long. */
+export function socketPath(
+  { directory, port }: Pick<RestoreTarget, 'directory' | 'port'>,
+  name: string,
+): string {
+  const inside = join(directory, name);
+  return Buffer.byteLength(inside) <= socketLimit ? inside : `/run/holdfast-restored/${port}/${name}`;
+}
+
+/** A new server id, so that this instance neither continues the old one's GTIDs nor has its events skipped (M16). */
+export function newServerId(recorded: number, random: () => number = Math.random): number {
+  for (;;) {
+    const id = 1 + Math.floor(random() * 4294967294);
+    if (id !== recorded) return id;
+  }
+}
+
+/**
+ * The my.cnf of a restored server: what the data needs, and nothing by which it could reach production or be reached
+ * by it until it is accepted (M17): loopback only, no replication, no events, no binary log, read-only.
+ */
+export function serverConfig(
+  target: RestoreTarget,
+  manifest: Pick<Manifest, 'server' | 'backupId' | 'clusterId'>,
+  serverId: number,
+): string {
+  const lines: string[] = [];
+  const set = (name: string, value: string | number) => lines.push(`${name}=${quoteOption(String(value))}`);
+  set('datadir', target.directory);
+  set('socket', socketPath(target, 'mariadb.sock'));
+  set('pid-file', join(target.directory, 'mariadb.pid'));
+  set('log-error', join(target.directory, 'mariadb.err'));
+  set('port', target.port);
+  set('bind-address', '127.0.0.1');
+  set('user', target.user);
+  set('server-id', serverId);
+  set('event-scheduler', 'OFF');
+  set('read-only', 'ON');
+  lines.push('skip-slave-start', 'skip-log-bin');
+  for (const name of carried) {
+    const value = manifest.server.variables[name];
+    if (value !== undefined && value !== '') set(name, value);
+  }
+  return [
+    `# Backup ${manifest.backupId} of ${manifest.clusterId}, restored by holdfast and not accepted yet:`,
+    '# loopback only, read-only, without replication, events and binary log.',
+    '[mariadbd]',
+    ...lines,
+    '',
+  ].join('\n');
+}

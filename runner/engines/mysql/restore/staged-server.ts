@@ -1,0 +1,80 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { NamedError } from '../../../../contract/errors/named-error.ts';
+import type { ChildEnd } from '../../../host/child.ts';
+import type { EngineContext } from '../../engine.ts';
+import { openSession, type Session } from '../session.ts';
+
+/** Seconds until a prepared server must answer: there is no redo left to apply. */
+const startSeconds = 300;
+const shutdownSeconds = 600;
+
+/**
+ * Runs the server on the staging directory for `work`, without network and without grants (nobody's password is known
+ * here), and shuts it down cleanly. The directory is the server account's alone, so nobody else reaches its socket.
+ */
+export async function withStagedServer<T>(
+  options: { configFile: string; staging: string; socket: string; context: EngineContext },
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const { context, staging, socket } = options;
+  const stop = new AbortController();
+  let ended: ChildEnd | undefined;
+  const running = context
+    .runChild({
+      command: 'mariadbd',
+      args: [
+        `--defaults-file=${options.configFile}`,
+        `--datadir=${staging}`,
+        `--socket=${socket}`,
+        `--pid-file=${staging}/holdfast-staged.pid`,
+        // To stderr, which is read here.
+        '--log-error=',
+        '--skip-networking',
+        '--skip-grant-tables',
+      ],
+      signal: AbortSignal.any([context.signal, stop.signal]),
+      onStderrLine: (line) => {
+        if (/\[(?:ERROR|Warning)\]/.test(line)) context.log(line.slice(0, 1000), { from: 'mariadbd' });
+      },
+    })
+    .then((end) => {
+      ended = end;
+      return end;
+    });
+  running.catch(() => {});
+
+  const login = { user: 'root', password: undefined, address: { socket } };
+  const failed = (what: string) =>
+    new NamedError(
+      'Restore.StartFailed',
+      `the restored server ${what}: ${ended?.stderrTail.slice(-8).join(' | ') ?? 'no answer'}`,
+      { exitCode: ended?.exitCode ?? null },
+    );
+  const connect = async (): Promise<Session> => {
+    const until = performance.now() + startSeconds * 1000;
+    while (ended === undefined && performance.now() < until) {
+      context.signal.throwIfAborted();
+      const session = await openSession(login, context.signal).catch(() => undefined);
+      if (session !== undefined) return session;
+      await sleep(100);
+    }
+    context.signal.throwIfAborted();
+    throw failed(ended === undefined ? `did not answer within ${startSeconds} s` : 'ended while starting');
+  };
+  try {
+    const session = await connect();
+    const answer = await work(session).finally(async () => {
+      await session.run('SHUTDOWN').catch(() => {});
+      await session.close();
+    });
+    const late = sleep(shutdownSeconds * 1000, undefined, { signal: stop.signal }).catch(() => undefined);
+    const end = await Promise.race([running, late]);
+    if (end === undefined) throw failed(`did not shut down within ${shutdownSeconds} s`);
+    if (end.exitCode !== 0)
+      throw failed(`ended with ${end.signal ?? `code ${end.exitCode}`} at its shutdown`);
+    return answer;
+  } finally {
+    stop.abort(new NamedError('Restore.StartFailed', 'the staged server was stopped'));
+    await running.catch(() => {});
+  }
+}

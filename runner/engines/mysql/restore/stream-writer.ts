@@ -1,0 +1,121 @@
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { NamedError } from '../../../../contract/errors/named-error.ts';
+import type { ChunkEvent, XbstreamEvent } from '../xbstream/events.ts';
+import { makeXbstreamParser, type XbstreamState } from '../xbstream/parser.ts';
+
+/** A chunk is kept until its checksum is proven. mariadb-backup writes up to 10 MiB, 64 MiB at most (delta buffers). */
+const chunkLimit = 80 * 1024 * 1024;
+
+const damaged = (message: string, facts: Record<string, string | number> = {}) =>
+  new NamedError('Restore.StreamDamaged', message, facts);
+
+/**
+ * Unpacks a mariadb-backup stream below `root`, as `mbstream -x` would but not silent about anything: existing files,
+ * symbolic links and broken chunks end it, and no byte of a chunk is written before its checksum is proven.
+ */
+export function makeStreamWriter(root: string) {
+  const events: XbstreamEvent[] = [];
+  const parser = makeXbstreamParser('mariadb', (event) => events.push(event));
+  const handles = new Map<string, FileHandle>();
+  const made = new Set<string>();
+  let window: { at: number; bytes: Buffer }[] = [];
+  let read = 0;
+
+  const pathOf = (path: string) => join(root, path);
+
+  const parentOf = async (path: string) => {
+    const parent = dirname(path);
+    if (made.has(parent)) return;
+    await mkdir(pathOf(parent), { recursive: true, mode: 0o700 });
+    made.add(parent);
+  };
+
+  const handleOf = async (event: ChunkEvent): Promise<FileHandle> => {
+    const known = handles.get(event.path);
+    if (known !== undefined) return known;
+    await parentOf(event.path);
+    const { O_WRONLY, O_CREAT, O_EXCL, O_TRUNC, O_NOFOLLOW } = constants;
+    const flags = O_WRONLY | O_CREAT | O_NOFOLLOW | (event.rewrite ? O_TRUNC : O_EXCL);
+    const handle = await open(pathOf(event.path), flags, 0o600);
+    handles.set(event.path, handle);
+    return handle;
+  };
+
+  const writeChunk = async (event: ChunkEvent) => {
+    const handle = await handleOf(event);
+    const end = event.streamOffset + event.length;
+    for (const { at, bytes } of window) {
+      const from = Math.max(at, event.streamOffset);
+      const to = Math.min(at + bytes.length, end);
+      if (from >= to) continue;
+      const part = bytes.subarray(from - at, to - at);
+      await handle.write(part, 0, part.length, event.fileOffset + from - event.streamOffset);
+    }
+  };
+
+  const apply = async (event: XbstreamEvent) => {
+    if (event.kind === 'chunk') return writeChunk(event);
+    if (event.kind === 'rename') {
+      await parentOf(event.newPath);
+      return rename(pathOf(event.path), pathOf(event.newPath)).catch(absent);
+    }
+    if (event.kind === 'remove' && !event.path.endsWith('*')) {
+      made.delete(event.path);
+      return rm(pathOf(event.path), { recursive: true, force: true });
+    }
+    if (event.kind === 'end') {
+      const handle = handles.get(event.path);
+      handles.delete(event.path);
+      if (handle !== undefined) return handle.close();
+      // A file without a chunk is an empty one.
+      await parentOf(event.path);
+      await (await open(pathOf(event.path), 'wx', 0o600)).close();
+    }
+  };
+
+  return {
+    /** Takes the next bytes of the stream. */
+    async push(bytes: Buffer): Promise<void> {
+      window.push({ at: read, bytes });
+      read += bytes.length;
+      const failure = parser.push(bytes);
+      let done = window[0]!.at;
+      for (const event of events.splice(0)) {
+        await apply(event);
+        done = Math.max(
+          done,
+          event.kind === 'chunk' ? event.streamOffset + event.length : event.headerOffset,
+        );
+      }
+      if (failure !== undefined) {
+        throw damaged(`the stream is broken at byte ${failure.streamOffset}: ${failure.detail}`, {
+          streamOffset: failure.streamOffset,
+        });
+      }
+      window = window.filter((piece) => piece.at + piece.bytes.length > done);
+      if (read - done > chunkLimit) {
+        throw damaged(`a chunk of more than ${chunkLimit} bytes, which no mariadb-backup writes`);
+      }
+    },
+
+    /** After the last byte: removes what a pattern removed, and says what is there now. */
+    async end(): Promise<XbstreamState> {
+      const state = parser.state();
+      for (const path of state.strays) await rm(pathOf(path), { force: true });
+      return state;
+    },
+
+    /** Closes what is open, whatever happened. */
+    async close(): Promise<void> {
+      for (const handle of handles.values()) await handle.close().catch(() => {});
+      handles.clear();
+    },
+  };
+}
+
+/** A rename of a file that never came is for the verdict to judge. */
+function absent(error: NodeJS.ErrnoException) {
+  if (error.code !== 'ENOENT') throw error;
+}

@@ -1,0 +1,155 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { NamedError } from '../../../contract/errors/named-error.ts';
+import type { BackupOrder } from '../../../contract/records/job.ts';
+import type { ChildEnd } from '../../host/child.ts';
+import type { EngineContext, StreamSink } from '../engine.ts';
+import { proveLocksGone } from './backup-locks.ts';
+import { makeLockBudget } from './lock-budget.ts';
+import type { Login } from './login.ts';
+import { isFileLine, saysRedoOverrun, stageOf } from './stages.ts';
+import type { XbstreamEvent } from './xbstream/events.ts';
+import { makeXbstreamParser, type XbstreamState } from './xbstream/parser.ts';
+
+export type ToolRun = { end: ChildEnd; state: XbstreamState; lockSeconds: number };
+
+/** A frame ends early only once it holds this much (see the stream's own rule), so smaller pieces need no cut. */
+const boundaryBytes = 1024 * 1024;
+/** How long emptying the buffer may take before the spool takes the rest: redo must go on being copied meanwhile (M07). */
+const drainSeconds = 10;
+
+/** Bytes that follow the header and belong to no chunk: 8 magic, flags, type, 4 of path length, then the path. */
+const endChunkBytes = (path: string) => 14 + Buffer.byteLength(path);
+
+/**
+ * Takes the tool's stdout: the same bytes go into the parser and into the sink. What the parser finds becomes index
+ * rows, and the places where a frame may end.
+ */
+export function makeStreamTee(sink: StreamSink) {
+  let cuts: number[] = [];
+  let written = 0;
+  let lastCut = 0;
+  const onEvent = (event: XbstreamEvent) => {
+    if (event.kind === 'chunk') {
+      sink.row({
+        t: 'chunk',
+        stream: 'main',
+        path: event.path,
+        off: event.fileOffset,
+        bytes: event.length,
+        from: event.streamOffset,
+        crc: event.crc32.toString(16).padStart(8, '0'),
+      });
+      cuts.push(event.streamOffset + event.length);
+    } else if (event.kind === 'end') {
+      cuts.push(event.headerOffset + endChunkBytes(event.path));
+    }
+  };
+  const parser = makeXbstreamParser('mariadb', onEvent);
+
+  return {
+    state: parser.state,
+    bytes: () => written,
+    async take(bytes: Buffer): Promise<void> {
+      const failure = parser.push(bytes);
+      if (failure !== undefined) {
+        throw new NamedError(
+          'Backup.Incomplete',
+          `the tool's stream is broken at byte ${failure.streamOffset}: ${failure.fault}: ${failure.detail}`,
+          { fault: failure.fault, streamOffset: failure.streamOffset },
+        );
+      }
+      let from = 0;
+      for (const cut of cuts) {
+        if (cut - lastCut < boundaryBytes) continue;
+        lastCut = cut;
+        const to = cut - written;
+        if (to > from) await sink.write(bytes.subarray(from, to));
+        sink.fileBoundary();
+        from = to;
+      }
+      cuts = [];
+      if (from < bytes.length) await sink.write(from === 0 ? bytes : bytes.subarray(from));
+      written += bytes.length;
+    },
+  };
+}
+
+/** The end of the tool as a named error, when it was not a good one. */
+function failureOf(end: ChildEnd, overrun: string | undefined): NamedError | Error | undefined {
+  const lines = end.stderrTail.filter((line) => !isFileLine(line)).slice(-12);
+  if (overrun !== undefined) {
+    return new NamedError(
+      'Backup.RedoOverrun',
+      `the server overwrote redo before it was copied: ${overrun}; a larger innodb_log_file_size, a quieter time or a faster way to the store is needed`,
+      { line: overrun.slice(0, 300) },
+    );
+  }
+  if (end.firstCause !== undefined && end.firstCause instanceof NamedError) return end.firstCause;
+  if (end.exitCode === 0 && end.firstCause === undefined) return undefined;
+  const how = end.signal === null ? `with code ${end.exitCode}` : `by ${end.signal}`;
+  return new NamedError(
+    'Backup.ToolFailed',
+    `mariadb-backup ended ${how}${end.firstCause ? ` (${end.firstCause.message})` : ''}: ${lines.join(' | ').slice(-3000)}`,
+    { exitCode: end.exitCode, signal: end.signal },
+  );
+}
+
+/**
+ * Runs mariadb-backup into the sink, under the lock budget. Whatever ends it early, its server sessions and locks are
+ * proved gone before this returns or throws (F15).
+ */
+export async function runTool(
+  order: BackupOrder,
+  args: string[],
+  sink: StreamSink,
+  login: Login,
+  context: EngineContext,
+): Promise<ToolRun> {
+  const { policy, plan } = order;
+  const stop = new AbortController();
+  const budget = makeLockBudget(
+    { commitSeconds: policy.lockBudgetSeconds, ddlSeconds: policy.ddlLockBudgetSeconds },
+    (error) => stop.abort(error),
+  );
+  const tee = makeStreamTee(sink);
+  let gate: Promise<void> | undefined;
+  let overrun: string | undefined;
+
+  // Before locks that are felt, the buffer is emptied; from then on a stall of the store is the spool's (M06).
+  const openGate = () => {
+    gate ??= Promise.race([sink.drain(), sleep(drainSeconds * 1000)]).then(() => sink.spool(true));
+    gate.catch((error: unknown) => stop.abort(error));
+  };
+  let end: ChildEnd;
+  try {
+    end = await context.runChild({
+      command: 'mariadb-backup',
+      args,
+      stallSeconds: policy.stallSeconds,
+      signal: AbortSignal.any([context.signal, stop.signal]),
+      onStdout: async (bytes) => {
+        await gate;
+        await tee.take(bytes);
+        context.progress('streaming', tee.bytes(), plan.expectedBytes);
+      },
+      onStderrLine: (line) => {
+        const stage = stageOf(line);
+        if (stage !== undefined) {
+          if (stage === 'ending-copy' || stage === 'ddl') openGate();
+          budget.enter(stage);
+        }
+        if (saysRedoOverrun(line)) overrun ??= line;
+        if (!isFileLine(line)) context.log(line.slice(0, 1000), { from: 'mariadb-backup' });
+      },
+    });
+  } finally {
+    budget.end();
+  }
+  const failure = failureOf(end, overrun);
+  if (failure !== undefined) {
+    await proveLocksGone(login, context.log);
+    throw failure;
+  }
+  sink.spool(false);
+  return { end, state: tee.state(), lockSeconds: budget.seconds().commit };
+}

@@ -1,0 +1,64 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { findCommand, systemPath } from './find-command.ts';
+import { makeRunChild } from './run-child.ts';
+
+/** A server that must outlive the runner. `unit` is its name where systemd runs: letters, digits, `-`, `_`, `.`, `@`. */
+export type ServerSpec = { unit: string; command: string; args: string[]; cwd: string };
+
+export type StartedServer = {
+  /** How an operator stops it, as a command line. */
+  howToStop: string;
+  /** False once the process is known to have ended; a unit's state is asked of systemd by the operator. */
+  alive: () => boolean;
+};
+
+export type StartServer = (spec: ServerSpec) => Promise<StartedServer>;
+
+/** Where systemd runs as the system's manager (sd_booted(3)). */
+export const systemdRuns = () => existsSync('/run/systemd/system');
+
+/**
+ * Starts a server apart from this job: as a transient unit where systemd runs, so that ending the job's unit does not
+ * end it, else in a session of its own with nothing connected to the runner.
+ */
+export const startServer: StartServer = async (spec) => {
+  if (systemdRuns()) {
+    const end = await makeRunChild()({
+      command: 'systemd-run',
+      args: [
+        `--unit=${spec.unit}`,
+        '--collect',
+        '--property=KillMode=mixed',
+        '--property=TimeoutStopSec=900',
+        '--property=LimitNOFILE=65536',
+        `--working-directory=${spec.cwd}`,
+        '--',
+        spec.command,
+        ...spec.args,
+      ],
+      stallSeconds: 60,
+    });
+    if (end.exitCode !== 0) {
+      throw new Error(`systemd-run could not start ${spec.unit}: ${end.stderrTail.slice(-5).join(' | ')}`);
+    }
+    return { howToStop: `systemctl stop ${spec.unit}`, alive: () => true };
+  }
+  const command = findCommand(spec.command);
+  if (command === undefined) throw new Error(`${spec.command} is not on this host`);
+  const child = spawn(command, spec.args, {
+    detached: true,
+    stdio: 'ignore',
+    cwd: spec.cwd,
+    env: { PATH: systemPath, LANG: 'C', TZ: 'UTC' },
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', reject);
+  });
+  child.unref();
+  return {
+    howToStop: `kill ${child.pid}`,
+    alive: () => child.exitCode === null && child.signalCode === null,
+  };
+};
