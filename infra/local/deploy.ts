@@ -43,12 +43,11 @@ export async function deployStacks(input: {
   settings: Settings;
   settingsFile: string;
   say: (line: string) => void;
-}): Promise<{ assembly: string; logFile: string }> {
+}): Promise<string> {
   const { paths, emulator, s3, settings, settingsFile, say } = input;
   const work = join(paths.emulatorState, 'cdk');
   mkdirSync(work, { recursive: true });
   const logFile = join(work, 'cdk.log');
-  const assembly = join(work, 'cdk.out');
   const common = { ...input, logFile };
   const app = `${process.execPath} infra/local/app.ts`;
   await cdk(['bootstrap', `aws://${emulator.accountId}/${emulator.region}`], common);
@@ -62,7 +61,7 @@ export async function deployStacks(input: {
       '--app',
       app,
       '--output',
-      assembly,
+      join(work, 'cdk.out'),
       '-c',
       `settings=${settingsFile}`,
       '--concurrency',
@@ -81,5 +80,5 @@ export async function deployStacks(input: {
       }),
     );
   }
-  return { assembly, logFile };
+  return logFile;
 }

@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundleRunner } from '../../runner/bundle.ts';
-import { namesOf, type Names } from '../names.ts';
+import { runJobDocument } from '../hosts/run-job-document.ts';
+import { type Names, namesOf } from '../names.ts';
 import { parseSettings, type Settings } from '../settings.ts';
 import { type AccountClients, accountClients } from './account-clients.ts';
 import { deployStacks } from './deploy.ts';
@@ -10,7 +11,7 @@ import { createLocalHosts, type LocalHosts } from './local-hosts.ts';
 import { localSettings } from './local-settings.ts';
 import { type LocalPaths, localPaths, makeLocalDirectories } from './paths.ts';
 import type { ProcessRegistry } from './processes.ts';
-import { documentsOfTemplate } from './ssm-document.ts';
+import { parseDocument } from './ssm-document.ts';
 import { type SsmEndpoint, startSsmEndpoint } from './ssm-endpoint.ts';
 import { freePort } from './wait.ts';
 
@@ -59,15 +60,14 @@ export async function startTarget(input: {
   const settingsFile = join(paths.emulatorState, 'holdfast.json');
   writeFileSync(settingsFile, `${JSON.stringify(localSettings(at), null, 2)}\n`);
   const clients = accountClients(emulator);
-  const [{ assembly, logFile }, runnerBundle] = await Promise.all([
+  const [cdkLog, { file: runnerBundle }] = await Promise.all([
     deployStacks({ paths, registry, emulator, s3: clients.s3, settings, settingsFile, say }),
     bundleRunner(join(paths.run, 'runner.mjs')),
   ]);
-  for (const place of settings.hosts) {
-    const template = join(assembly, `${names.hostsStack(place)}.template.json`);
-    ssm.addDocuments(documentsOfTemplate(JSON.parse(readFileSync(template, 'utf8'))));
-  }
-  say(`stacks deployed: ${Object.keys(settings.sites).map(names.siteStack).join(', ')}, ${names.controlStack}, ${settings.hosts.map(names.hostsStack).join(', ')}`);
+  ssm.addDocuments([parseDocument(names.document, runJobDocument)]);
+  say(
+    `stacks deployed: ${Object.keys(settings.sites).map(names.siteStack).join(', ')}, ${names.controlStack}, ${settings.hosts.map(names.hostsStack).join(', ')}`,
+  );
   const hosts = createLocalHosts({ paths, registry, emulator, ssm, settings, runnerBundle });
   return {
     paths,
@@ -77,7 +77,7 @@ export async function startTarget(input: {
     ssm,
     hosts,
     clients,
-    cdkLog: logFile,
+    cdkLog,
     stop: async () => {
       await ssm.stop();
       await emulator.stop();

@@ -1,0 +1,111 @@
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { createConnection } from 'mysql2/promise';
+import { backUpBySchedule, registerAll, restoreOnEmptyHost } from './backup-story.ts';
+import { applicationAccount } from './data.ts';
+import type { ExecutionEnd } from './follow-execution.ts';
+import { startLocalServers } from './local-servers.ts';
+import { lookAround } from './look-around.ts';
+import { narrator } from './narrator.ts';
+import { localPaths } from './paths.ts';
+import { openRegistry, stopChildrenAtExit } from './processes.ts';
+import { compareServers } from './proof.ts';
+import { startTarget } from './target.ts';
+import { freePort } from './wait.ts';
+import { startWriter } from './writer.ts';
+
+/** Bytes of tables and indexes that the demo loads, loses and brings back. */
+const demoBytes = 200e6;
+
+type Restored = {
+  directory: string;
+  socket: string;
+  position: { gtid: string };
+  comparison: string;
+  tables: number;
+  rows: number;
+};
+
+function succeeded(what: string, end: ExecutionEnd): ExecutionEnd {
+  if (end.status !== 'SUCCEEDED')
+    throw new Error(`${what} ended as ${end.status}: ${end.error ?? ''}\n${end.cause ?? ''}`);
+  return end;
+}
+
+const registry = openRegistry(localPaths('demo').pids);
+const orphans = await registry.stopOrphans();
+stopChildrenAtExit(registry);
+const { chapter, say, seconds } = narrator();
+if (orphans.length > 0) say(`stopped what an earlier run left: ${orphans.join(', ')}`);
+
+chapter('Deploy holdfast to the emulator');
+const target = await startTarget({ purpose: 'demo', registry, say });
+
+chapter('Start a primary, its replica and an empty host; load data; let a writer run');
+const servers = await startLocalServers({
+  paths: target.paths,
+  registry,
+  hosts: target.hosts,
+  bytes: demoBytes,
+  say,
+});
+const writer = await startWriter({ socketPath: servers.primary.socket, ...applicationAccount }, 40);
+say('the writer commits 40 transactions a second on the primary, through all that follows');
+await registerAll(target, servers, say);
+
+chapter('Back up: invoke the target of the schedule');
+const backup = succeeded('Backup', await backUpBySchedule(target, say));
+say(`recorded: ${JSON.stringify(backup.output)}`);
+
+chapter('Lose the primary: its data directory is destroyed');
+await servers.primary.kill();
+const lost = await writer.ended;
+rmSync(servers.primary.datadir, { recursive: true });
+say(
+  `${servers.primary.datadir} is gone; the writer had ${lost.commits} commits acknowledged, the last is ${lost.lastGtid}`,
+);
+const lostAt = seconds();
+
+chapter('Restore on the empty host through the Restore machine');
+const directory = join(target.hosts.empty.root, 'restored');
+const restore = succeeded(
+  'Restore',
+  await restoreOnEmptyHost(target, { directory, port: await freePort() }, say),
+);
+const restored = (restore.output as { result?: Restored }).result ?? (restore.output as Restored);
+say(
+  `restored ${restored.tables} tables with ${restored.rows} rows in ${(seconds() - lostAt).toFixed(0)} s after the loss`,
+);
+
+chapter('Prove it, without asking holdfast');
+const source = await servers.replica.connect();
+const other = await createConnection({ socketPath: restored.socket, user: 'root', charset: 'utf8mb4' });
+const comparisons = await compareServers({
+  source,
+  restored: other,
+  writer: lost,
+  position: restored.position.gtid,
+});
+await Promise.all([source.end(), other.end()]);
+for (const { what, source: was, restored: is, equal } of comparisons) {
+  say(equal ? `equal: ${what}: ${is}` : `DIFFERENT: ${what}: was ${was}, is ${is}`);
+}
+const wrong = comparisons.filter((c) => !c.equal).length;
+say(
+  wrong === 0
+    ? `all ${comparisons.length} comparisons are equal; by holdfast's own fingerprint the restore is ${restored.comparison} at ${restored.position.gtid}`
+    : `${wrong} of ${comparisons.length} comparisons DIFFER`,
+);
+
+chapter('What is where, and how to look');
+for (const line of await lookAround(target, { backup, restore, restored: directory })) say(line);
+say(
+  `log of cdk: ${target.cdkLog}; of the runners: ${readdirSync(join(target.hosts.replica.root, 'log')).length} files in ${join(target.hosts.replica.root, 'log')}`,
+);
+
+await registry.stopAll();
+await target.stop();
+console.log(
+  `\ndone in ${seconds().toFixed(0)} s; everything is stopped. npm run local keeps it running to look around.`,
+);
+process.exit(wrong === 0 ? 0 : 1);
