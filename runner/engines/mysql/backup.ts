@@ -18,6 +18,7 @@ import { openSession, type Session } from './session.ts';
 import { runTool } from './tool-run.ts';
 import { findTools } from './versions.ts';
 import { requiredFiles, verdict } from './xbstream/completeness.ts';
+import { fileRows } from './xbstream/index-rows.ts';
 import { parseCheckpoints } from './xbstream/metadata.ts';
 import { tables } from './xbstream/tables.ts';
 
@@ -124,7 +125,7 @@ export async function backup(
           reasons: decision.reasons.length,
         });
       }
-      for (const { path, bytes } of decision.files) sink.row({ t: 'file', stream: 'main', path, bytes });
+      for (const row of fileRows('main', run.state)) sink.row(row);
 
       const { content } = run.state;
       const position = backupPosition(content, applied, recorded);

@@ -1,3 +1,4 @@
+import { NamedError } from '../../../contract/errors/named-error.ts';
 import type { CheckOrder, MemberInspection, TargetInspection } from '../../../contract/records/job.ts';
 import { findAccount } from '../../host/accounts.ts';
 import { directoryState, freeBytes } from '../../host/disks.ts';
@@ -8,14 +9,52 @@ import { resolveLogin } from './login.ts';
 import { currentPosition } from './position.ts';
 import { datadirs, readPlaces, readServerFacts } from './server-facts.ts';
 import { withSession } from './session.ts';
-import { findTools, versionIn } from './versions.ts';
+import { findTools, type ToolVersions, versionIn } from './versions.ts';
 
 type MemberOrder = Pick<CheckOrder, 'policy'> & { member: NonNullable<CheckOrder['member']> };
 
 /** Asks one server what it is, how big, where it stands, and whether it may be backed up now. */
 export async function inspectMember(order: MemberOrder, context: EngineContext): Promise<MemberInspection> {
-  const { member } = order;
   const tools = await findTools(context.runChild, context.signal);
+  try {
+    return await inspectServer(order, tools, context);
+  } catch (error) {
+    // That nobody answers, or lets us in, is what was to be found out.
+    if (error instanceof NamedError && error.name === 'Member.LoginFailed') {
+      return unreachable(order.member, tools, error.message);
+    }
+    throw error;
+  }
+}
+
+function unreachable(member: MemberOrder['member'], tools: ToolVersions, reason: string): MemberInspection {
+  return {
+    memberId: member.memberId,
+    hostId: member.hostId,
+    reachable: false,
+    role: 'standalone',
+    serverVersion: '',
+    serverUuid: '',
+    serverId: 0,
+    toolVersion: tools['mariadb-backup'],
+    datadir: member.datadir,
+    dataBytes: 0,
+    redoBytes: 0,
+    freeBytes: 0,
+    lagSeconds: null,
+    position: null,
+    logsBinary: false,
+    outsideDatadir: [],
+    ineligible: [reason],
+  };
+}
+
+async function inspectServer(
+  order: MemberOrder,
+  tools: ToolVersions,
+  context: EngineContext,
+): Promise<MemberInspection> {
+  const { member } = order;
   const login = await resolveLogin(member, context);
   return withSession(login, context.signal, async (session) => {
     const facts = await readServerFacts(session);

@@ -9,13 +9,13 @@ import { inspectMember } from './inspect.ts';
 export async function preflight(order: BackupOrder, context: EngineContext): Promise<PreflightOutcome> {
   const found = await inspectMember({ member: order.member, policy: order.policy }, context);
   const reasons = [...found.ineligible];
-  if (found.role !== order.plan.role) {
+  if (found.reachable && found.role !== order.plan.role) {
     reasons.push(`it was a ${order.plan.role} when the backup was planned and is a ${found.role} now`);
   }
   if (reasons.length === 0) return { outcome: 'ready' };
   return {
     outcome: 'refused',
-    name: 'Member.Ineligible',
+    name: found.reachable ? 'Member.Ineligible' : 'Member.LoginFailed',
     cause: `member ${order.member.memberId}: ${reasons.join('; ')}`,
   };
 }

@@ -8,6 +8,7 @@ import { makeLockBudget } from './lock-budget.ts';
 import type { Login } from './login.ts';
 import { isFileLine, saysRedoOverrun, stageOf } from './stages.ts';
 import type { XbstreamEvent } from './xbstream/events.ts';
+import { chunkRow } from './xbstream/index-rows.ts';
 import { makeXbstreamParser, type XbstreamState } from './xbstream/parser.ts';
 
 export type ToolRun = { end: ChildEnd; state: XbstreamState; lockSeconds: number };
@@ -30,15 +31,7 @@ export function makeStreamTee(sink: StreamSink) {
   let lastCut = 0;
   const onEvent = (event: XbstreamEvent) => {
     if (event.kind === 'chunk') {
-      sink.row({
-        t: 'chunk',
-        stream: 'main',
-        path: event.path,
-        off: event.fileOffset,
-        bytes: event.length,
-        from: event.streamOffset,
-        crc: event.crc32.toString(16).padStart(8, '0'),
-      });
+      sink.row(chunkRow('main', event));
       cuts.push(event.streamOffset + event.length);
     } else if (event.kind === 'end') {
       cuts.push(event.headerOffset + endChunkBytes(event.path));

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -25,7 +26,9 @@ export async function writeRestoreMarker(
   marker: Omit<RestoreMarker, 'v' | 'at'>,
 ): Promise<void> {
   const path = markerPath(directory);
-  const file = await open(`${path}.new`, 'w', 0o600);
+  // The directory becomes the server account's: no link of its making is followed.
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
+  const file = await open(`${path}.new`, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600);
   try {
     await file.writeFile(JSON.stringify({ v: 1, at: new Date().toISOString(), ...marker }));
     await file.sync();

@@ -28,7 +28,7 @@ export async function withStagedServer<T>(
         `--socket=${socket}`,
         `--pid-file=${staging}/holdfast-staged.pid`,
         // To stderr, which is read here.
-        '--log-error=',
+        '--skip-log-error',
         '--skip-networking',
         '--skip-grant-tables',
       ],

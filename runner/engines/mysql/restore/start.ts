@@ -8,8 +8,8 @@ import type { Manifest } from '../../../../contract/formats/manifest.ts';
 import type { RestoreOrder } from '../../../../contract/records/job.ts';
 import { findAccount } from '../../../host/accounts.ts';
 import type { StartServer } from '../../../host/start-server.ts';
+import { compareFingerprints } from '../../compare-fingerprints.ts';
 import type { EngineContext, RestoredInstance } from '../../engine.ts';
-import { differences } from '../fingerprint/compare.ts';
 import { openFingerprint } from '../fingerprint/take.ts';
 import { sortedGtids } from '../position.ts';
 import type { Session } from '../session.ts';
@@ -36,21 +36,6 @@ async function greets(port: number): Promise<boolean> {
   });
 }
 
-/**
- * What must be equal: everything where backup and fingerprint stand at one position; otherwise only definitions and
- * accounts, and those only if they did not change while the backup ran.
- */
-export function restoredDifferences(
-  manifest: Pick<Manifest, 'comparison' | 'fingerprint' | 'fingerprintBefore'>,
-  found: Fingerprint,
-): string[] {
-  if (manifest.comparison === 'exact') return differences(manifest.fingerprint, found);
-  const { fingerprint, fingerprintBefore: before } = manifest;
-  const stable =
-    before?.schemaSha256 === fingerprint.schemaSha256 && before.accountsSha256 === fingerprint.accountsSha256;
-  return stable ? differences(fingerprint, found, false) : [];
-}
-
 async function prove(session: Session, manifest: Manifest, context: EngineContext): Promise<Fingerprint> {
   // What replication it had lies in files that are gone; this clears what the server may still know of it.
   await session.run('RESET SLAVE ALL').catch((error: Error) => {
@@ -73,7 +58,7 @@ async function prove(session: Session, manifest: Manifest, context: EngineContex
   context.progress('comparing');
   const open = await openFingerprint(session, { applied, like: manifest.fingerprint, holdTables: false });
   const found = await open.finish((done, of) => context.progress(`comparing tables: ${done} of ${of}`));
-  const reasons = restoredDifferences(manifest, found);
+  const reasons = compareFingerprints(manifest, found).differences;
   if (reasons.length > 0) {
     throw new NamedError('Restore.FingerprintDiffers', reasons.slice(0, 20).join('; ').slice(0, 3500), {
       differences: reasons.length,
@@ -103,18 +88,22 @@ export async function start(
   const serverId = newServerId(manifest.server.serverId);
   const configFile = join(directory, 'my.cnf');
   const socket = socketPath(target, 'mariadb.sock');
-  await writeFile(configFile, serverConfig(target, manifest, serverId), { mode: 0o644 });
+  // The account reads it and cannot change it: it stays the runner's.
+  await writeFile(configFile, serverConfig(target, manifest, serverId), { mode: 0o644, flag: 'wx' });
   const removed = await removeReplicationLeftovers(staging);
   if (removed.length > 0) context.log('replication settings removed', { files: removed.join(', ') });
-  await giveTo(account, directory);
-  if (dirname(socket) !== directory) {
-    await mkdir(dirname(socket), { recursive: true, mode: 0o755 });
-    await chown(dirname(socket), account.uid, account.gid);
+  await giveTo(account, staging);
+  await chown(directory, account.uid, account.gid);
+  const stagedSocket = socketPath({ directory: staging, port }, 'staged.sock');
+  for (const place of new Set([dirname(socket), dirname(stagedSocket)])) {
+    if (place === directory || place === staging) continue;
+    await mkdir(place, { recursive: true, mode: 0o700 });
+    await chown(place, account.uid, account.gid);
   }
 
   context.progress('starting the staged server');
   const fingerprint = await withStagedServer(
-    { configFile, staging, socket: socketPath(target, 'staged.sock'), context },
+    { configFile, staging, socket: stagedSocket, context },
     (session) => prove(session, manifest, context),
   );
   await writeRestoreMarker(directory, { ...who, state: 'placing' });
