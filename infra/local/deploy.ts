@@ -9,13 +9,13 @@ import type { ProcessRegistry } from './processes.ts';
 /** Runs the CDK's command line as an operator would, its output in a log file. Throws with the end of that log. */
 async function cdk(
   args: string[],
-  input: { paths: LocalPaths; registry: ProcessRegistry; emulator: Emulator; logFile: string },
+  input: { paths: LocalPaths; registry: ProcessRegistry; emulator: Emulator; logFile: string; cwd: string },
 ): Promise<void> {
-  const { paths, registry, emulator, logFile } = input;
+  const { paths, registry, emulator, logFile, cwd } = input;
   const log = openSync(logFile, 'a');
   const program = join(paths.project, 'node_modules/aws-cdk/bin/cdk');
   const child = registry.start(`cdk ${args[0]}`, process.execPath, [program, ...args], {
-    cwd: paths.project,
+    cwd,
     stdio: ['ignore', log, log],
     env: {
       PATH: `${paths.nodeBin}:${process.env.PATH ?? ''}`,
@@ -48,9 +48,10 @@ export async function deployStacks(input: {
   const work = join(paths.emulatorState, 'cdk');
   mkdirSync(work, { recursive: true });
   const logFile = join(work, 'cdk.log');
-  const common = { ...input, logFile };
+  const common = { ...input, logFile, cwd: paths.project };
   const app = `${process.execPath} infra/local/app.ts`;
-  await cdk(['bootstrap', `aws://${emulator.accountId}/${emulator.region}`], common);
+  // From a directory without an app: bootstrapping an account needs none.
+  await cdk(['bootstrap', `aws://${emulator.accountId}/${emulator.region}`], { ...common, cwd: work });
   say('cdk bootstrap done');
   await cdk(
     [
