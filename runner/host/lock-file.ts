@@ -42,7 +42,7 @@ function read(file: string): string | undefined {
 
 function lives(holder: string): boolean {
   const [pid, startTime] = holder.split(' ');
-  return readProcess(Number(pid))?.startTime === startTime;
+  return startTime !== undefined && readProcess(Number(pid))?.startTime === startTime;
 }
 
 /** Takes the stale lock out of the way; puts it back where a rival's fresh one was caught instead. */

@@ -10,8 +10,11 @@ const shortest = 4;
  */
 export function makeRedactor(): { hide: (secret: string) => void; redact: (text: string) => string } {
   let secrets: string[] = [];
+  const known = new Set<string>();
   return {
     hide: (secret) => {
+      if (known.has(secret)) return;
+      known.add(secret);
       const forms = [secret, ...secret.split(/\r\n|\n|\r/)].flatMap((form) => [
         form,
         JSON.stringify(form).slice(1, -1),
@@ -32,15 +35,18 @@ export function makeRedactor(): { hide: (secret: string) => void; redact: (text:
 
 function redactEdges(text: string, secret: string): string {
   let result = text;
-  for (let length = Math.min(secret.length - 1, result.length); length >= shortest; length--) {
-    if (!result.endsWith(secret.slice(0, length))) continue;
-    result = result.slice(0, -length) + redacted;
+  const opening = secret.slice(0, shortest);
+  let at = result.indexOf(opening, Math.max(0, result.length - secret.length + 1));
+  for (; at >= 0; at = result.indexOf(opening, at + 1)) {
+    if (!secret.startsWith(result.slice(at))) continue;
+    result = result.slice(0, at) + redacted;
     break;
   }
-  for (let length = Math.min(secret.length - 1, result.length); length >= shortest; length--) {
-    if (!result.startsWith(secret.slice(-length))) continue;
-    result = redacted + result.slice(length);
-    break;
+  const head = result.slice(0, shortest);
+  if (head.length < shortest) return result;
+  for (let from = secret.indexOf(head, 1); from >= 0; from = secret.indexOf(head, from + 1)) {
+    const tail = secret.slice(from);
+    if (result.startsWith(tail)) return redacted + result.slice(tail.length);
   }
   return result;
 }
