@@ -12,6 +12,8 @@ export type ChildSpec = {
   stdin?: AsyncIterable<Buffer>;
   /** Seconds without a byte on stdout, stderr or stdin until the group is killed with `Backup.Stalled`. */
   stallSeconds?: number;
+  /** Milliseconds between SIGTERM and SIGKILL when the group is ended; 0 for a tool whose locks must not wait. */
+  graceMs?: number;
   /** Runs the child as this operating-system user. */
   user?: string;
   signal?: AbortSignal;

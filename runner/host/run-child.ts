@@ -72,7 +72,7 @@ async function runChild(spec: ChildSpec, graceMs: number, wrapper: string | unde
 
   let ending: Promise<boolean> | undefined;
   const endIt = () => {
-    ending ??= endGroup(group, graceMs);
+    ending ??= endGroup(group, spec.graceMs ?? graceMs);
     return ending;
   };
   const fail = (error: unknown) => {

@@ -119,6 +119,8 @@ export async function runTool(
       command: 'mariadb-backup',
       args,
       stallSeconds: policy.stallSeconds,
+      // On SIGTERM it waits for its blocked writes, and the server for it; it leaves nothing that needs tidying.
+      graceMs: 0,
       signal: AbortSignal.any([context.signal, stop.signal]),
       onStdout: async (bytes) => {
         await gate;

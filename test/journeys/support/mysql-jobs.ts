@@ -1,0 +1,163 @@
+import { mkdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { IndexRow } from '../../../contract/formats/index-file.ts';
+import type { Manifest } from '../../../contract/formats/manifest.ts';
+import type { Member } from '../../../contract/records/cluster.ts';
+import type { BackupOrder, RestoreOrder } from '../../../contract/records/job.ts';
+import { policySchema } from '../../../contract/records/policy.ts';
+import type { MariadbServer } from '../../../infra/local/mariadb.ts';
+import type { Engine, EngineContext, StoredBackup, StreamSink } from '../../../runner/engines/engine.ts';
+import { makeRunChild } from '../../../runner/host/run-child.ts';
+import { composeManifest } from '../../../runner/job/manifest.ts';
+
+export const policy = policySchema.parse({
+  name: 'nightly',
+  schedule: { cron: '0 2 * * *' },
+  method: 'physical',
+  codec: 'none',
+});
+
+export function memberOf(server: MariadbServer, credential?: Member['credential']): Member {
+  return {
+    memberId: server.name,
+    set: 'main',
+    hostId: 'mi-0abc',
+    socket: server.socket,
+    datadir: server.datadir,
+    defaultsFile: server.defaultsFile,
+    credential: credential ?? { kind: 'socket', user: 'root' },
+  };
+}
+
+/** An order as Control would write it for this member. */
+export function backupOrderFor(member: Member, changes: Partial<BackupOrder> = {}): BackupOrder {
+  const replica = member.memberId === 'replica';
+  return {
+    kind: 'backup',
+    clusterId: 'shop',
+    backupId: 'b-1',
+    engine: 'mysql',
+    flavour: 'mariadb',
+    member,
+    slot: null,
+    policy,
+    site: { site: 'home', bucket: 'backups', region: 'eu-central-1' },
+    plan: {
+      method: 'physical',
+      level: 'full',
+      reasons: [],
+      role: replica ? 'replica' : 'primary',
+      checkpointFirst: replica,
+      stopApplier: true,
+      volumeBytes: 32 * 1024 * 1024,
+      uploadsInFlight: 2,
+      frameBytes: 4 * 1024 * 1024,
+      expectedBytes: 1,
+      chain: 'b-1',
+      parent: null,
+      timeline: 't-1',
+      deadlineSeconds: 600,
+    },
+    ...changes,
+  };
+}
+
+export function restoreOrderFor(directory: string, port: number): RestoreOrder {
+  return {
+    kind: 'restore',
+    clusterId: 'shop',
+    backupId: 'b-1',
+    engine: 'mysql',
+    flavour: 'mariadb',
+    site: { site: 'home', bucket: 'backups', region: 'eu-central-1' },
+    target: { hostId: 'mi-0abc', directory, port, user: 'mysql' },
+    manifestSha256: '0'.repeat(64),
+    policy,
+  };
+}
+
+let contexts = 0;
+
+/** A job's context over real children; `lines` gets the log. */
+export function contextIn(
+  directory: string,
+  changes: Partial<EngineContext> = {},
+  lines: string[] = [],
+): EngineContext {
+  const workDir = join(directory, `work-${contexts++}`);
+  mkdirSync(workDir, { recursive: true, mode: 0o700 });
+  return {
+    workDir,
+    runChild: makeRunChild(),
+    readSecret: async () => '',
+    log: (message) => void lines.push(message),
+    progress: () => {},
+    signal: new AbortController().signal,
+    ...changes,
+  };
+}
+
+export type Taken = { manifest: Manifest; bytes: Buffer; rows: IndexRow[] };
+
+/** Runs the engine's backup into memory and makes the manifest that the runner would. */
+export async function takeBackup(
+  engine: Engine,
+  order: BackupOrder,
+  context: EngineContext,
+  sinkChanges: Partial<StreamSink> = {},
+): Promise<Taken> {
+  const pieces: Buffer[] = [];
+  const rows: IndexRow[] = [];
+  const sink: StreamSink = {
+    write: async (bytes) => void pieces.push(Buffer.from(bytes)),
+    fileBoundary: () => {},
+    row: (row) => void rows.push(row),
+    drain: async () => {},
+    pending: () => 0,
+    spool: () => {},
+    ...sinkChanges,
+  };
+  const startedAt = new Date();
+  const facts = await engine.backup(order, { open: () => sink }, context);
+  const bytes = Buffer.concat(pieces);
+  const stream = {
+    stream: 'main',
+    jobId: 'j-1',
+    codec: 'none' as const,
+    volumes: 1,
+    bytes: bytes.length,
+    storedBytes: bytes.length,
+    frames: 1,
+    index: { key: 'k', bytes: 1, sha256: '0'.repeat(64), version: null },
+  };
+  const job = { jobId: 'j-1', hostId: 'mi-0abc', runnerVersion: '1', startedAt, committedAt: new Date() };
+  return { manifest: composeManifest(order, facts, [stream], job), bytes, rows };
+}
+
+/** What a restore reads back: the stream in pieces that end anywhere. */
+export function storedOf({ manifest, bytes }: Pick<Taken, 'manifest' | 'bytes'>): StoredBackup {
+  return {
+    manifest,
+    streams: manifest.streams,
+    read: async function* () {
+      for (let at = 0; at < bytes.length; at += 1_000_003) yield bytes.subarray(at, at + 1_000_003);
+    },
+  };
+}
+
+/** Ends the server that a restore left running in `directory`, as an operator would: by the pid in its file. */
+export async function stopRestored(directory: string): Promise<void> {
+  const pid = Number(await readFile(join(directory, 'mariadb.pid'), 'utf8').catch(() => '0'));
+  if (pid === 0) return;
+  process.kill(pid, 'SIGTERM');
+  for (let i = 0; i < 200; i++) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  process.kill(pid, 'SIGKILL');
+}
