@@ -100,7 +100,8 @@ function holds(input: Input, item: Item | undefined): boolean {
         return found instanceof Set ? found.has(member) : Array.isArray(found) && found.includes(member);
       }
       read.expect(')');
-      if (token === 'size') return found instanceof Set && compare(found.size, read.next(), read.value());
+      if (token === 'size')
+        return compare(found instanceof Set ? found.size : undefined, read.next(), read.value());
       return (found !== undefined) === (token === 'attribute_exists');
     }
     const found = read.at(read.path());
@@ -194,12 +195,18 @@ export function makeMemoryDynamoDb() {
   }
 
   function query(input: Input): Item[] {
-    const [hash = '', range = ''] = (input.KeyConditionExpression ?? '').split(' AND #sk ');
+    const expression = input.KeyConditionExpression ?? '';
+    const form = /^(#\w+) = (:\w+)( AND (begins_with\(#sk, :from\)|#sk BETWEEN :from AND :to))?$/.exec(
+      expression,
+    );
+    if (!form)
+      throw failed('ValidationException', { message: `cannot read the key condition ${expression}` });
+    const [, hash = '', wantedName = '', range = ''] = form;
     const values = input.ExpressionAttributeValues ?? {};
-    const attribute = input.ExpressionAttributeNames?.[hash.split(' ')[0]!] ?? '';
-    const wanted = values[hash.split(' ')[2]!];
+    const attribute = input.ExpressionAttributeNames?.[hash] ?? '';
+    const wanted = values[wantedName];
     const fits = (sk: string) => {
-      if (range.startsWith('BETWEEN')) return sk >= String(values[':from']) && sk <= String(values[':to']);
+      if (range.includes('BETWEEN')) return sk >= String(values[':from']) && sk <= String(values[':to']);
       return range === '' || sk.startsWith(String(values[':from']));
     };
     return [...rows(input.TableName).values()]
