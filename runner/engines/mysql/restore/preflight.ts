@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Manifest } from '../../../../contract/formats/manifest.ts';
 import type { RestoreOrder, TargetInspection } from '../../../../contract/records/job.ts';
 import type { EngineContext, PreflightOutcome } from '../../engine.ts';
@@ -78,6 +80,24 @@ export async function restorePreflight(
   context: EngineContext,
 ): Promise<PreflightOutcome> {
   const tools = await findTools(context.runChild, context.signal);
-  const refusal = restoreRefusal(order, manifest, tools, await inspectTarget(order.target));
+  const target = await inspectTarget(order.target);
+  const refusal =
+    restoreRefusal(order, manifest, tools, target) ?? (await unreachableDirectory(order.target, context));
   return refusal === undefined ? { outcome: 'ready' } : { outcome: 'refused', ...refusal };
+}
+
+/** A server that may not pass the directories above its own cannot start: asked of the system as its account. */
+async function unreachableDirectory(
+  { directory, user }: RestoreOrder['target'],
+  { runChild, signal }: EngineContext,
+): Promise<Refusal | undefined> {
+  let above = dirname(directory);
+  while (!existsSync(above)) above = dirname(above);
+  const end = await runChild({ command: 'test', args: ['-x', above], user, signal, stallSeconds: 30 });
+  signal.throwIfAborted();
+  if (end.exitCode === 0) return undefined;
+  return {
+    name: 'Input.Invalid',
+    cause: `target.directory ${directory}: ${user} may not pass ${above}; chmod o+x the directories above, or choose another`,
+  };
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -58,6 +58,8 @@ export function engineContract(name: string, make: () => Promise<EngineUnderTest
     beforeAll(async () => {
       tested = await make();
       directory = mkdtempSync(join(tested.directory ?? tmpdir(), 'engine-contract-'));
+      // Restored servers run as an account of their own, which must reach what is theirs.
+      chmodSync(directory, 0o755);
     }, 120_000);
     afterEach(async () => {
       for (const step of undo.splice(0)) await step();
