@@ -1,0 +1,213 @@
+import { createHash } from 'node:crypto';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { encodeManifest } from '../../../../contract/formats/codec.ts';
+import { manifestKey } from '../../../../contract/layout.ts';
+import { backupResultSchema, type JobRow } from '../../../../contract/records/job.ts';
+import { runningBackup } from '../../../../functions/backup/order-job.ts';
+import { decideLiveJob, reconcileLostJobs } from '../../../../functions/reconcile/lost-jobs.ts';
+import { example } from '../../../doubles/examples.ts';
+import { type MemoryControl, makeMemoryControl } from '../../../doubles/memory-control.ts';
+
+/** Dispatched at 01:00:06, claimed at 01:00:08, last beat at 01:03:38, to be claimed by 01:05:06. */
+const row = example('job');
+const order = example('order-backup');
+const queued: JobRow = { ...row, state: 'queued' };
+for (const name of ['claimedAt', 'beatAt', 'claimSecretSha256', 'progress', 'runnerVersion'] as const)
+  delete queued[name];
+const running = runningBackup(
+  {
+    jobId: row.jobId,
+    host: { userid: row.pk, document: { ...example('host').document } },
+    clusterId: 'orders',
+    execution: row.execution,
+    lock: row.lock,
+    order,
+    deadlineSeconds: 86_400,
+  },
+  order,
+  new Date(row.createdAt),
+);
+
+const at = (time: string) => new Date(`2026-11-23T${time}.000Z`);
+const decide = (changes: Partial<JobRow>, time: string) => decideLiveJob({ ...row, ...changes }, at(time));
+
+describe('whether a live job is gone', () => {
+  it('a queued one is lost once it can no longer be claimed (F39, F41)', () => {
+    expect(decideLiveJob(queued, at('01:05:06'))).toEqual({ outcome: 'leave' });
+    expect(decideLiveJob(queued, at('01:05:07'))).toMatchObject({
+      outcome: 'end',
+      as: 'lost',
+      error: {
+        name: 'Job.Lost',
+        cause: expect.stringContaining('was not claimed by 2026-11-23T01:05:06.000Z'),
+      },
+    });
+  });
+
+  it('a claimed one is lost after five minutes without a beat (F11, F12)', () => {
+    expect(decide({}, '01:08:38')).toEqual({ outcome: 'leave' });
+    expect(decide({}, '01:08:39')).toMatchObject({ outcome: 'end', as: 'lost' });
+  });
+
+  it('one that was claimed and never beat counts from its claim', () => {
+    const { beatAt: _, ...unbeaten } = row;
+    expect(decideLiveJob(unbeaten, at('01:05:08'))).toEqual({ outcome: 'leave' });
+    expect(decideLiveJob(unbeaten, at('01:05:09'))).toMatchObject({ outcome: 'end' });
+  });
+
+  it('a beating one is lost past its deadline, with a minute for its own last word', () => {
+    const deadline = '2026-11-23T01:03:00.000Z';
+    expect(decide({ deadline }, '01:04:00')).toEqual({ outcome: 'leave' });
+    expect(decide({ deadline }, '01:04:01')).toMatchObject({
+      as: 'lost',
+      error: { cause: expect.stringContaining('runs past its deadline') },
+    });
+  });
+
+  it('a committing one is given 15 minutes, and its manifest is looked for from the fifth on (F48)', () => {
+    expect(decide({ state: 'committing' }, '01:08:38')).toEqual({ outcome: 'leave' });
+    expect(decide({ state: 'committing' }, '01:18:38')).toEqual({
+      outcome: 'look',
+      without: { outcome: 'leave' },
+    });
+    expect(decide({ state: 'committing' }, '01:18:39')).toMatchObject({
+      outcome: 'look',
+      without: { as: 'lost' },
+    });
+  });
+
+  it('a committing one is not lost for its deadline', () => {
+    const deadline = '2026-11-23T01:03:00.000Z';
+    expect(decide({ state: 'committing', deadline }, '01:08:00')).toEqual({ outcome: 'leave' });
+  });
+
+  it('a cancelled one whose runner is silent ends as cancelled', () => {
+    expect(decide({ state: 'cancelled' }, '01:08:38')).toEqual({ outcome: 'leave' });
+    expect(decide({ state: 'cancelled' }, '01:08:39')).toMatchObject({
+      as: 'cancelled',
+      error: { name: 'Job.Cancelled' },
+    });
+  });
+
+  it.each(['succeeded', 'failed', 'lost'] as const)('a %s one is left', (state) => {
+    const { live: _, ...ended } = row;
+    expect(decideLiveJob({ ...ended, state }, at('23:00:00'))).toEqual({ outcome: 'leave' });
+  });
+});
+
+describe('ending lost jobs', () => {
+  let control: MemoryControl;
+  const pass = () => reconcileLostJobs(control);
+  const rowNow = async () => control.jobs.get(row.pk, row.jobId);
+  const backupNow = async () => control.backups.get('orders', order.backupId);
+  const storeManifest = (jobId = row.jobId) => {
+    const text = encodeManifest({ ...example('manifest'), jobId });
+    control.objects.put(order.site.bucket, manifestKey(order), text);
+    return createHash('sha256').update(text).digest('hex');
+  };
+
+  beforeEach(() => {
+    control = makeMemoryControl('2026-11-23T01:10:00.000Z');
+  });
+
+  it('the row is lost, the token answered by name, the backup lost; the lock is not touched', async () => {
+    await control.dispatched(queued, row, running);
+    expect(await pass()).toEqual({ live: 0, lost: 1, completed: 0, failed: 0 });
+    expect(await rowNow()).toMatchObject({
+      state: 'lost',
+      endedAt: '2026-11-23T01:10:00.000Z',
+      error: { name: 'Job.Lost' },
+    });
+    expect(await rowNow()).not.toHaveProperty('token');
+    expect(control.told).toMatchObject([{ token: row.token, error: { name: 'Job.Lost' } }]);
+    expect(await backupNow()).toMatchObject({ state: 'lost', error: { name: 'Job.Lost' } });
+    expect(await control.locks.get('cluster:orders')).toMatchObject({ holder: row.execution });
+  });
+
+  it('a second pass finds nothing left to do', async () => {
+    await control.dispatched(queued, row, running);
+    await pass();
+    expect(await pass()).toEqual({ live: 0, lost: 0, completed: 0, failed: 0 });
+    expect(control.told).toHaveLength(1);
+  });
+
+  it('a token that has timed out is no error (F43)', async () => {
+    await control.dispatched(queued, row, running);
+    control.late.add(row.token!);
+    expect(await pass()).toMatchObject({ lost: 1, failed: 0 });
+  });
+
+  it('what the index still shows but the table no longer has is left: the index nominates, a strong read decides (F51)', async () => {
+    const { live: _, token: __, ...ended } = { ...row, state: 'succeeded' as const };
+    await control.dispatched(queued, ended, running);
+    const jobs = { ...control.jobs, nominateLive: async () => [row] };
+    expect(await reconcileLostJobs({ ...control, jobs })).toMatchObject({ lost: 0 });
+    expect(control.told).toEqual([]);
+  });
+
+  it('a beat between the look and the end saves the job (F51)', async () => {
+    await control.dispatched(queued, row, running);
+    const jobs = {
+      ...control.jobs,
+      get: async () => ({ ...row, beatAt: '2026-11-23T01:00:30.000Z' }),
+    };
+    expect(await reconcileLostJobs({ ...control, jobs })).toMatchObject({ live: 1, lost: 0 });
+    expect(await rowNow()).toMatchObject({ state: 'claimed', token: row.token });
+  });
+
+  it('a silent committing job whose manifest is there has succeeded, and says so in its runner’s words (F43, F48)', async () => {
+    await control.dispatched(queued, { ...row, state: 'committing' }, running);
+    const sha256 = storeManifest();
+    expect(await pass()).toEqual({ live: 0, lost: 0, completed: 1, failed: 0 });
+    expect(await rowNow()).toMatchObject({ state: 'succeeded' });
+    const [told] = control.told;
+    const result = backupResultSchema.parse((told as { output: unknown }).output);
+    expect(result).toEqual({
+      kind: 'backup',
+      jobId: row.jobId,
+      backupId: order.backupId,
+      manifestKey: manifestKey(order),
+      manifestSha256: sha256,
+      bytes: 6657199308,
+      storedBytes: 1779214336,
+      volumes: 54,
+    });
+    expect(await backupNow()).toMatchObject({ state: 'running' });
+  });
+
+  it('a committing job without a manifest is lost after 15 minutes, not before', async () => {
+    await control.dispatched(queued, { ...row, state: 'committing' }, running);
+    expect(await pass()).toMatchObject({ live: 1, lost: 0 });
+    control.moveTo('2026-11-23T01:19:00.000Z');
+    expect(await pass()).toMatchObject({ live: 0, lost: 1 });
+  });
+
+  it('a manifest of another job is not taken for its own', async () => {
+    await control.dispatched(queued, { ...row, state: 'committing' }, running);
+    storeManifest('job-of-somebody');
+    control.moveTo('2026-11-23T01:19:00.000Z');
+    expect(await pass()).toMatchObject({ completed: 0, lost: 1 });
+  });
+
+  it('a cancelled job that never answered frees its execution, its backup has failed', async () => {
+    await control.dispatched(queued, { ...row, state: 'cancelled' }, running);
+    await pass();
+    expect(await rowNow()).toMatchObject({ state: 'cancelled', endedAt: expect.any(String) });
+    expect(await rowNow()).not.toHaveProperty('live');
+    expect(await backupNow()).toMatchObject({ state: 'failed', error: { name: 'Job.Cancelled' } });
+  });
+
+  it('a job whose manifest cannot be read does not keep the others from being looked at', async () => {
+    await control.dispatched(queued, { ...row, state: 'committing' }, running);
+    control.objects.put(order.site.bucket, manifestKey(order), '{');
+    const check = {
+      ...queued,
+      sk: 'job#check-1',
+      jobId: 'check-1',
+      lock: null,
+      order: example('order-backup'),
+    };
+    await control.dispatched({ ...check, order: { kind: 'check', engine: 'mysql', flavour: 'mariadb' } });
+    expect(await pass()).toEqual({ live: 1, lost: 1, completed: 0, failed: 1 });
+  });
+});
