@@ -1,0 +1,38 @@
+import type { IndexFrame } from '../../contract/formats/index-file.ts';
+import type { Bell } from './bell.ts';
+import { openRawFrames } from './raw-frames.ts';
+import type { Volumes } from './volumes.ts';
+import { openZstdFrames } from './zstd-frames.ts';
+
+/**
+ * A frame ends early at a change of file once it holds this much: a small table then costs little more than itself
+ * to fetch, and a directory of ten thousand tiny files still makes few frames.
+ */
+export const earlyEndBytes = 1024 * 1024;
+
+export type Frames = {
+  /** Copies as many bytes as there is room for now and says how many; 0 means: wait for the bell. */
+  take: (bytes: Buffer) => number;
+  /** The stream goes on to another file here. */
+  boundary: () => void;
+  /** Ends the frame and the volume here; resolves when the volume is on its way. */
+  flush: () => Promise<void>;
+  count: () => number;
+};
+
+export type FramesOptions = {
+  stream: string;
+  codec: 'zstd' | 'none';
+  level: number;
+  frameBytes: number;
+  compressInFlight: number;
+  volumes: Volumes;
+  bell: Bell;
+  signal: AbortSignal;
+  fail: (error: unknown) => void;
+  onFrame: (row: IndexFrame) => void;
+};
+
+/** Cuts a stream into frames that never straddle volumes. */
+export const openFrames = (options: FramesOptions): Frames =>
+  options.codec === 'none' ? openRawFrames(options) : openZstdFrames(options);

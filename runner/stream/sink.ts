@@ -1,0 +1,160 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { NamedError } from '../../contract/errors/named-error.ts';
+import type { StreamSummary } from '../../contract/formats/manifest.ts';
+import { type BackupPlace, indexKey, volumeKey } from '../../contract/layout.ts';
+import type { BackupPlan } from '../../contract/records/backup.ts';
+import type { Policy } from '../../contract/records/policy.ts';
+import type { Sinks } from '../engines/engine.ts';
+import { makeBell } from './bell.ts';
+import { type Frames, openFrames } from './frames.ts';
+import { makeGate } from './gate.ts';
+import { makeIndexWriter } from './index-writer.ts';
+import type { PutObject } from './put-object.ts';
+import { openSpool, type Spool } from './spool.ts';
+import { makeStreamSink, type OpenStream } from './stream-sink.ts';
+import { makeVolumeBuffers } from './volume-buffers.ts';
+import { openVolumes, type Volumes } from './volumes.ts';
+import { largestFrame } from './zstd-frames.ts';
+
+export type SinksOptions = {
+  place: BackupPlace;
+  jobId: string;
+  plan: Pick<BackupPlan, 'volumeBytes' | 'uploadsInFlight' | 'frameBytes'>;
+  policy: Pick<Policy, 'codec' | 'zstdLevel'>;
+  putObject: PutObject;
+  /** Where the spool of a lock phase may lie: a disk, not tmpfs, since it can grow to `spoolBytes`. */
+  spoolDir: string;
+  spoolBytes?: number;
+  /** Frames compressed at once. Two keep up with a disk or a network without taking a database's processors. */
+  compressInFlight?: number;
+};
+
+export type StreamSinks = Sinks & {
+  /**
+   * After the tool's verdict: stores what is left of every stream, then the index. Returns what the manifest says
+   * of the streams. Throws the first error that any upload had, or Backup.Incomplete for a stream without a byte.
+   */
+  finish: () => Promise<StreamSummary[]>;
+  /** Stops every upload and forgets what is held; nothing is finalised. Resolves when nothing runs any more. */
+  abort: (reason: Error) => Promise<void>;
+  /** Bytes of all streams so far: taken from the engine, and stored (as they lie in the bucket). */
+  progress: () => { bytes: number; storedBytes: number };
+};
+
+type Part = { name: string; sink: OpenStream; frames: Frames; volumes: Volumes; spool: Spool };
+
+const defaultSpoolBytes = 1024 ** 3;
+
+/** Opens the way of one job's streams into the bucket. Memory: volumes × (in flight + streams), and 8 MiB per frame compressed at once. */
+export function openSinks(options: SinksOptions): StreamSinks {
+  const { place, jobId, plan, policy } = options;
+  const controller = new AbortController();
+  const { signal } = controller;
+  const bell = makeBell();
+  const gate = makeGate(plan.uploadsInFlight);
+  const buffers = makeVolumeBuffers(plan.volumeBytes, plan.uploadsInFlight);
+  const index = makeIndexWriter({ t: 'head', v: 1, ...place, jobId });
+  const frameBytes =
+    policy.codec === 'zstd'
+      ? Math.min(plan.frameBytes, largestFrame(plan.volumeBytes))
+      : Math.min(plan.frameBytes, plan.volumeBytes);
+  if (frameBytes < 1) {
+    throw new NamedError('Plan.Refused', `volumes of ${plan.volumeBytes} bytes cannot hold a frame`, {
+      field: 'plan.volumeBytes',
+      value: plan.volumeBytes,
+    });
+  }
+  const parts = new Map<string, Part>();
+
+  const fail = (error: unknown) => {
+    controller.abort(error);
+    bell.ring();
+  };
+
+  const open = (name: string): OpenStream => {
+    if (parts.has(name)) throw new Error(`stream ${name} is open already`);
+    buffers.widen();
+    const volumes = openVolumes({
+      stream: name,
+      keyOf: (n) => volumeKey(place, name, n),
+      buffers,
+      gate,
+      putObject: options.putObject,
+      bell,
+      signal,
+      fail,
+      onVolume: index.row,
+    });
+    const frames = openFrames({
+      stream: name,
+      codec: policy.codec,
+      level: policy.zstdLevel,
+      frameBytes,
+      compressInFlight: options.compressInFlight ?? 2,
+      volumes,
+      bell,
+      signal,
+      fail,
+      onFrame: index.row,
+    });
+    const spool = openSpool(
+      join(options.spoolDir, `spool-${name}-${randomUUID()}`),
+      options.spoolBytes ?? defaultSpoolBytes,
+    );
+    const sink = makeStreamSink({ frames, volumes, spool, bell, signal, fail, row: index.row });
+    parts.set(name, { name, sink, frames, volumes, spool });
+    return sink;
+  };
+
+  const closeSpools = () => Promise.all([...parts.values()].map((part) => part.spool.close()));
+
+  const storeIndex = async () => {
+    const body = await index.finish();
+    const key = indexKey(place, jobId);
+    const { versionId } = await options.putObject({ key, body, crc: crc32(body), signal });
+    const sha256 = createHash('sha256').update(body).digest('hex');
+    return { key, bytes: body.length, sha256, version: versionId };
+  };
+
+  return {
+    open,
+    finish: async () => {
+      try {
+        for (const { name, sink } of parts.values()) {
+          if (sink.bytes() > 0) continue;
+          throw new NamedError('Backup.Incomplete', `stream ${name} has no byte`, { stream: name });
+        }
+        await Promise.all([...parts.values()].map((part) => part.sink.end()));
+        const stored = await storeIndex();
+        return [...parts.values()].map(({ name, sink, frames, volumes }) => ({
+          stream: name,
+          jobId,
+          codec: policy.codec,
+          bytes: sink.bytes(),
+          frames: frames.count(),
+          ...volumes.totals(),
+          index: stored,
+        }));
+      } catch (error) {
+        fail(error);
+        throw error;
+      } finally {
+        await closeSpools();
+      }
+    },
+    abort: async (reason) => {
+      fail(reason);
+      await Promise.allSettled([...parts.values()].map((part) => part.volumes.stored()));
+      await closeSpools();
+    },
+    progress: () => {
+      const all = [...parts.values()];
+      return {
+        bytes: all.reduce((sum, part) => sum + part.sink.bytes(), 0),
+        storedBytes: all.reduce((sum, part) => sum + part.volumes.totals().storedBytes, 0),
+      };
+    },
+  };
+}

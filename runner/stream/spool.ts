@@ -1,0 +1,66 @@
+import { type FileHandle, open, rm } from 'node:fs/promises';
+
+export type Spool = {
+  /** Bytes written and not yet read. */
+  size: () => number;
+  /** Writes what there is room for and says how many bytes; 0 at the bound, or while the disk is full. */
+  append: (bytes: Buffer) => Promise<number>;
+  /** Reads at most `most` bytes, those written first. */
+  read: (most: number) => Promise<Buffer>;
+  close: () => Promise<void>;
+};
+
+/**
+ * A bounded first-in-first-out of bytes on disk: a ring in one file, so that it never takes more than `bound` bytes.
+ * The file loses its name as soon as it is open and so vanishes with the process.
+ */
+export function openSpool(path: string, bound: number): Spool {
+  let file: Promise<FileHandle> | undefined;
+  let written = 0;
+  let taken = 0;
+
+  const openNameless = async () => {
+    const handle = await open(path, 'wx+', 0o600);
+    await rm(path);
+    return handle;
+  };
+  const handle = () => {
+    file ??= openNameless();
+    return file;
+  };
+
+  return {
+    size: () => written - taken,
+    append: async (bytes) => {
+      // Starting over where blocks are already allocated keeps the file small and gets past a full disk.
+      if (written === taken) {
+        written = 0;
+        taken = 0;
+      }
+      const at = written % bound;
+      const most = Math.min(bytes.length, bound - (written - taken), bound - at);
+      if (most === 0) return 0;
+      try {
+        const { bytesWritten } = await (await handle()).write(bytes, 0, most, at);
+        written += bytesWritten;
+        return bytesWritten;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOSPC') return 0;
+        throw error;
+      }
+    },
+    read: async (most) => {
+      const at = taken % bound;
+      const bytes = Math.min(most, written - taken, bound - at);
+      const buffer = Buffer.allocUnsafe(bytes);
+      const { bytesRead } = await (await handle()).read(buffer, 0, bytes, at);
+      taken += bytesRead;
+      return buffer.subarray(0, bytesRead);
+    },
+    close: async () => {
+      const closing = file;
+      file = undefined;
+      await (await closing)?.close();
+    },
+  };
+}
