@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { canonicalJson, encodeReceipt } from '../../../../contract/formats/codec.ts';
 import type { Receipt } from '../../../../contract/formats/receipt.ts';
 import { receiptKey, registryKey } from '../../../../contract/layout.ts';
+import type { BackupState } from '../../../../contract/records/backup.ts';
 import { makeHandler, newestOfEach } from '../../../../functions/reconcile/rebuild.ts';
 import { example } from '../../../doubles/examples.ts';
 import { type MemoryControl, makeMemoryControl, sites } from '../../../doubles/memory-control.ts';
@@ -19,7 +20,7 @@ function receiptsOf(
 ): Receipt[] {
   const base = example('receipt');
   return facts.map((fact, i) => {
-    const state =
+    const state: BackupState =
       fact === 'verified' || fact === 'committed' || fact === 'suspect' || fact === 'proven'
         ? fact
         : 'expired';
