@@ -131,7 +131,10 @@ describe('a restore job', () => {
 
   it('says when there is no manifest', async () => {
     s3.objects.delete(manifestKey(order));
-    expect((await restore()).row.error).toMatchObject({ name: 'Backup.Unknown' });
+    expect((await restore()).row.error).toMatchObject({
+      name: 'Restore.StreamDamaged',
+      cause: expect.stringContaining('manifest.json'),
+    });
   });
 
   it('F67 touches nothing where the engine refuses the target', async () => {
