@@ -1,64 +1,75 @@
-import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
-import type { Folders } from '../../functions/clients/folders.ts';
 import type { Objects, ObjectsOf } from '../../functions/clients/objects.ts';
 
-/** Buckets in memory: write-once keys, listed in order, each with one version. */
-export function makeMemoryObjects() {
-  const buckets = new Map<string, Map<string, Buffer>>();
-  const keys = (bucket: string) => {
-    const known = buckets.get(bucket) ?? new Map<string, Buffer>();
-    buckets.set(bucket, known);
-    return known;
+export type MemoryObjects = Objects & {
+  /** What a host would put; answers the version id. */
+  place(key: string, body: Uint8Array | string): string;
+  remove(key: string): void;
+  keys(): string[];
+  /** Names of the calls, in order. */
+  readonly calls: string[];
+};
+
+/** A versioned bucket in memory, with the checksum that S3 keeps. */
+export function makeMemoryObjects(bucket = 'example-holdfast-frankfurt'): MemoryObjects {
+  const stored = new Map<string, { body: Buffer; versionId: string }>();
+  const calls: string[] = [];
+  let versions = 0;
+  const find = (key: string, versionId?: string | null) => {
+    const found = stored.get(key);
+    return found && (!versionId || versionId === found.versionId) ? found : undefined;
   };
-  const versionOf = (body: Buffer) => createHash('sha256').update(body).digest('hex').slice(0, 12);
-  const objectsOf: ObjectsOf = ({ bucket }): Objects => {
-    const find = (key: string, version?: string | null) => {
-      const body = keys(bucket).get(key);
-      return body && (!version || version === versionOf(body)) ? body : undefined;
-    };
-    return {
-      bucket,
-      get: async (key) => {
-        const body = find(key);
-        return body && { body, versionId: versionOf(body) };
-      },
-      stream: async (key, version) => {
-        const body = find(key, version);
-        return body && Readable.from([body]);
-      },
-      head: async (key, version) => {
-        const body = find(key, version);
-        return (
-          body && {
-            bytes: body.length,
-            crc32: crc32(body).toString(16).padStart(8, '0'),
-            versionId: versionOf(body),
-          }
-        );
-      },
-      putOnce: async (key, body) => {
-        if (keys(bucket).has(key)) return { outcome: 'exists' };
-        keys(bucket).set(key, Buffer.from(body));
-        return { outcome: 'written' };
-      },
-      async *list(prefix) {
-        yield* [...keys(bucket).keys()].filter((key) => key.startsWith(prefix)).sort();
-      },
-    };
-  };
-  const folders: Folders = async function* folders({ bucket }, prefix) {
-    const names = [...keys(bucket).keys()]
-      .filter((key) => key.startsWith(prefix) && key.slice(prefix.length).includes('/'))
-      .map((key) => key.slice(prefix.length).split('/')[0]!);
-    yield* [...new Set(names)].sort();
+  const place = (key: string, body: Uint8Array | string): string => {
+    const versionId = `v${++versions}`;
+    stored.set(key, { body: Buffer.from(body), versionId });
+    return versionId;
   };
   return {
-    objectsOf,
-    folders,
-    keys: (bucket: string) => [...keys(bucket).keys()].sort(),
-    put: (bucket: string, key: string, body: string) => void keys(bucket).set(key, Buffer.from(body)),
-    text: (bucket: string, key: string) => keys(bucket).get(key)?.toString(),
+    bucket,
+    calls,
+    place,
+    remove: (key) => void stored.delete(key),
+    keys: () => [...stored.keys()].sort(),
+    async get(key) {
+      calls.push(`get ${key}`);
+      return find(key);
+    },
+    async stream(key, versionId) {
+      calls.push(`stream ${key}`);
+      const found = find(key, versionId);
+      return found && Readable.from([found.body]);
+    },
+    async head(key, versionId) {
+      calls.push(`head ${key}`);
+      const found = find(key, versionId);
+      return (
+        found && {
+          bytes: found.body.length,
+          crc32: crc32(found.body).toString(16).padStart(8, '0'),
+          versionId: found.versionId,
+        }
+      );
+    },
+    async putOnce(key, body) {
+      calls.push(`put ${key}`);
+      if (stored.has(key)) return { outcome: 'exists' };
+      place(key, body);
+      return { outcome: 'written' };
+    },
+    async *list(prefix) {
+      yield* [...stored.keys()].sort().filter((key) => key.startsWith(prefix));
+    },
   };
+}
+
+/** Buckets by name, made when first asked for. */
+export function makeMemoryBuckets(): { of: ObjectsOf; bucket: (name: string) => MemoryObjects } {
+  const buckets = new Map<string, MemoryObjects>();
+  const bucket = (name: string) => {
+    const known = buckets.get(name) ?? makeMemoryObjects(name);
+    buckets.set(name, known);
+    return known;
+  };
+  return { of: (place) => bucket(place.bucket), bucket };
 }

@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import { conflictSeconds, makeHandler, pauseSeconds } from '../../../../functions/backup/lease.ts';
+import { makeMemoryCatalog } from '../../../doubles/memory-catalog.ts';
+
+const leases = [
+  { name: 'fleet', cap: 5 },
+  { name: 'physical-host:a', cap: 1 },
+];
+const waitUntil = '2026-11-23T02:00:00.000Z';
+
+const lease = (catalog: ReturnType<typeof makeMemoryCatalog>, now: string) =>
+  makeHandler({ ...catalog, now: () => new Date(now), random: () => 0.5 });
+
+describe('taking the leases', () => {
+  it('takes all, again and again for the same execution', async () => {
+    const handler = lease(makeMemoryCatalog(), '2026-11-23T01:05:00.000Z');
+    const event = { execution: 'arn:e1', leases, waitUntil };
+    expect(await handler(event)).toEqual({ outcome: 'taken' });
+    expect(await handler(event)).toEqual({ outcome: 'taken' });
+  });
+
+  it('waits with jitter while the window lasts, at most to its end, then is full', async () => {
+    const catalog = makeMemoryCatalog();
+    await catalog.leases.take('arn:e1', leases);
+    const event = { execution: 'arn:e2', leases, waitUntil };
+    expect(await lease(catalog, '2026-11-23T01:05:00.000Z')(event)).toEqual({ outcome: 'wait', seconds: 60 });
+    expect(await lease(catalog, '2026-11-23T01:59:50.000Z')(event)).toEqual({ outcome: 'wait', seconds: 10 });
+    expect(await lease(catalog, waitUntil)(event)).toEqual({
+      outcome: 'full',
+      error: {
+        name: 'Capacity.Full',
+        cause: `no room within the window, which ended ${waitUntil}: physical-host:a (1 at once)`,
+      },
+    });
+    expect(await catalog.leases.heldBy('arn:e2')).toEqual([]);
+  });
+
+  it('tries soon again after a conflict', async () => {
+    const conflict = async () => ({ outcome: 'conflict' as const });
+    const handler = makeHandler({
+      leases: { take: conflict },
+      now: () => new Date('2026-11-23T01:05:00.000Z'),
+      random: () => 0.5,
+    });
+    expect(await handler({ execution: 'arn:e1', leases, waitUntil })).toEqual({
+      outcome: 'wait',
+      seconds: 3,
+    });
+  });
+
+  it('F56: pauses 30 to 90 seconds, 1 to 5 after a conflict', () => {
+    const [least, most] = [() => 0, () => 0.999999];
+    expect([pauseSeconds(least), pauseSeconds(most)]).toEqual([30, 90]);
+    expect([conflictSeconds(least), conflictSeconds(most)]).toEqual([1, 5]);
+  });
+});

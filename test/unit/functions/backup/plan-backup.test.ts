@@ -1,0 +1,164 @@
+import { describe, expect, it } from 'vitest';
+import type { Inspection } from '../../../../functions/backup/member.ts';
+import { type PlanInput, planBackup } from '../../../../functions/backup/plan-backup.ts';
+import { aBackup, aCheckResult, aCluster, aMember, aPolicy } from '../../../doubles/records.ts';
+
+const site = { site: 'frankfurt', bucket: 'example-holdfast-frankfurt', region: 'eu-central-1' };
+const primary = {
+  memberId: 'orders-a',
+  result: aCheckResult('orders-a', { role: 'primary', lagSeconds: null }),
+};
+const replica = (memberId: string, change: Parameters<typeof aCheckResult>[1] = {}): Inspection => ({
+  memberId,
+  result: aCheckResult(memberId, { role: 'replica', lagSeconds: 0, ...change }),
+});
+
+const plan = (change: Partial<PlanInput> = {}) =>
+  planBackup({
+    cluster: aCluster().document,
+    policy: aPolicy(),
+    site,
+    inspections: [primary, replica('orders-b')],
+    history: [],
+    slot: '20261123T0100Z',
+    now: new Date('2026-11-23T01:05:00.000Z'),
+    ids: { backupId: 'b-1', jobId: 'job-1' },
+    physicalHostOf: (hostId) => (hostId === 'i-b' ? 'rack-7' : hostId),
+    ...change,
+  });
+
+const planned = (change: Partial<PlanInput> = {}) => {
+  const answer = plan(change);
+  if (answer.outcome !== 'planned') throw new Error(answer.error.cause);
+  return answer;
+};
+const refusal = (change: Partial<PlanInput>) => {
+  const answer = plan(change);
+  return answer.outcome === 'refused' ? answer.error : undefined;
+};
+
+describe('planning a backup', () => {
+  it('takes the replica before the primary, with the applier stopped and a checkpoint first', () => {
+    const { order, hostId, leases, waitUntil, deadlineSeconds, reasons } = planned();
+    expect(hostId).toBe('i-b');
+    expect(order).toMatchObject({ kind: 'backup', backupId: 'b-1', slot: '20261123T0100Z', site });
+    expect(order.member.memberId).toBe('orders-b');
+    expect(order.plan).toMatchObject({
+      method: 'physical',
+      level: 'full',
+      role: 'replica',
+      stopApplier: true,
+      checkpointFirst: true,
+      chain: 'b-1',
+      parent: null,
+      timeline: 'orders-1',
+      volumeBytes: 32 * 1024 ** 2,
+    });
+    expect(leases).toEqual([
+      { name: 'fleet', cap: 200 },
+      { name: 'site:frankfurt', cap: 100 },
+      { name: 'physical-host:rack-7', cap: 1 },
+    ]);
+    expect(waitUntil).toBe('2026-11-23T02:00:00.000Z');
+    expect(deadlineSeconds).toBe(24 * 3600);
+    expect(reasons).toContain('member orders-b is a replica 0 s behind, the best of 2 that may be backed up');
+  });
+
+  it('takes the primary when no replica may be backed up, without a checkpoint and with its applier left alone', () => {
+    const { order } = planned({ inspections: [primary, replica('orders-b', { lagSeconds: 301 })] });
+    expect(order.member.memberId).toBe('orders-a');
+    expect(order.plan).toMatchObject({ role: 'primary', stopApplier: false, checkpointFirst: false });
+  });
+
+  it('F17: takes the replica with the least lag; equals keep the order of the document', () => {
+    const members = ['a', 'b', 'c', 'd'].map((name) => aMember(`orders-${name}`, `i-${name}`));
+    const cluster = { ...aCluster().document, members };
+    const lags = (b: number, c: number, d: number) => [
+      primary,
+      replica('orders-d', { lagSeconds: d }),
+      replica('orders-c', { lagSeconds: c }),
+      replica('orders-b', { lagSeconds: b }),
+    ];
+    expect(planned({ cluster, inspections: lags(9, 3, 5) }).order.member.memberId).toBe('orders-c');
+    expect(planned({ cluster, inspections: lags(3, 3, 3) }).order.member.memberId).toBe('orders-b');
+  });
+
+  it('follows the policy on checkpoint and applier', () => {
+    const always = aPolicy({ checkpointFirst: 'always', stopApplier: false });
+    expect(planned({ policy: always }).order.plan).toMatchObject({
+      checkpointFirst: true,
+      stopApplier: false,
+    });
+    const never = aPolicy({ checkpointFirst: 'never' });
+    expect(planned({ policy: never }).order.plan.checkpointFirst).toBe(false);
+  });
+
+  it('keeps the timeline of the last recorded backup', () => {
+    const history = [aBackup({ timeline: 'orders-4' }), aBackup({ timeline: 'orders-3' })];
+    expect(planned({ history }).order.plan.timeline).toBe('orders-4');
+  });
+
+  it('waits for leases until the window ends; by hand as long from now; never for a window that is over', () => {
+    expect(planned({ slot: null }).waitUntil).toBe('2026-11-23T02:05:00.000Z');
+    const late = new Date('2026-11-23T09:00:00.000Z');
+    expect(planned({ now: late }).waitUntil).toBe(late.toISOString());
+  });
+
+  it('M18: plans around tables outside the data directory, and says so', () => {
+    const outside = replica('orders-b', { outsideDatadir: ['/data2/shop/t.ibd'] });
+    expect(planned({ inspections: [outside] }).reasons.join()).toContain(
+      '1 tables lie outside the data directory',
+    );
+  });
+
+  it('refuses with the reasons of every member when none may be backed up', () => {
+    const error = refusal({
+      inspections: [
+        { memberId: 'orders-a', error: { name: 'Job.Lost', cause: 'no beat for 300 s' } },
+        replica('orders-b', { lagSeconds: 301, ineligible: ['it is a delayed replica'] }),
+      ],
+    });
+    expect(error).toEqual({
+      name: 'Cluster.NoMember',
+      cause:
+        'none of the 2 members of orders can be backed up. orders-a: its check failed (Job.Lost): no beat for 300 s; orders-b: it is a delayed replica, it lags 301 s behind, the policy takes 300 s at most',
+    });
+  });
+
+  it.each([
+    ['it was not looked at', []],
+    ['its server cannot be reached', [replica('orders-b', { reachable: false })]],
+    ['its replication does not run', [replica('orders-b', { lagSeconds: null })]],
+    ['its host has no backup tool for server', [replica('orders-b', { toolVersion: null })]],
+    [
+      'its host answered without a word about the server',
+      [
+        {
+          memberId: 'orders-b',
+          result: { ...aCheckResult('x'), member: undefined },
+        } as unknown as Inspection,
+      ],
+    ],
+    [
+      'speaks protocol 3; 1 to 1 are understood',
+      [{ memberId: 'orders-b', result: { ...aCheckResult('orders-b'), protocol: 3 } }],
+    ],
+  ])('F19, F55: refuses a member because %s', (reason, inspections) => {
+    const members = [aMember('orders-b', 'i-b')];
+    expect(refusal({ cluster: { ...aCluster().document, members }, inspections })?.cause).toContain(reason);
+  });
+
+  it('refuses a flavour that this version cannot take, and a home site that the settings do not have', () => {
+    const percona = { ...aCluster().document, flavour: 'percona' as const };
+    expect(refusal({ cluster: percona })).toMatchObject({
+      name: 'Cluster.NoMember',
+      cause: expect.stringContaining(
+        'mysql/percona cannot be backed up by this version, which takes mysql/mariadb',
+      ),
+    });
+    expect(refusal({ site: undefined })).toEqual({
+      name: 'Plan.Refused',
+      cause: 'homeSite: frankfurt of cluster orders is not a site of the settings',
+    });
+  });
+});

@@ -1,0 +1,178 @@
+import { createHash } from 'node:crypto';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { decodeReceipt } from '../../../../contract/formats/codec.ts';
+import { manifestKey } from '../../../../contract/layout.ts';
+import { makeHandler } from '../../../../functions/backup/record.ts';
+import { makeHandler as makeFailureHandler } from '../../../../functions/backup/record-failure.ts';
+import { foldReceipts } from '../../../../functions/catalog/fold.ts';
+import { makeMemoryCatalog } from '../../../doubles/memory-catalog.ts';
+import { makeMemoryObjects } from '../../../doubles/memory-objects.ts';
+import { orderBackup, storeBackup } from '../../../doubles/stored-backup.ts';
+
+const slot = '20261123T0100Z';
+let catalog: ReturnType<typeof makeMemoryCatalog>;
+let objects: ReturnType<typeof makeMemoryObjects>;
+let place: { clusterId: string; backupId: string };
+
+beforeEach(async () => {
+  catalog = makeMemoryCatalog();
+  objects = makeMemoryObjects();
+  place = await orderBackup(catalog);
+  await catalog.slots.open('orders', slot, '2026-11-23T01:00:00.000Z');
+  storeBackup(objects);
+});
+
+const record = (change: object = {}) =>
+  makeHandler({ ...catalog, objectsOf: () => objects })({
+    execution: 'arn:e1',
+    clusterId: 'orders',
+    backupId: place.backupId,
+    slot,
+    attempt: 1,
+    verdict: 'verified',
+    reasons: [],
+    ...change,
+  });
+const receipts = () => objects.keys().filter((key) => key.startsWith('receipts/'));
+const receiptAt = async (key: string) => decodeReceipt((await objects.get(key))?.body ?? '');
+const folded = async () => foldReceipts(await Promise.all(receipts().map(receiptAt)));
+
+describe('recording a backup', () => {
+  it('writes a receipt for the commit and one for the verdict, and the catalog is their fold', async () => {
+    expect(await record()).toEqual({
+      outcome: 'recorded',
+      state: 'verified',
+      extra: false,
+      bytes: 300,
+      storedBytes: 24,
+      seconds: 532.7,
+      volumes: 3,
+      reasons: [],
+    });
+    const prefix = `receipts/orders/${place.backupId}/2026-11-23T01:09:02.118Z`;
+    expect(receipts()).toEqual([`${prefix}-committed.json`, `${prefix}-verified.json`]);
+    const backup = await catalog.backups.get('orders', place.backupId);
+    const manifest = await objects.get(manifestKey(place));
+    expect(backup).toMatchObject({
+      state: 'verified',
+      execution: 'arn:e1',
+      attempt: 1,
+      bytes: 300,
+      volumes: 3,
+      manifestSha256: createHash('sha256')
+        .update(manifest?.body ?? '')
+        .digest('hex'),
+      manifestVersionId: manifest?.versionId,
+      comparison: 'exact',
+      chain: place.backupId,
+      timeline: 't-1',
+    });
+    expect((await folded()).map((receipt) => receipt.backup)).toEqual([backup]);
+    expect(await catalog.slots.get('orders', slot)).toMatchObject({
+      state: 'recorded',
+      backupId: place.backupId,
+    });
+  });
+
+  it('F44, F52: called twice it meets itself, byte for byte', async () => {
+    const first = await record();
+    const once = await catalog.backups.get('orders', place.backupId);
+    const stored = await Promise.all(receipts().map((key) => objects.get(key)));
+    expect(await record()).toEqual(first);
+    expect(await catalog.backups.get('orders', place.backupId)).toEqual(once);
+    expect(await Promise.all(receipts().map((key) => objects.get(key)))).toEqual(stored);
+  });
+
+  it('F48: goes on where an earlier call broke off, whoever calls', async () => {
+    const broken = { ...catalog.backups, apply: () => Promise.reject(new Error('throttled')) };
+    const handler = makeHandler({ ...catalog, backups: broken, objectsOf: () => objects });
+    const event = {
+      execution: 'arn:e1',
+      ...{
+        clusterId: 'orders',
+        backupId: place.backupId,
+        slot,
+        attempt: 1,
+        verdict: 'verified',
+        reasons: [],
+      },
+    };
+    await expect(handler(event)).rejects.toThrow('throttled');
+    expect(receipts()).toHaveLength(1);
+    expect(await record({ execution: 'arn:adopting' })).toMatchObject({ state: 'verified', extra: false });
+    expect((await receiptAt(receipts()[0]!)).by).toBe('arn:e1');
+    expect((await receiptAt(receipts()[1]!)).by).toBe('arn:adopting');
+  });
+
+  it('keeps a second backup of a slot as an extra', async () => {
+    await catalog.slots.recordBackup('orders', slot, 2, 'b-other', '2026-11-23T01:08:00.000Z');
+    expect(await record()).toMatchObject({ extra: true });
+    expect((await catalog.backups.get('orders', place.backupId))?.extra).toBe(true);
+    expect((await catalog.slots.get('orders', slot))?.backupId).toBe('b-other');
+  });
+
+  it('records a suspect backup with its reasons; a later verdict of the same cause does not make it good', async () => {
+    const reasons = ['it holds no table'];
+    expect(await record({ verdict: 'suspect', reasons })).toMatchObject({ state: 'suspect', reasons });
+    expect(await record()).toMatchObject({ state: 'suspect', reasons });
+    expect(await catalog.backups.get('orders', place.backupId)).toMatchObject({ state: 'suspect', reasons });
+    expect((await folded())[0]?.fact).toBe('suspect');
+  });
+
+  it('needs no slot for a backup by hand', async () => {
+    expect(await record({ slot: null })).toMatchObject({ outcome: 'recorded', extra: false });
+    expect((await catalog.slots.get('orders', slot))?.state).toBe('open');
+  });
+
+  it('refuses a manifest that is not the verified one, one that is gone, and one that was never ordered', async () => {
+    await expect(record({ manifestSha256: '0'.repeat(64) })).rejects.toMatchObject({
+      name: 'Verify.ObjectDiffers',
+    });
+    await expect(record({ backupId: 'b-never' })).rejects.toMatchObject({ name: 'Backup.Unknown' });
+    objects.remove(manifestKey(place));
+    await expect(record()).rejects.toMatchObject({ name: 'Verify.ObjectMissing' });
+    expect(receipts()).toEqual([]);
+  });
+
+  it('F31: does not accept a receipt of the same name that speaks of another manifest', async () => {
+    await record();
+    storeBackup(objects, { volumes: ['another', 'backup'] });
+    await expect(record()).rejects.toMatchObject({ name: 'Store.Conflict' });
+  });
+});
+
+describe('recording a failure', () => {
+  const fail = (change: object = {}) =>
+    makeFailureHandler({ ...catalog, now: () => new Date('2026-11-23T02:00:00.000Z') })({
+      execution: 'arn:e1',
+      clusterId: 'orders',
+      slot,
+      attempt: 1,
+      backupId: place.backupId,
+      error: { name: 'Backup.ToolFailed', cause: `exit 1 ${'x'.repeat(3000)}` },
+      ...change,
+    });
+
+  it('closes the running backup and the open attempt, once', async () => {
+    expect(await fail()).toEqual({ outcome: 'recorded', backup: 'ended', slot: 'closed' });
+    expect(await fail()).toEqual({ outcome: 'recorded', backup: 'left', slot: 'left' });
+    const backup = await catalog.backups.get('orders', place.backupId);
+    expect(backup).toMatchObject({ state: 'failed', error: { name: 'Backup.ToolFailed' } });
+    expect(backup?.error?.cause).toHaveLength(2000);
+    expect(await catalog.slots.get('orders', slot)).toMatchObject({ state: 'failed', attempt: 1 });
+  });
+
+  it('never covers a recorded backup', async () => {
+    await record();
+    expect(await fail()).toEqual({ outcome: 'recorded', backup: 'left', slot: 'left' });
+    expect((await catalog.backups.get('orders', place.backupId))?.state).toBe('verified');
+  });
+
+  it('needs neither a backup nor a slot', async () => {
+    expect(await fail({ backupId: null, slot: null })).toEqual({
+      outcome: 'recorded',
+      backup: 'none',
+      slot: 'none',
+    });
+  });
+});

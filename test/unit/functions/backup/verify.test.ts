@@ -1,0 +1,278 @@
+import { createHash } from 'node:crypto';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { IndexRow } from '../../../../contract/formats/index-file.ts';
+import { manifestKey, volumeKey } from '../../../../contract/layout.ts';
+import { makeHandler } from '../../../../functions/backup/verify.ts';
+import { makeMemoryCatalog } from '../../../doubles/memory-catalog.ts';
+import { makeMemoryObjects } from '../../../doubles/memory-objects.ts';
+import { aBackup } from '../../../doubles/records.ts';
+import { orderBackup, storeBackup } from '../../../doubles/stored-backup.ts';
+
+let catalog: ReturnType<typeof makeMemoryCatalog>;
+let objects: ReturnType<typeof makeMemoryObjects>;
+let place: { clusterId: string; backupId: string };
+
+beforeEach(async () => {
+  catalog = makeMemoryCatalog();
+  objects = makeMemoryObjects();
+  place = await orderBackup(catalog);
+});
+
+const verify = (of = place) =>
+  makeHandler({ ...catalog, objectsOf: () => objects })({ ...of, execution: 'arn:e1' });
+const bad = (name: string, cause: string | RegExp) => ({
+  outcome: 'bad',
+  error: { name, cause: expect.stringMatching(cause) },
+});
+const differs = (cause: string | RegExp) => bad('Verify.ObjectDiffers', cause);
+const changeRow =
+  (kind: IndexRow['t'], change: object) =>
+  (rows: IndexRow[]): IndexRow[] => {
+    const i = rows.findIndex((row) => row.t === kind);
+    return rows.with(i, { ...rows[i], ...change } as IndexRow);
+  };
+/** A good backup of earlier, with as many bytes, tables and rows as given. */
+const earlier = (backupId: string, bytes: number, tables = 187, rows = 8_240_117) =>
+  catalog.backups.apply({
+    v: 1,
+    fact: 'verified',
+    clusterId: 'orders',
+    backupId,
+    at: '2026-11-22T01:00:00.000Z',
+    by: 'arn:e0',
+    reasons: [],
+    backup: aBackup({ backupId, bytes, tables, rows }),
+  });
+
+describe('verifying what is stored', () => {
+  it('finds a backup good whose objects equal its index, its manifest and its order', async () => {
+    storeBackup(objects);
+    const manifest = await objects.get(manifestKey(place));
+    expect(await verify()).toEqual({
+      outcome: 'verified',
+      checks: {
+        volumes: 3,
+        bytes: 24,
+        manifestSha256: createHash('sha256')
+          .update(manifest?.body ?? '')
+          .digest('hex'),
+        manifestVersionId: manifest?.versionId,
+      },
+      reasons: [],
+    });
+  });
+
+  it('reads no volume again', async () => {
+    storeBackup(objects);
+    await verify();
+    const read = objects.calls.filter((call) => !call.startsWith('head'));
+    expect(read).toHaveLength(2);
+    expect(read.join()).not.toContain('/volumes/');
+  });
+
+  it('finds no backup without a manifest, and none that was not ordered', async () => {
+    expect(await verify()).toMatchObject(
+      bad('Verify.ObjectMissing', /manifest orders\/backups.* is not stored/),
+    );
+    const unordered = { clusterId: 'orders', backupId: 'b-forged' };
+    expect(await verify(unordered)).toMatchObject(
+      bad('Backup.Unknown', /no job was ordered for backup b-forged/),
+    );
+  });
+
+  it('F58: misses a volume that the index names', async () => {
+    storeBackup(objects);
+    objects.remove(volumeKey(place, 'main', 1));
+    objects.remove(volumeKey(place, 'main', 2));
+    expect(await verify()).toMatchObject(
+      bad(
+        'Verify.ObjectMissing',
+        /volumes\/main\/000001 \(version v2\) is not stored \(and 1 more of 3 volumes\)/,
+      ),
+    );
+  });
+
+  it('F27: sees a volume that was put again with other bytes of the same length', async () => {
+    storeBackup(objects, {
+      rows: (rows) => rows.map((r) => (r.t === 'volume' ? { ...r, version: null } : r)),
+    });
+    objects.place(volumeKey(place, 'main', 1), 'VOLUME ONE');
+    expect(await verify()).toMatchObject(
+      differs(/000001 has 10 bytes with CRC32 .*; the index says 10 with/),
+    );
+  });
+
+  it('sees a volume with another size', async () => {
+    storeBackup(objects, {
+      rows: (rows) => rows.map((r) => (r.t === 'volume' ? { ...r, version: null } : r)),
+    });
+    objects.place(volumeKey(place, 'main', 1), 'VOLUME ONE, LONGER');
+    expect(await verify()).toMatchObject(differs(/000001 has 18 bytes/));
+  });
+
+  it('does not take a version that another put made current', async () => {
+    storeBackup(objects);
+    objects.place(volumeKey(place, 'main', 1), 'volume one');
+    expect(await verify()).toMatchObject(bad('Verify.ObjectMissing', /version v2\) is not stored/));
+  });
+
+  it.each([
+    ['clusterId', { clusterId: 'other' }],
+    ['backupId', { backupId: 'other' }],
+    ['jobId', { jobId: 'other' }],
+    ['memberId', { memberId: 'other' }],
+    ['hostId', { hostId: 'other' }],
+    ['slot', { slot: '20261124T0100Z' }],
+    ['engine', { engine: 'mongodb' }],
+    ['site.bucket', { site: { site: 'frankfurt', bucket: 'other', region: 'eu-central-1' } }],
+  ])('counts no manifest whose %s is not the ordered one', async (field, change) => {
+    storeBackup(objects, { manifest: (manifest) => ({ ...manifest, ...change }) });
+    expect(await verify()).toMatchObject(bad('Backup.Unknown', new RegExp(`${field} is .*, ordered was`)));
+  });
+
+  it.each(['method', 'level', 'chain', 'parent', 'timeline'])(
+    'counts no manifest whose planned %s is not the ordered one',
+    async (field) => {
+      const value = field === 'method' ? 'logical' : field === 'level' ? 'incremental' : 'other';
+      storeBackup(objects, { manifest: (m) => ({ ...m, plan: { ...m.plan, [field]: value } }) });
+      expect(await verify()).toMatchObject(bad('Backup.Unknown', new RegExp(`plan.${field} is ${value}`)));
+    },
+  );
+
+  it('reads no manifest that is cut', async () => {
+    storeBackup(objects);
+    const whole = (await objects.get(manifestKey(place)))?.body ?? [];
+    objects.place(manifestKey(place), Buffer.from(whole).subarray(0, 1000));
+    expect(await verify()).toMatchObject(differs('manifest: not JSON'));
+  });
+
+  it('misses the index, and sees that it was put again', async () => {
+    const { streams } = storeBackup(objects);
+    const key = streams[0]!.index.key;
+    objects.place(key, (await objects.get(key))!.body);
+    expect(await verify()).toMatchObject(bad('Verify.ObjectMissing', /the index .* is not stored/));
+  });
+
+  it('takes no index but the one that the manifest seals', async () => {
+    storeBackup(objects, {
+      manifest: (m) => ({
+        ...m,
+        streams: m.streams.map((s) => ({ ...s, index: { ...s.index, sha256: '0'.repeat(64) } })),
+      }),
+    });
+    expect(await verify()).toMatchObject(differs(/with SHA-256 .*; the manifest says \d+ with 0000/));
+    storeBackup(objects, {
+      manifest: (m) => ({
+        ...m,
+        streams: m.streams.map((s) => ({ ...s, index: { ...s.index, key: 'other/index.jsonl.zst' } })),
+      }),
+    });
+    expect(await verify()).toMatchObject(differs(/should be orders\/backups\//));
+  });
+
+  it.each([
+    [
+      'a volume twice',
+      (rows: IndexRow[]) => [...rows, rows.find((r) => r.t === 'volume')!],
+      'lists 4 volumes',
+    ],
+    ['no volume 0', changeRow('volume', { n: 7 }), 'not each of 0 to 2 once'],
+    [
+      'a volume too few',
+      (rows: IndexRow[]) =>
+        rows.toSpliced(
+          rows.findLastIndex((r) => r.t === 'volume'),
+          1,
+        ),
+      'lists 2 volumes',
+    ],
+    [
+      'other sizes of volumes',
+      changeRow('volume', { bytes: 12 }),
+      '25 bytes in its volumes; the manifest says 24',
+    ],
+    ['other sizes of frames', changeRow('frame', { stored: 12 }), '25 stored bytes in its frames'],
+    [
+      'other bytes of stream',
+      changeRow('frame', { bytes: 101 }),
+      '301 bytes of stream in its frames; the manifest says 300',
+    ],
+    ['frames with a hole', changeRow('frame', { from: 1 }), 'frames of stream main with holes or overlaps'],
+    ['the head of another job', changeRow('head', { jobId: 'job-x' }), 'is of orders, .*, job-x'],
+    ['two heads', (rows: IndexRow[]) => [rows[0]!, ...rows], 'it has two heads'],
+    ['no head', (rows: IndexRow[]) => rows.slice(1), 'does not begin with its head'],
+    ['no row', () => [], 'it is empty'],
+    ['a row that does not fit', changeRow('volume', { crc: 'zzz' }), 'cannot be read'],
+  ] as const)('finds no backup in an index with %s', async (_, rows, cause) => {
+    storeBackup(objects, { rows: rows as (r: IndexRow[]) => IndexRow[] });
+    expect(await verify()).toMatchObject(differs(new RegExp(cause)));
+  });
+
+  it('finds no backup in an index that is cut within a line, or is no zstd', async () => {
+    storeBackup(objects, { indexText: (text) => text.slice(0, -3) });
+    expect(await verify()).toMatchObject(differs('its last line is cut'));
+    const { streams } = storeBackup(objects);
+    const key = streams[0]!.index.key;
+    storeBackup(objects, {
+      manifest: (m) => {
+        const version = objects.place(key, 'not zstd');
+        return {
+          ...m,
+          streams: m.streams.map((s) => ({ ...s, index: { ...s.index, version } })),
+        };
+      },
+    });
+    expect(await verify()).toMatchObject(differs('cannot be read'));
+  });
+
+  it('skips rows of kinds that it does not know', async () => {
+    storeBackup(objects, { indexText: (text) => `${text}{"t":"later","x":1}\n` });
+    expect((await verify()).outcome).toBe('verified');
+  });
+
+  it('tells store errors from damage', async () => {
+    storeBackup(objects);
+    const failing = { ...objects, head: () => Promise.reject(new Error('503')) };
+    await expect(
+      makeHandler({ ...catalog, objectsOf: () => failing })({ ...place, execution: 'arn:e1' }),
+    ).rejects.toThrow('503');
+  });
+
+  it('finds a complete backup suspect whose bytes leave the band around the last good ones', async () => {
+    await earlier('b-1', 900);
+    await earlier('b-2', 1000);
+    await earlier('b-3', 1100);
+    storeBackup(objects);
+    expect(await verify()).toMatchObject({
+      outcome: 'suspect',
+      checks: { volumes: 3 },
+      reasons: [
+        'it has 300 bytes; the last 3 good backups have 1000 in the middle, 500 to 1500 would be within 50 %',
+      ],
+    });
+  });
+
+  it('finds it suspect for lost tables and rows, not for more of them', async () => {
+    await earlier('b-1', 300, 1000, 100_000_000);
+    storeBackup(objects);
+    const { reasons } = (await verify()) as { reasons: string[] };
+    expect(reasons).toEqual([
+      'it has 187 tables; the last 1 good backups have 1000 in the middle, at least 500 would be within 50 %',
+      'it has 8240117 rows; the last 1 good backups have 100000000 in the middle, at least 50000000 would be within 50 %',
+    ]);
+    catalog = makeMemoryCatalog();
+    await orderBackup(catalog);
+    await earlier('b-1', 300, 1, 1);
+    expect((await verify()).outcome).toBe('verified');
+  });
+
+  it('F74: finds a backup of nothing suspect, without any history', async () => {
+    const metrics = (change: object) => ({
+      manifest: (m: ReturnType<typeof storeBackup>) => ({ ...m, metrics: { ...m.metrics, ...change } }),
+    });
+    storeBackup(objects, metrics({ tables: 0, rows: 0 }));
+    expect(await verify()).toMatchObject({ outcome: 'suspect', reasons: ['it holds no table'] });
+    storeBackup(objects, metrics({ rows: 0 }));
+    expect(await verify()).toMatchObject({ reasons: ['none of its 187 tables has a row'] });
+  });
+});
