@@ -143,6 +143,9 @@ export const jobRowSchema = z.object({
 /** Key of a job row: the partition is the host's own identity as `aws:userid` has it, which is what IAM's LeadingKeys compares. */
 export const jobKey = (userid: string, jobId: string) => ({ pk: userid, sk: `job#${jobId}` });
 
+/** The job that a row is of, by its sort key, which its host cannot change. */
+export const jobIdOfKey = (sk: string): string => sk.slice('job#'.length);
+
 /** Name of the sparse index over live jobs, `live` + `sk`. */
 export const liveJobsIndex = 'live';
 

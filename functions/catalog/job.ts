@@ -5,6 +5,7 @@ import type { BackupRecord } from '../../contract/records/backup.ts';
 import {
   type JobRow,
   type JobState,
+  jobIdOfKey,
   jobKey,
   jobRowSchema,
   liveJobsIndex,
@@ -90,11 +91,12 @@ export function makeJobs(deps: JobsDeps) {
     },
 
     /**
-     * Every job that the sparse index shows as live. The index lags behind the table by moments: it nominates,
-     * a strong read decides (F51).
+     * Addresses of every job that the sparse index shows as live. The index lags behind the table by moments: it
+     * nominates, a strong read decides (F51). Only keys are taken from it, so that a row which its host has
+     * spoilt hides no other.
      */
-    async nominateLive(): Promise<JobRow[]> {
-      const rows: JobRow[] = [];
+    async nominateLive(): Promise<Pick<JobRow, 'pk' | 'jobId'>[]> {
+      const addresses: Pick<JobRow, 'pk' | 'jobId'>[] = [];
       let start: Item | undefined;
       do {
         const answer: QueryCommandOutput = await deps.client.send(
@@ -107,10 +109,12 @@ export function makeJobs(deps: JobsDeps) {
             ...(start === undefined ? {} : { ExclusiveStartKey: start }),
           }),
         );
-        rows.push(...(answer.Items ?? []).map(row));
+        for (const { pk, sk } of answer.Items ?? []) {
+          addresses.push({ pk: String(pk), jobId: jobIdOfKey(String(sk)) });
+        }
         start = answer.LastEvaluatedKey;
       } while (start !== undefined);
-      return rows;
+      return addresses;
     },
 
     /** All rows of an execution's jobs by strong reads, live or ended; rows that DynamoDB has dropped are left out. */

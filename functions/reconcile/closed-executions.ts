@@ -9,8 +9,17 @@ import type { Log } from '../log/log.ts';
 import { pinIsAging, pinUntil } from '../restore/pin-time.ts';
 import { each } from './each.ts';
 
-/** Everything that one execution holds. */
-export type Holdings = { execution: string; locks: string[]; caps: string[]; pins: PinRecord[] };
+/** Everything that one execution holds; `since`: when it took the last of its locks and pins. */
+export type Holdings = {
+  execution: string;
+  locks: string[];
+  caps: string[];
+  pins: PinRecord[];
+  since: string | undefined;
+};
+
+/** DescribeExecution is eventually consistent: one that has just started may be unknown for moments. */
+const unknownMinutes = 10;
 
 /** Locks, caps and pins by the execution that holds them. */
 export function holdingsOf(
@@ -20,13 +29,22 @@ export function holdingsOf(
 ): Holdings[] {
   const all = new Map<string, Holdings>();
   const of = (execution: string) => {
-    const known = all.get(execution) ?? { execution, locks: [], caps: [], pins: [] };
+    const known = all.get(execution) ?? { execution, locks: [], caps: [], pins: [], since: undefined };
     all.set(execution, known);
     return known;
   };
-  for (const lock of locks) of(lock.holder).locks.push(lock.name);
+  const later = (held: Holdings, since: string) => {
+    if (held.since === undefined || since > held.since) held.since = since;
+  };
+  for (const lock of locks) {
+    of(lock.holder).locks.push(lock.name);
+    later(of(lock.holder), lock.since);
+  }
   for (const cap of caps) for (const holder of cap.holders) of(holder).caps.push(cap.name);
-  for (const pin of pins) of(pin.execution).pins.push(pin);
+  for (const pin of pins) {
+    of(pin.execution).pins.push(pin);
+    later(of(pin.execution), pin.since);
+  }
   return [...all.values()];
 }
 
@@ -37,8 +55,13 @@ export function holdingsOf(
 export function decideHolder(
   status: ExecutionStatus['status'],
   jobs: readonly Pick<JobRow, 'live'>[],
+  since: string | undefined,
+  now: Date,
 ): 'keep' | 'cancel-jobs' | 'free' {
   if (status === 'open') return 'keep';
+  if (status === 'unknown' && since !== undefined) {
+    if (now.getTime() - Date.parse(since) < unknownMinutes * 60_000) return 'keep';
+  }
   return jobs.some((job) => job.live === 'yes') ? 'cancel-jobs' : 'free';
 }
 
@@ -57,7 +80,7 @@ async function reconcileHolder(deps: ClosedExecutionsDeps, held: Holdings): Prom
   const now = deps.now();
   const { status } = await deps.executions.describe(execution);
   const jobs = status === 'open' ? [] : await deps.jobs.ofExecution(execution);
-  switch (decideHolder(status, jobs)) {
+  switch (decideHolder(status, jobs, held.since, now)) {
     case 'keep':
       for (const pin of held.pins.filter((p) => pinIsAging(p.until, now))) {
         await deps.pins.put({ ...pin, until: pinUntil(now).toISOString() });

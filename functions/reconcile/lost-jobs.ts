@@ -132,7 +132,7 @@ async function committedResult(
 /** One nominated job, by a strong read of it (F51). Answers what became of it. */
 async function reconcileJob(
   deps: LostJobsDeps,
-  nominated: JobRow,
+  nominated: Pick<JobRow, 'pk' | 'jobId'>,
 ): Promise<'lost' | 'cancelled' | 'completed' | 'left'> {
   const { pk, jobId } = nominated;
   const row = await deps.jobs.get(pk, jobId);

@@ -30,7 +30,10 @@ export type SlotDecision =
 const pauseMinutes = ({ attempts, schedule }: Pick<Policy, 'attempts' | 'schedule'>) =>
   Math.min(10, schedule.windowMinutes / (attempts + 1));
 
-/** Fleet backup opens thousands of slots before it starts the last of their executions: some minutes pass. */
+/**
+ * Fleet backup opens thousands of slots before it starts the last of their executions, and one that has just started
+ * may be unknown for moments: some minutes pass.
+ */
 const startMinutes = 5;
 
 const minutesSince = (instant: string, now: Date) => (now.getTime() - Date.parse(instant)) / 60_000;
@@ -59,9 +62,8 @@ export function decideSlot(
       return { outcome: 'close', error: { name: 'Holdfast.Unexpected', cause } };
     }
     case 'unknown': {
-      if (mayStart) {
-        return { outcome: minutesSince(slot.openedAt, now) >= startMinutes ? 'start' : 'leave' };
-      }
+      if (minutesSince(slot.openedAt, now) < startMinutes) return { outcome: 'leave' };
+      if (mayStart) return { outcome: 'start' };
       const cause = 'the window of the slot passed before its execution was started';
       return { outcome: 'close', error: { name: 'Slot.Missed', cause } };
     }

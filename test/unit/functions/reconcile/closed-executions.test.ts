@@ -52,17 +52,25 @@ describe('what an execution holds', () => {
         [pin],
       ),
     ).toEqual([
-      { execution: 'e1', locks: ['cluster:orders'], caps: ['fleet'], pins: [] },
-      { execution: 'e2', locks: [], caps: ['fleet'], pins: [pin] },
+      { execution: 'e1', locks: ['cluster:orders'], caps: ['fleet'], pins: [], since: at },
+      { execution: 'e2', locks: [], caps: ['fleet'], pins: [pin], since: at },
     ]);
   });
 
   it('is kept while it runs, or while one of its jobs lives', () => {
-    expect(decideHolder('open', [])).toBe('keep');
-    expect(decideHolder('failed', [{ live: 'yes' }])).toBe('cancel-jobs');
-    expect(decideHolder('failed', [{}])).toBe('free');
-    expect(decideHolder('succeeded', [])).toBe('free');
-    expect(decideHolder('unknown', [])).toBe('free');
+    const decide = (status: Parameters<typeof decideHolder>[0], jobs: { live?: 'yes' }[] = []) =>
+      decideHolder(status, jobs, at, new Date('2026-11-23T02:00:00.000Z'));
+    expect(decide('open')).toBe('keep');
+    expect(decide('failed', [{ live: 'yes' }])).toBe('cancel-jobs');
+    expect(decide('failed', [{}])).toBe('free');
+    expect(decide('succeeded')).toBe('free');
+    expect(decide('unknown')).toBe('free');
+  });
+
+  it('is kept while the execution may be too new to be known (F51)', () => {
+    const decide = (time: string) => decideHolder('unknown', [], at, new Date(`2026-11-23T${time}.000Z`));
+    expect(decide('01:09:59')).toBe('keep');
+    expect(decide('01:10:00')).toBe('free');
   });
 
   it('is freed once it has closed: lock, caps and pins', async () => {

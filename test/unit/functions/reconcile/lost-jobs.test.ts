@@ -140,7 +140,7 @@ describe('ending lost jobs', () => {
   it('what the index still shows but the table no longer has is left: the index nominates, a strong read decides (F51)', async () => {
     const { live: _, token: __, ...ended } = { ...row, state: 'succeeded' as const };
     await control.dispatched(queued, ended, running);
-    const jobs = { ...control.jobs, nominateLive: async () => [row] };
+    const jobs = { ...control.jobs, nominateLive: async () => [{ pk: row.pk, jobId: row.jobId }] };
     expect(await reconcileLostJobs({ ...control, jobs })).toMatchObject({ lost: 0 });
     expect(control.told).toEqual([]);
   });
@@ -195,6 +195,14 @@ describe('ending lost jobs', () => {
     expect(await rowNow()).toMatchObject({ state: 'cancelled', endedAt: expect.any(String) });
     expect(await rowNow()).not.toHaveProperty('live');
     expect(await backupNow()).toMatchObject({ state: 'failed', error: { name: 'Job.Cancelled' } });
+  });
+
+  it('a row that its host has spoilt hides no other job', async () => {
+    await control.dispatched(queued, row, running);
+    control.dynamo.tables
+      .get('jobs')!
+      .set('AROA:x\u0000job#spoilt', { pk: 'AROA:x', sk: 'job#spoilt', live: 'yes', state: 7 });
+    expect(await pass()).toEqual({ live: 1, lost: 1, completed: 0, failed: 1 });
   });
 
   it('a job whose manifest cannot be read does not keep the others from being looked at', async () => {

@@ -63,6 +63,8 @@ describe('what is due for a slot', () => {
       outcome: 'close',
       error: { name: 'Slot.Missed' },
     });
+    const late = { ...opened, openedAt: '2026-11-23T01:59:00.000Z' };
+    expect(decideSlot(late, unknown, policy, at('02:01:00'))).toEqual({ outcome: 'leave' });
   });
 
   it('a recorded one is done', () => {
