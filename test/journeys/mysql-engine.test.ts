@@ -6,6 +6,10 @@ import { freePort } from '../../infra/local/wait.ts';
 import { compareFingerprints } from '../../runner/engines/compare-fingerprints.ts';
 import { readMarker } from '../../runner/engines/mysql/applier-marker.ts';
 import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
+import { chooseRanges, type Range } from '../../runner/engines/mysql/fingerprint/ranges.ts';
+import { readTableFacts } from '../../runner/engines/mysql/fingerprint/table-facts.ts';
+import { readUserTables } from '../../runner/engines/mysql/fingerprint/user-tables.ts';
+import { withSession } from '../../runner/engines/mysql/session.ts';
 import { type Pair, startPair, startProbe } from './support/mariadb-pair.ts';
 import {
   backupOrderFor,
@@ -235,6 +239,40 @@ describe('the MariaDB physical full', () => {
     } finally {
       await pair.sql(pair.primary, 'SET sql_log_bin=0', 'DROP TABLE shop.far');
     }
+  });
+
+  it('M08 reads the same pieces of a large table again on another server, and sees a change in them', async () => {
+    await pair.sql(
+      pair.primary,
+      'CREATE TABLE shop.named (name VARCHAR(30) PRIMARY KEY, v INT, hidden INT INVISIBLE DEFAULT 1)',
+      "INSERT INTO shop.named (name, v) SELECT CONCAT('n', id), id FROM shop.orders LIMIT 500",
+    );
+    await pair.caughtUp();
+    const signal = new AbortController().signal;
+    const login = (server: Pair['primary']) => ({
+      user: 'root',
+      password: undefined,
+      address: { socket: server.socket },
+    });
+    for (const name of ['orders', 'named']) {
+      const facts = async (server: Pair['primary'], like?: Range[]) =>
+        withSession(login(server), signal, async (session) => {
+          const table = (await readUserTables(session)).find((t) => t.table === name)!;
+          const ranges = like ?? (await chooseRanges(session, table, 'seed', 50))!;
+          return readTableFacts(session, table, ranges);
+        });
+      const first = await facts(pair.primary);
+      expect(first.rows).toBeGreaterThan(90);
+      expect(first.rows).toBeLessThan(500);
+      expect(await facts(pair.replica, first.ranges)).toEqual(first);
+      const key =
+        first.ranges![0]!.from === 'first'
+          ? 'TRUE ORDER BY name LIMIT 1'
+          : `id >= ${first.ranges![0]!.from} LIMIT 1`;
+      await pair.sql(pair.primary, `UPDATE shop.${name} SET hidden = hidden + 1 WHERE ${key}`);
+      expect((await facts(pair.primary, first.ranges)).checksum).not.toBe(first.checksum);
+    }
+    await pair.caughtUp();
   });
 
   describe('with one backup', () => {

@@ -19,9 +19,10 @@ async function killBackupSessions(session: Session, log: Log): Promise<void> {
 /**
  * Proves that no backup lock is left on the server (F15): takes the first stage itself, which only one session can
  * hold and which blocks nobody else, and gives it back. Until it gets it, sessions that wait in a stage are killed.
- * Never cut short by a cancel: it is what makes cancelling safe. Gives up after `seconds`.
+ * Never cut short by a cancel: it is what makes cancelling safe. A server that is down holds no lock.
+ * @param ended why the tool was ended or failed, told with the error if no proof comes within `seconds`
  */
-export async function proveLocksGone(login: Login, log: Log, seconds = 60): Promise<void> {
+export async function proveLocksGone(login: Login, log: Log, ended: Error, seconds = 60): Promise<void> {
   const until = performance.now() + seconds * 1000;
   let last = '';
   while (performance.now() < until) {
@@ -42,12 +43,18 @@ export async function proveLocksGone(login: Login, log: Log, seconds = 60): Prom
       }
     } catch (error) {
       last = (error as Error).message;
+      const code = error instanceof NamedError ? error.facts.code : undefined;
+      if (code === 'ECONNREFUSED' || code === 'ENOENT') {
+        log('the server is down, and its locks with it', { cause: last });
+        return;
+      }
     }
     await sleep(200);
   }
   throw new NamedError(
     'Backup.LockBudget',
-    `the tool was killed, but its lock could not be proved gone within ${seconds} s: ${last}; look for BACKUP STAGE in the processlist`,
+    `${ended.message}; and the tool's lock could not be proved gone within ${seconds} s (${last}): look for BACKUP STAGE in the processlist`,
     { seconds },
+    { cause: ended },
   );
 }

@@ -15,7 +15,7 @@ export type ToolRun = { end: ChildEnd; state: XbstreamState; lockSeconds: number
 
 /** A frame ends early only once it holds this much (see the stream's own rule), so smaller pieces need no cut. */
 const boundaryBytes = 1024 * 1024;
-/** How long emptying the buffer may take before the spool takes the rest: redo must go on being copied meanwhile (M07). */
+/** How long emptying the buffer may hold the tool up: redo must go on being copied meanwhile (M07). */
 const drainSeconds = 10;
 
 /** Bytes that follow the header and belong to no chunk: 8 magic, flags, type, 4 of path length, then the path. */
@@ -108,9 +108,10 @@ export async function runTool(
   let gate: Promise<void> | undefined;
   let overrun: string | undefined;
 
-  // Before locks that are felt, the buffer is emptied; from then on a stall of the store is the spool's (M06).
-  const openGate = () => {
-    gate ??= Promise.race([sink.drain(), sleep(drainSeconds * 1000)]).then(() => sink.spool(true));
+  // Before locks that are felt, the buffer is emptied; from the first one on a stall of the store is the spool's
+  // (M06). The spool is not used earlier: a large file may still be on its way and would fill it.
+  const emptyBuffer = () => {
+    gate ??= Promise.race([sink.drain(), sleep(drainSeconds * 1000)]).then(() => {});
     gate.catch((error: unknown) => stop.abort(error));
   };
   let end: ChildEnd;
@@ -130,7 +131,8 @@ export async function runTool(
       onStderrLine: (line) => {
         const stage = stageOf(line);
         if (stage !== undefined) {
-          if (stage === 'ending-copy' || stage === 'ddl') openGate();
+          if (stage === 'ending-copy') emptyBuffer();
+          if (stage === 'ddl') sink.spool(true);
           budget.enter(stage);
         }
         if (saysRedoOverrun(line)) overrun ??= line;
@@ -142,7 +144,7 @@ export async function runTool(
   }
   const failure = failureOf(end, overrun);
   if (failure !== undefined) {
-    await proveLocksGone(login, context.log);
+    await proveLocksGone(login, context.log, failure);
     throw failure;
   }
   sink.spool(false);

@@ -1,0 +1,123 @@
+import { describe, expect, it } from 'vitest';
+import type { Channel } from '../../../../../runner/engines/mysql/channels.ts';
+import { channelOf } from '../../../../../runner/engines/mysql/channels.ts';
+import {
+  ineligibility,
+  lagOf,
+  type MemberFacts,
+  missingPrivileges,
+  roleOf,
+} from '../../../../../runner/engines/mysql/eligibility.ts';
+
+const healthy: Channel = {
+  name: '',
+  receiving: true,
+  applying: true,
+  lagSeconds: 0,
+  delaySeconds: 0,
+  filters: [],
+  error: '',
+};
+const facts = (changes: Partial<MemberFacts> = {}): MemberFacts => ({
+  memberId: 'm-1',
+  version: '10.11.19-MariaDB-log',
+  versionComment: 'Debian 12',
+  toolVersion: '10.11.19',
+  variables: { log_bin: 'ON' },
+  channels: [healthy],
+  dumpThreads: 0,
+  grants: ['GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost` WITH GRANT OPTION'],
+  datadir: { document: '/var/lib/mysql', server: '/var/lib/mysql' },
+  maxReplicaLagSeconds: 300,
+  ...changes,
+});
+const reasonOf = (changes: Partial<MemberFacts>) => ineligibility(facts(changes)).join('; ');
+
+describe('a member may be backed up', () => {
+  it('when it is a healthy replica with tool and rights', () => {
+    expect(ineligibility(facts())).toEqual([]);
+  });
+
+  it('but not when it is MySQL or Percona, which is said plainly and nothing else', () => {
+    expect(
+      ineligibility(facts({ version: '8.4.3', versionComment: 'Percona Server', toolVersion: null })),
+    ).toEqual(['the server is 8.4.3 (Percona Server); this version of holdfast backs up MariaDB only']);
+  });
+
+  it.each([
+    ['F19 an older tool', { toolVersion: '10.11.18' }, '10.11.19 or a later patch'],
+    ['F19 a tool of another series', { toolVersion: '11.4.2' }, 'does not fit'],
+    ['F19 no tool', { toolVersion: null }, 'mariadb-backup is missing'],
+    [
+      'F17 lag over the policy',
+      { channels: [{ ...healthy, lagSeconds: 301 }] },
+      '301 s behind, the policy allows 300',
+    ],
+    ['F17 lag that nobody knows', { channels: [{ ...healthy, lagSeconds: null }] }, 'unknown'],
+    [
+      'F17 a stopped applier',
+      { channels: [{ ...healthy, applying: false, error: 'Duplicate entry' }] },
+      'not running (applier): Duplicate entry',
+    ],
+    [
+      'M20 one channel of two down',
+      { channels: [healthy, { ...healthy, name: 'b', receiving: false }] },
+      "'b'",
+    ],
+    ['M20 filters', { channels: [{ ...healthy, filters: ['Replicate_Do_DB=a'] }] }, 'Replicate_Do_DB=a'],
+    ['F17 a delay on purpose', { channels: [{ ...healthy, delaySeconds: 3600 }] }, 'delayed by 3600 s'],
+    ['M20 Galera', { variables: { wsrep_on: 'ON' } }, 'Galera'],
+    ['a log without files', { variables: { binlog_storage_engine: 'innodb' } }, 'binlog_storage_engine'],
+    ['redo archiving', { variables: { innodb_log_archive: 'ON' } }, 'innodb_log_archive'],
+    ['another datadir', { datadir: { document: '/a', server: '/b' } }, 'the document says /a'],
+    ['missing rights', { grants: ['GRANT USAGE ON *.* TO `b`@`localhost`'] }, 'lacks RELOAD, PROCESS'],
+  ] satisfies [string, Partial<MemberFacts>, string][])('but not with %s', (_, changes, reason) => {
+    expect(reasonOf(changes)).toContain(reason);
+  });
+
+  it('by an account with just what is needed', () => {
+    const grant = 'GRANT SELECT, RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR ON *.* TO `b`@`localhost`';
+    expect(missingPrivileges([grant], false)).toEqual([]);
+    expect(missingPrivileges([grant], true)).toEqual(['REPLICATION SLAVE ADMIN', 'REPLICA MONITOR']);
+  });
+});
+
+describe('a role', () => {
+  it('is told by channels first, then by a log or readers of it', () => {
+    const variables = { log_bin: 'OFF' };
+    expect(roleOf(facts({ dumpThreads: 3 }))).toBe('replica');
+    expect(roleOf(facts({ channels: [] }))).toBe('primary');
+    expect(roleOf(facts({ channels: [], variables, dumpThreads: 1 }))).toBe('primary');
+    expect(roleOf(facts({ channels: [], variables }))).toBe('standalone');
+  });
+
+  it('comes with the largest lag of all channels, or none that can be trusted', () => {
+    expect(lagOf([healthy, { ...healthy, lagSeconds: 7 }])).toBe(7);
+    expect(lagOf([healthy, { ...healthy, lagSeconds: null }])).toBeNull();
+    expect(lagOf([])).toBeNull();
+  });
+});
+
+describe('a channel', () => {
+  it('that is still connecting is not receiving', () => {
+    const channel = channelOf({
+      Connection_name: 'a',
+      Slave_IO_Running: 'Connecting',
+      Slave_SQL_Running: 'Yes',
+      Seconds_Behind_Master: null,
+      Replicate_Ignore_DB: 'tmp',
+      Last_IO_Error: 'no route',
+      Last_SQL_Error: '',
+      SQL_Delay: '0',
+    });
+    expect(channel).toEqual({
+      name: 'a',
+      receiving: false,
+      applying: true,
+      lagSeconds: null,
+      delaySeconds: 0,
+      filters: ['Replicate_Ignore_DB=tmp'],
+      error: 'no route',
+    });
+  });
+});

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import type { MysqlPosition } from '../../../../../contract/positions/position.ts';
+import { backupPosition } from '../../../../../runner/engines/mysql/backup-position.ts';
+import { inBoth } from '../../../../../runner/engines/mysql/expected-tables.ts';
+import { samePosition, sortedGtids } from '../../../../../runner/engines/mysql/position.ts';
+
+const at = (gtid: string, file?: string, offset?: number): MysqlPosition => ({
+  kind: 'mysql',
+  flavour: 'mariadb',
+  gtid,
+  ...(file === undefined || offset === undefined ? {} : { file, offset }),
+});
+
+describe('two positions are one', () => {
+  it('when their GTIDs are, in whatever order the domains come', () => {
+    expect(samePosition(at('0-1-5,1-2-9'), at('1-2-9, 0-1-5'))).toBe(true);
+    expect(samePosition(at('0-1-5'), at('0-1-6'))).toBe(false);
+    expect(sortedGtids(' 1-2-9 ,0-1-5,')).toBe('0-1-5,1-2-9');
+  });
+
+  it('when file and offset are too, where the server writes a log', () => {
+    expect(samePosition(at('0-1-5', 'b.1', 7), at('0-1-5', 'b.1', 7))).toBe(true);
+    expect(samePosition(at('0-1-5', 'b.1', 7), at('0-1-5', 'b.1', 8))).toBe(false);
+    expect(samePosition(at('0-1-5', 'b.1', 7), at('0-1-5'))).toBe(false);
+  });
+
+  it('never where nothing is known', () => {
+    expect(samePosition(null, null)).toBe(false);
+    expect(samePosition(at(''), at(''))).toBe(false);
+  });
+});
+
+describe('the position of a backup', () => {
+  const files = (entries: Record<string, string>) => (path: string) =>
+    entries[path] === undefined ? undefined : Buffer.from(entries[path]);
+
+  it('is what a replica had applied, with its own log if it writes one', () => {
+    const content = files({
+      xtrabackup_slave_info:
+        "SET GLOBAL gtid_slave_pos = '0-1-5';\nCHANGE MASTER TO master_use_gtid = slave_pos;\n",
+      xtrabackup_binlog_info: 'rbin.000001\t323\t0-1-5\n',
+    });
+    expect(backupPosition(content, true, null)).toEqual(at('0-1-5', 'rbin.000001', 323));
+  });
+
+  it('is what the server said while its applier stood, where the replica uses no GTIDs', () => {
+    const content = files({
+      mariadb_backup_slave_info: "CHANGE MASTER TO MASTER_LOG_FILE='p.1', MASTER_LOG_POS=4;\n",
+    });
+    expect(backupPosition(content, true, at('0-1-5'))).toEqual(at('0-1-5'));
+  });
+
+  it('is what a primary had written, and null on a server without a log', () => {
+    const content = files({ xtrabackup_binlog_info: 'pbin.000001\t5662954\t0-101-5\n' });
+    expect(backupPosition(content, false, null)).toEqual(at('0-101-5', 'pbin.000001', 5662954));
+    expect(backupPosition(files({}), false, null)).toBeNull();
+  });
+});
+
+describe('the tables that a backup must hold', () => {
+  it('F10 are those that were there at its start and at its end', () => {
+    const table = (name: string) => ({ db: 'shop', table: name });
+    expect(inBoth([table('kept'), table('dropped')], [table('created'), table('kept')])).toEqual([
+      table('kept'),
+    ]);
+  });
+});
