@@ -88,7 +88,7 @@ async function commit(
   const manifest = composeManifest(order, facts, streams, { ...job, committedAt });
   const body = Buffer.from(encodeManifest(manifest));
   const key = manifestKey(order);
-  context.progress('committing');
+  context.progress('committing', manifest.metrics.bytes, manifest.metrics.bytes);
   context.log('stored', {
     bytes: manifest.metrics.bytes,
     storedBytes: manifest.metrics.storedBytes,
