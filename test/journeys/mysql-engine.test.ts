@@ -4,7 +4,7 @@ import { createConnection, escape as quote } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../infra/local/wait.ts';
 import { compareFingerprints } from '../../runner/engines/compare-fingerprints.ts';
-import { readMarker } from '../../runner/engines/mysql/applier-marker.ts';
+import { readMarker, writeMarker } from '../../runner/engines/mysql/applier-marker.ts';
 import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
 import { chooseRanges, type Range } from '../../runner/engines/mysql/fingerprint/ranges.ts';
 import { readTableFacts } from '../../runner/engines/mysql/fingerprint/table-facts.ts';
@@ -184,26 +184,41 @@ describe('the MariaDB physical full', () => {
     expect(stalled).toBe(true);
   });
 
-  it('M11 starts the applier again that a dead runner left stopped', async () => {
+  it('M11 starts the applier again that a dead runner left stopped, but not under one that lives', async () => {
     const context = contextIn(pair.directory);
-    const order = backupOrderFor(memberOf(pair.replica));
-    const died = new Promise<never>(() => {});
+    const member = memberOf(pair.replica);
+    const order = backupOrderFor(member);
+    const check = { kind: 'check' as const, engine: 'mysql' as const, flavour: 'mariadb' as const, member };
     const began = Promise.withResolvers<void>();
     const runChild: typeof context.runChild = (spec) => {
       if (!spec.args.includes('--backup')) return context.runChild(spec);
       began.resolve();
-      return died;
+      return new Promise<never>(() => {});
     };
     // A runner that is gone never comes back from its tool.
     void takeBackup(engine(), order, { ...context, runChild }).catch(() => {});
     await began.promise;
     expect(await applierRuns()).toBe(false);
-    expect(await readMarker(stateDirectory, { clusterId: 'shop', memberId: 'replica' })).toMatchObject({
-      channels: [''],
+    const marker = await readMarker(stateDirectory, member.datadir);
+    expect(marker).toMatchObject({ backupId: order.backupId, channels: [''] });
+
+    const whileItLives = await engine().inspect(check, contextIn(pair.directory));
+    expect(whileItLives.ineligible.join()).toContain('applier');
+    expect(await applierRuns()).toBe(false);
+
+    await writeMarker(stateDirectory, member.datadir, {
+      ...marker!,
+      runner: { pid: 2 ** 22, startTime: '0' },
     });
+    const afterwards = await engine().inspect(check, contextIn(pair.directory));
+    expect(afterwards.ineligible).toEqual([]);
+    expect(await applierRuns()).toBe(true);
+    expect(await readMarker(stateDirectory, member.datadir)).toBeUndefined();
+
+    await writeMarker(stateDirectory, member.datadir, marker!);
+    await pair.sql(pair.replica, 'STOP SLAVE SQL_THREAD');
     await engine().sweep(order, contextIn(pair.directory));
     expect(await applierRuns()).toBe(true);
-    expect(await readMarker(stateDirectory, { clusterId: 'shop', memberId: 'replica' })).toBeUndefined();
   });
 
   it('M18 refuses to restore tables outside the data directory, by their paths', async () => {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { NamedError } from '../../../contract/errors/named-error.ts';
 import type { BackupOrder } from '../../../contract/records/job.ts';
 import type { Log } from '../engine.ts';
-import { readMarker, removeMarker, writeMarker } from './applier-marker.ts';
+import { readMarker, removeMarker, runnerLives, thisRunner, writeMarker } from './applier-marker.ts';
 import { readChannels } from './channels.ts';
 import type { Login } from './login.ts';
 import { openSession, type Session } from './session.ts';
@@ -59,7 +59,7 @@ export async function stopApplier(
   stateDirectory: string,
   log: Log,
 ): Promise<StoppedApplier> {
-  const place = { clusterId: order.clusterId, memberId: order.member.memberId };
+  const { datadir, memberId } = order.member;
   const channels = (await readChannels(session)).filter((c) => c.applying).map((c) => c.name);
   const since = performance.now();
   let stood: number | undefined;
@@ -67,13 +67,15 @@ export async function stopApplier(
     if (stood !== undefined || channels.length === 0) return;
     await startChannels(login, channels, log);
     stood = (performance.now() - since) / 1000;
-    await removeMarker(stateDirectory, place);
+    await removeMarker(stateDirectory, datadir);
     log('applier started again', { seconds: stood });
   };
   if (channels.length > 0) {
-    await writeMarker(stateDirectory, {
+    await writeMarker(stateDirectory, datadir, {
       v: 1,
-      ...place,
+      clusterId: order.clusterId,
+      memberId,
+      runner: thisRunner(),
       backupId: order.backupId,
       channels,
       stoppedAt: new Date().toISOString(),
@@ -95,20 +97,23 @@ export async function stopApplier(
   };
 }
 
-/** Starts what a dead runner's marker names; harmless when there is none, or when they run already. */
+/**
+ * Starts what a marker of this member names; harmless when there is none, or when they run already.
+ * @param only `dead`: leave it alone while the runner that wrote it lives, for jobs that do not hold the cluster's lock
+ */
 export async function sweepApplier(
-  order: Pick<BackupOrder, 'clusterId' | 'member'>,
+  member: BackupOrder['member'],
   login: () => Promise<Login>,
   stateDirectory: string,
   log: Log,
+  only?: 'dead',
 ): Promise<void> {
-  const place = { clusterId: order.clusterId, memberId: order.member.memberId };
-  const marker = await readMarker(stateDirectory, place);
-  if (marker === undefined) return;
+  const marker = await readMarker(stateDirectory, member.datadir);
+  if (marker === undefined || (only === 'dead' && runnerLives(marker))) return;
   log('a backup that ended left the applier stopped', {
     backupId: marker.backupId,
     stoppedAt: marker.stoppedAt,
   });
   await startChannels(await login(), marker.channels, log);
-  await removeMarker(stateDirectory, place);
+  await removeMarker(stateDirectory, member.datadir);
 }

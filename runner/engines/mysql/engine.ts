@@ -1,5 +1,6 @@
+import type { Member } from '../../../contract/records/cluster.ts';
 import { startServer } from '../../host/start-server.ts';
-import type { Engine } from '../engine.ts';
+import type { Engine, EngineContext } from '../engine.ts';
 import { sweepApplier } from './applier.ts';
 import { backup } from './backup.ts';
 import { inspectMember, inspectTarget } from './inspect.ts';
@@ -18,14 +19,21 @@ export type MysqlEngineOptions = {
 
 /** The MariaDB physical full path. MySQL and Percona servers are refused by name in `inspect`. */
 export function makeMysqlEngine({ stateDirectory }: MysqlEngineOptions): Engine {
+  const sweep = (member: Member, context: EngineContext, only?: 'dead') =>
+    sweepApplier(member, () => resolveLogin(member, context), stateDirectory, context.log, only);
   return {
     tools: (context) => findTools(context.runChild, context.signal),
-    inspect: inspectMember,
+    inspect: async (order, context) => {
+      // A replica whose applier a lost backup left stopped would be found ineligible for ever after (M11).
+      await sweep(order.member, context, 'dead').catch((error: Error) => {
+        context.log('the applier could not be started again', { cause: error.message });
+      });
+      return inspectMember(order, context);
+    },
     inspectTarget: (order) => inspectTarget(order.target),
     preflight,
     backup: (order, sinks, context) => backup(order, sinks, context, stateDirectory),
-    sweep: (order, context) =>
-      sweepApplier(order, () => resolveLogin(order.member, context), stateDirectory, context.log),
+    sweep: (order, context) => sweep(order.member, context),
     restore: {
       preflight: restorePreflight,
       unpack,

@@ -51,6 +51,7 @@ async function whoWeAre(member: Member, credential: Credential, context: EngineC
 /** Finds out user, password and address of a member: the unix socket first, where the document names one. */
 export async function resolveLogin(member: Member, context: EngineContext): Promise<Login> {
   const { user, password } = await whoWeAre(member, member.credential, context);
+  if (password !== undefined) context.hide?.(password);
   const address =
     member.socket !== undefined
       ? { socket: member.socket }

@@ -111,7 +111,9 @@ export async function runTool(
   // Before locks that are felt, the buffer is emptied; from the first one on a stall of the store is the spool's
   // (M06). The spool is not used earlier: a large file may still be on its way and would fill it.
   const emptyBuffer = () => {
-    gate ??= Promise.race([sink.drain(), sleep(drainSeconds * 1000)]).then(() => {});
+    gate ??= Promise.race([sink.drain(), sleep(drainSeconds * 1000, undefined, { ref: false })]).then(
+      () => {},
+    );
     gate.catch((error: unknown) => stop.abort(error));
   };
   let end: ChildEnd;

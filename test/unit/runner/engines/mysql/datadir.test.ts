@@ -2,7 +2,6 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readMarker, removeMarker, writeMarker } from '../../../../../runner/engines/mysql/applier-marker.ts';
 import { outsideOf, readDatadir } from '../../../../../runner/engines/mysql/datadir.ts';
 
 let root: string;
@@ -56,25 +55,5 @@ describe('a data directory', () => {
         '../b',
       ]),
     ).toEqual(['/var/lib/b', '/var/lib/mysql2/a']);
-  });
-});
-
-describe('the note about a stopped applier', () => {
-  it('M11 outlives its writer, and is gone once it is removed', async () => {
-    const marker = {
-      v: 1 as const,
-      clusterId: 'shop',
-      memberId: 'replica',
-      backupId: 'b-1',
-      channels: ['', "o'dd"],
-      stoppedAt: '2026-11-23T02:00:00.000Z',
-    };
-    const state = join(root, 'state');
-    expect(await readMarker(state, marker)).toBeUndefined();
-    await writeMarker(state, marker);
-    expect(await readMarker(state, marker)).toEqual(marker);
-    expect(await readMarker(state, { clusterId: 'shop', memberId: 'other' })).toBeUndefined();
-    await removeMarker(state, marker);
-    expect(await readMarker(state, marker)).toBeUndefined();
   });
 });
