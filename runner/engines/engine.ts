@@ -24,6 +24,8 @@ export type EngineContext = {
   runChild: RunChild;
   /** Reads a secret `holdfast/<host>/<name>`. */
   readSecret: (name: string) => Promise<string>;
+  /** Takes a secret that was read elsewhere (an option file on the host): no line of the log holds it from then on. */
+  hide?: (secret: string) => void;
   log: Log;
   progress: ReportProgress;
   signal: AbortSignal;

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { NamedError } from '../../contract/errors/named-error.ts';
 import { readStored } from '../../contract/formats/codec.ts';
@@ -24,24 +24,28 @@ const anyRowSchema = z.looseObject({
   state: z.string(),
   claimBy: z.string(),
   token: z.string().optional(),
+  claimSecretSha256: z.string().optional(),
 });
 
 /**
- * Takes the job when it is still to be had. A second delivery of the command (F42), a job that was cancelled, and
+ * Takes the job when it is still to be had. Can be called again with the same secret when it broke half way. A second delivery of the command (F42), a job that was cancelled, and
  * one whose time to be claimed is over are left alone: control counts those as lost already.
  */
 export async function claimJob(
   jobId: string,
+  secret: string,
   { rows, now, runnerVersion }: { rows: JobRows; now: () => Date; runnerVersion: string },
 ): Promise<Claim> {
+  const own = { jobId, claimSecretSha256: createHash('sha256').update(secret).digest('hex') };
   const found = anyRowSchema.safeParse(await rows.get(jobId));
   if (!found.success) return { outcome: 'not-ours', reason: 'this host has no such job' };
-  if (found.data.state !== 'queued') return { outcome: 'not-ours', reason: `the job is ${found.data.state}` };
+  const again = found.data.claimSecretSha256 === own.claimSecretSha256;
+  if (found.data.state !== 'queued' && !again) {
+    return { outcome: 'not-ours', reason: `the job is ${found.data.state}` };
+  }
   if (now().getTime() > Date.parse(found.data.claimBy)) {
     return { outcome: 'not-ours', reason: `the job had to be claimed by ${found.data.claimBy}` };
   }
-  const secret = randomBytes(32).toString('base64url');
-  const own = { jobId, claimSecretSha256: createHash('sha256').update(secret).digest('hex') };
   const claim = await rows.claim(own, runnerVersion, now().toISOString());
   if (claim.outcome !== 'claimed') return { outcome: 'not-ours', reason: `the job is ${claim.state}` };
   const token = typeof claim.row.token === 'string' ? claim.row.token : undefined;

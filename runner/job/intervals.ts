@@ -9,6 +9,8 @@ export type Intervals = {
   taskHeartbeat: number;
   /** Without a successful beat for this long the runner ends its own work. */
   fence: number;
+  /** How long an unreachable table is asked for the job; well within the five minutes it may be claimed in. */
+  claimBudget: number;
   /** How long the end of a job is told to an unreachable table, and then to Step Functions. */
   finishBudget: number;
   /** How long work that was told to end may take to clean up: locks, a stopped applier, a tool that must be killed. */
@@ -21,6 +23,7 @@ export const defaultIntervals: Intervals = {
   earlyUntil: 60_000,
   taskHeartbeat: taskHeartbeatSeconds * 1000,
   fence: fenceSeconds * 1000,
+  claimBudget: 120_000,
   finishBudget: 180_000,
   stuck: 240_000,
 };

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { type ErrorRecord, NamedError, toErrorRecord } from '../../contract/errors/named-error.ts';
 import type { JobResult } from '../../contract/records/job.ts';
 import type { EngineContext } from '../engines/engine.ts';
@@ -12,6 +13,7 @@ import { finishJob } from './finish.ts';
 import type { Intervals } from './intervals.ts';
 import type { JobLog } from './log.ts';
 import { makeProgress } from './progress.ts';
+import { repeatWithin } from './repeat.ts';
 import type { JobRows } from './rows.ts';
 import type { Tasks } from './tasks.ts';
 import type { Works } from './work.ts';
@@ -48,11 +50,17 @@ export async function superviseJob(jobId: string, parts: SuperviseParts): Promis
     return 'not-ours';
   }
   try {
-    const claim = await claimJob(jobId, {
-      rows: parts.rows,
-      now: parts.clock.now,
-      runnerVersion: parts.runnerVersion,
-    });
+    const secret = randomBytes(32).toString('base64url');
+    const claim = await repeatWithin(
+      parts.intervals.claimBudget,
+      () =>
+        claimJob(jobId, secret, {
+          rows: parts.rows,
+          now: parts.clock.now,
+          runnerVersion: parts.runnerVersion,
+        }),
+      (error) => log('the claim was not taken; trying again', { cause: (error as Error).message }),
+    );
     if (claim.outcome === 'not-ours') {
       log('nothing to do', { reason: claim.reason });
       return 'not-ours';
@@ -111,6 +119,7 @@ async function runClaimed(job: ClaimedJob, parts: SuperviseParts): Promise<JobOu
           workDir,
           runChild: parts.runChild,
           readSecret: parts.readSecret,
+          hide: jobLog.hide,
           log,
           progress: progress.report,
           signal: controller.signal,

@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -116,6 +117,19 @@ describe.skipIf(existsSync('/run/systemd/system'))('the launcher', () => {
   it('F40 ends well whatever the runner ends with', async () => {
     runnerIs(`console.log('ending'); process.exit(194)`);
     expect(launch('j-1').status).toBe(0);
+    await logOf('j-1');
+  });
+
+  it('drops logs of more than a month ago', async () => {
+    mkdirSync(join(root, 'log'));
+    const old = new Date(Date.now() - 32 * 86_400_000);
+    for (const name of ['j-old.log', 'j-new.log']) writeFileSync(join(root, 'log', name), '');
+    utimesSync(join(root, 'log/j-old.log'), old, old);
+    launch('j-1');
+    expect([existsSync(join(root, 'log/j-old.log')), existsSync(join(root, 'log/j-new.log'))]).toEqual([
+      false,
+      true,
+    ]);
     await logOf('j-1');
   });
 

@@ -32,6 +32,7 @@ const quick: Intervals = {
   earlyUntil: 60_000,
   taskHeartbeat: 40,
   fence: 60_000,
+  claimBudget: 2000,
   finishBudget: 2000,
   stuck: 60_000,
 };
@@ -241,15 +242,18 @@ describe('a job that is not to be run', () => {
     });
   });
 
-  it('takes a claim whose answer was lost for its own', async () => {
+  it('F50 takes a claim whose answer was lost for its own, and asks a table again that did not answer', async () => {
     const rows = withRow();
     let lost = 1;
-    const claim = rows.claim;
-    rows.claim = async (...given) => {
-      const answer = await claim(...given);
-      return lost-- > 0 ? claim(...given) : answer;
+    rows.after = (call) => {
+      if (call === 'claim' && lost-- > 0) throw new Error('reset');
+    };
+    let away = 2;
+    rows.before = (call) => {
+      if (call === 'get' && away-- > 0) throw new Error('throttled');
     };
     expect(await supervise(rows)).toBe('succeeded');
+    expect(rows.calls.filter((call) => call === 'claim')).toHaveLength(2);
   });
 });
 
