@@ -33,8 +33,8 @@ export class StallError extends Error {
  */
 const sliceBytes = 256 * 1024;
 const mostText = 64 * 1024;
-/** How long a hesitating body waits for an early answer before it sends the rest. */
-const hesitationMs = 1000;
+/** How long a hesitating body waits for an early answer before it sends the rest, well within the stall time. */
+const hesitationMs = (stallMs: number) => Math.min(1000, stallMs / 3);
 
 /**
  * One HTTP exchange. Rejects when the connection breaks or stalls; any answer is an answer. A body that hesitates
@@ -70,7 +70,7 @@ export function exchange(options: ExchangeOptions): Promise<Answer> {
     for (let at = 0; at < bytes.length; at += sliceBytes) {
       if (at === sliceBytes && hesitate) {
         const timer = Promise.withResolvers<void>();
-        const ring = setTimeout(timer.resolve, hesitationMs);
+        const ring = setTimeout(timer.resolve, hesitationMs(stallMs));
         await Promise.race([answering, timer.promise]);
         clearTimeout(ring);
       }

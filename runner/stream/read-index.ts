@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { createZstdDecompress } from 'node:zlib';
-import type { NamedError } from '../../contract/errors/named-error.ts';
+import { NamedError } from '../../contract/errors/named-error.ts';
 import {
   type IndexFrame,
   type IndexVolume,
@@ -29,10 +29,22 @@ function* slices(bytes: Buffer) {
   for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
 }
 
+/** The volume and frame rows of one stream. Rows of other kinds are not even parsed: most are chunks. */
+async function* rowsOf(compressed: Buffer, stream: string): AsyncGenerator<IndexFrame | IndexVolume> {
+  for await (const line of lines(compressed)) {
+    if (line.startsWith('{"t":"chunk"') || line.startsWith('{"t":"file"')) continue;
+    const row = JSON.parse(line) as { t?: unknown; stream?: unknown };
+    if (row.stream !== stream) continue;
+    if (row.t === 'frame') yield indexFrameSchema.parse(row);
+    else if (row.t === 'volume') yield indexVolumeSchema.parse(row);
+  }
+}
+
 /**
  * The volumes of one stream in order, each with its frames, checked to tile the volume and the stream without gap or
- * overlap. A volume's row comes after its frames' and later volumes' frames may come before it, since it is written
- * when the upload has ended: no more than the uploads in flight wait here. Rows of other kinds are not even parsed.
+ * overlap; whatever is wrong with the index is told by `damaged`. A volume's row comes after its frames', and later
+ * volumes' frames may come before it, since it is written when the upload has ended: no more than the uploads in
+ * flight wait here.
  */
 export async function* indexedVolumes(
   compressed: Buffer,
@@ -42,46 +54,27 @@ export async function* indexedVolumes(
   const frames = new Map<number, IndexFrame[]>();
   let next = 0;
   let from = 0;
-  for await (const line of readable(lines(compressed), damaged)) {
-    if (line.startsWith('{"t":"chunk"') || line.startsWith('{"t":"file"')) continue;
-    const row = JSON.parse(line) as { t?: unknown; stream?: unknown };
-    if (row.stream !== stream) continue;
-    if (row.t === 'frame') {
-      const frame = indexFrameSchema.parse(row);
-      const known = frames.get(frame.n);
-      if (known) known.push(frame);
-      else frames.set(frame.n, [frame]);
-    } else if (row.t === 'volume') {
-      const volume = indexVolumeSchema.parse(row);
-      const own = frames.get(volume.n) ?? [];
-      frames.delete(volume.n);
-      if (volume.n !== next)
-        throw damaged(`the index goes on with volume ${volume.n} after ${next - 1}`, next);
-      from = tiled(volume, own, from, damaged);
+  try {
+    for await (const row of rowsOf(compressed, stream)) {
+      if (row.t === 'frame') {
+        const known = frames.get(row.n);
+        if (known) known.push(row);
+        else frames.set(row.n, [row]);
+        continue;
+      }
+      const own = frames.get(row.n) ?? [];
+      frames.delete(row.n);
+      if (row.n !== next) throw damaged(`the index goes on with volume ${row.n} after ${next - 1}`, next);
+      from = tiled(row, own, from, damaged);
       next += 1;
-      yield { volume, frames: own };
+      yield { volume: row, frames: own };
     }
+  } catch (error) {
+    throw error instanceof NamedError
+      ? error
+      : damaged(`the index cannot be read: ${(error as Error).message}`);
   }
   if (frames.size > 0) throw damaged('the index has frames of a volume that it does not name', next);
-}
-
-/** Turns whatever is wrong with the index itself into damage of the stream. */
-async function* readable(source: AsyncIterable<string>, damaged: (what: string) => NamedError) {
-  const iterator = source[Symbol.asyncIterator]();
-  try {
-    for (;;) {
-      let step: IteratorResult<string>;
-      try {
-        step = await iterator.next();
-      } catch (error) {
-        throw damaged(`the index cannot be read: ${(error as Error).message}`);
-      }
-      if (step.done) return;
-      yield step.value;
-    }
-  } finally {
-    await iterator.return?.();
-  }
 }
 
 /** Checks that the frames fill the volume and go on where the stream was; returns where it is then. */

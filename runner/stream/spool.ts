@@ -18,6 +18,7 @@ export function openSpool(path: string, bound: number): Spool {
   let file: Promise<FileHandle> | undefined;
   let written = 0;
   let taken = 0;
+  let closed = false;
 
   const openNameless = async () => {
     const handle = await open(path, 'wx+', 0o600);
@@ -25,6 +26,7 @@ export function openSpool(path: string, bound: number): Spool {
     return handle;
   };
   const handle = () => {
+    if (closed) throw new Error('the spool is closed');
     file ??= openNameless();
     return file;
   };
@@ -58,9 +60,9 @@ export function openSpool(path: string, bound: number): Spool {
       return buffer.subarray(0, bytesRead);
     },
     close: async () => {
-      const closing = file;
-      file = undefined;
-      await (await closing)?.close();
+      if (closed) return;
+      closed = true;
+      await (await file)?.close();
     },
   };
 }

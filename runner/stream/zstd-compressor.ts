@@ -39,6 +39,10 @@ export function makeCompressor(level: number): Compressor {
   return (input) =>
     new Promise((resolve, reject) => {
       pieces = [];
-      stream.write(input, (error) => (error ? reject(error) : resolve(pieces)));
+      stream.write(input, (error) => {
+        if (error) reject(error);
+        else if (stream.readableLength > 0) reject(new Error('a piece of a compressed frame is missing'));
+        else resolve(pieces);
+      });
     });
 }
