@@ -40,10 +40,13 @@ export function namesOf(settings: Settings) {
     keysArn: (name: string) => arn('kms', site(name), 'key/*'),
     function: (name: string) => `${i}-${name}`,
     functionArn: (name: string) => arn('lambda', control, `function:${i}-${name}`),
+    logStreamsArn: (name: string) => arn('logs', control, `log-group:/aws/lambda/${i}-${name}:log-stream:*`),
     functionRole: (name: string) => `${i}-${name}-${control.region}`,
     functionRoleArn: (name: string) => roleArn(control, `${i}-${name}-${control.region}`),
     machine: (name: MachineName) => `${i}-${name}`,
     machineArn: (name: MachineName) => arn('states', control, `stateMachine:${i}-${name}`),
+    /** Items of a distributed map are executions of `<machine>/<label>`. */
+    itemExecutionsArn: (name: MachineName) => arn('states', control, `execution:${i}-${name}/*`),
     executionsArn: (name: MachineName) => arn('states', control, `execution:${i}-${name}:*`),
     bus: i,
     busArn: arn('events', control, `event-bus/${i}`),

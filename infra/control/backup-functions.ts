@@ -50,7 +50,7 @@ export class BackupFunctions extends Construct {
       name: 'lease',
       description: 'Takes all leases of a backup or none',
       env: leaseEnv,
-      statements: [rights.catalog('GetItem', 'PutItem', 'UpdateItem')],
+      statements: [rights.catalog('UpdateItem')],
     });
     new ControlFunction(this, 'Verify', {
       ...backup,
@@ -69,7 +69,7 @@ export class BackupFunctions extends Construct {
       env: recordEnv,
       statements: [
         rights.catalog('GetItem', 'PutItem', 'UpdateItem'),
-        ...rights.readSites(),
+        ...rights.readSites('*/backups/*', 'receipts/*'),
         ...rights.writeSites('receipts/*'),
       ],
     });
@@ -78,7 +78,7 @@ export class BackupFunctions extends Construct {
       name: 'release',
       description: 'Gives back the lock, leases and pins of an execution',
       env: releaseEnv,
-      statements: [rights.catalog('GetItem', 'UpdateItem', 'DeleteItem')],
+      statements: [rights.catalog('Query', 'UpdateItem', 'DeleteItem')],
     });
     new ControlFunction(this, 'Publish', {
       ...backup,
@@ -92,7 +92,7 @@ export class BackupFunctions extends Construct {
       name: 'cancel',
       description: 'Cancels the live jobs of an execution and says whether they have ended',
       env: cancelEnv,
-      statements: [rights.liveJobs(), rights.jobs('GetItem', 'UpdateItem'), rights.catalog('GetItem')],
+      statements: [rights.catalog('Query'), rights.jobs('GetItem', 'UpdateItem')],
     });
     new ControlFunction(this, 'FindManifest', {
       ...backup,
@@ -106,7 +106,7 @@ export class BackupFunctions extends Construct {
       name: 'record-failure',
       description: 'Notes why an attempt failed and closes it',
       env: recordFailureEnv,
-      statements: [rights.catalog('GetItem', 'PutItem', 'UpdateItem')],
+      statements: [rights.catalog('UpdateItem')],
     });
   }
 }

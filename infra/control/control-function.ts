@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
-import { Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import type { z } from 'zod';
-import { acknowledge } from '../acknowledge.ts';
 import type { Names } from '../names.ts';
+import { rolePolicy } from '../role-policy.ts';
 import type { Settings } from '../settings.ts';
 import { type Environment, pickEnvironment } from './environment.ts';
 
@@ -45,17 +45,17 @@ export class ControlFunction extends Construct {
       roleName: names.functionRole(name),
       assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
     });
-    const policy = new Policy(this, 'Policy', {
-      roles: [role],
+    const policy = rolePolicy(this, {
+      role,
+      why: 'keys of objects, log streams, executions and parameters are told by prefix',
       statements: [
         ...props.statements,
         new PolicyStatement({
           actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
-          resources: [`${logGroup.logGroupRef.logGroupArn}:log-stream:*`],
+          resources: [names.logStreamsArn(name)],
         }),
       ],
     });
-    acknowledge(policy, 'IAM5', 'keys of objects, log streams, executions and parameters are told by prefix');
     this.fn = new NodejsFunction(this, 'Function', {
       functionName: names.function(name),
       description: props.description,

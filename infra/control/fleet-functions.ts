@@ -26,7 +26,7 @@ export class FleetFunctions extends Construct {
       description: 'Finds the clusters that a policy has to back up now',
       env: dueEnv,
       statements: [
-        rights.catalog('GetItem', 'Query', 'PutItem', 'UpdateItem'),
+        rights.catalog('GetItem', 'Query', 'PutItem'),
         rights.policies(),
         ...rights.putScratch('due/*'),
       ],
@@ -38,7 +38,7 @@ export class FleetFunctions extends Construct {
       description: 'Registers a cluster or a host from one document, after a check on the host',
       env: registerEnv,
       statements: [
-        rights.catalog('GetItem', 'Query', 'PutItem', 'UpdateItem', 'ConditionCheckItem'),
+        rights.catalog('GetItem', 'Query', 'PutItem'),
         rights.jobs('GetItem', 'PutItem', 'UpdateItem'),
         rights.policies(),
         rights.assumeDispatch(),
@@ -74,12 +74,7 @@ export class FleetFunctions extends Construct {
       name: 'cancel-closed',
       description: 'Cancels the live jobs of an execution that was stopped, failed or timed out',
       env: cancelClosedEnv,
-      statements: [
-        rights.liveJobs(),
-        rights.jobs('GetItem', 'UpdateItem'),
-        rights.catalog('GetItem'),
-        ...sendTo(deadLetters),
-      ],
+      statements: [rights.jobs('GetItem', 'UpdateItem'), rights.catalog('Query'), ...sendTo(deadLetters)],
     }).fn;
     // Every run of Reconcile looks at everything again, so one that failed is not repeated.
     reconcile.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(2) });
@@ -95,8 +90,8 @@ export class FleetFunctions extends Construct {
       description: "Folds a site's registry and receipts into the catalog",
       env: rebuildEnv,
       statements: [
-        rights.catalog('GetItem', 'Query', 'PutItem', 'UpdateItem'),
-        ...rights.readSites('*/backups/*', 'receipts/*', 'registry/*'),
+        rights.catalog('GetItem', 'PutItem', 'UpdateItem'),
+        ...rights.readSites('receipts/*', 'registry/*'),
       ],
       seconds: 880,
       memoryMiB: 1024,

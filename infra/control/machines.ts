@@ -29,7 +29,7 @@ export class Machines extends Construct {
         // A distributed map runs its items as executions of its own machine.
         new PolicyStatement({
           actions: ['states:DescribeExecution', 'states:StopExecution'],
-          resources: [names.executionsArn('fleet-backup')],
+          resources: [names.executionsArn('fleet-backup'), names.itemExecutionsArn('fleet-backup')],
         }),
         new PolicyStatement({
           actions: ['s3:GetObject'],

@@ -28,7 +28,7 @@ export class RestoreFunctions extends Construct {
       name: 'hold-restore',
       description: 'Locks the target of a restore and pins its backup',
       env: holdRestoreEnv,
-      statements: [rights.catalog('GetItem', 'PutItem', 'UpdateItem')],
+      statements: [rights.catalog('GetItem', 'PutItem', 'DeleteItem')],
     });
     new ControlFunction(this, 'FitRestore', {
       ...restore,
@@ -42,7 +42,11 @@ export class RestoreFunctions extends Construct {
       name: 'record-restore',
       description: 'Writes the receipt of a backup that a restore has proven',
       env: recordRestoreEnv,
-      statements: [rights.catalog('GetItem', 'PutItem', 'UpdateItem'), ...rights.writeSites('receipts/*')],
+      statements: [
+        rights.catalog('GetItem', 'PutItem'),
+        ...rights.readSites('receipts/*'),
+        ...rights.writeSites('receipts/*'),
+      ],
     });
     this.broker = new ControlFunction(this, 'Broker', {
       ...restore,

@@ -4,6 +4,7 @@ import { liveJobsIndex } from '../../contract/records/job.ts';
 import type { Names } from '../names.ts';
 import { partitionOf } from '../names.ts';
 import type { Settings } from '../settings.ts';
+import { siteKeyStatements } from '../site-keys.ts';
 
 type TableAction = 'GetItem' | 'Query' | 'PutItem' | 'UpdateItem' | 'DeleteItem' | 'ConditionCheckItem';
 
@@ -23,14 +24,7 @@ export function rightsOf(settings: Settings, names: Names) {
     sites.flatMap((s) => paths.map((path) => `${names.bucketArn(s)}/${path}`));
   const dynamodb = (actions: TableAction[]) => actions.map((a) => `dynamodb:${a}`);
   const backups = ['*/backups/*'];
-  /** A site's key is known by its alias only: its ARN is random and no stack exports it. */
-  const keys = (action: string) =>
-    allow([action], [...new Set(sites.map(names.keysArn))], {
-      'ForAnyValue:StringEquals': { 'kms:ResourceAliases': sites.map(names.keyAlias) },
-      StringEquals: {
-        'kms:ViaService': [...new Set(sites.map((s) => `s3.${settings.sites[s]!.region}.amazonaws.com`))],
-      },
-    });
+  const keys = (action: string) => siteKeyStatements(settings, names, settings.control.account, action);
   return {
     catalog: (...actions: TableAction[]) => allow(dynamodb(actions), [names.tableArn(names.catalogTable)]),
     jobs: (...actions: TableAction[]) => allow(dynamodb(actions), [names.tableArn(names.jobsTable)]),
@@ -39,9 +33,9 @@ export function rightsOf(settings: Settings, names: Names) {
     readSites: (...paths: string[]) => [
       allow(['s3:GetObject', 's3:GetObjectVersion'], inSites(...(paths.length > 0 ? paths : backups))),
       allow(['s3:ListBucket'], sites.map(names.bucketArn)),
-      keys('kms:Decrypt'),
+      ...keys('kms:Decrypt'),
     ],
-    writeSites: (path: string) => [allow(['s3:PutObject'], inSites(path)), keys('kms:GenerateDataKey')],
+    writeSites: (path: string) => [allow(['s3:PutObject'], inSites(path)), ...keys('kms:GenerateDataKey')],
     putScratch: (path: string) => [
       allow(
         ['s3:PutObject'],

@@ -1,7 +1,8 @@
-import { Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { CfnSchedule, CfnScheduleGroup } from 'aws-cdk-lib/aws-scheduler';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { rolePolicy } from '../role-policy.ts';
 import { scheduleCron } from '../schedule-cron.ts';
 import type { Parts } from './parts.ts';
 import { sendTo } from './rights.ts';
@@ -33,8 +34,9 @@ export class Schedules extends Construct {
         conditions: { StringEquals: { 'aws:SourceAccount': settings.control.account } },
       }),
     });
-    const policy = new Policy(this, 'Policy', {
-      roles: [role],
+    const policy = rolePolicy(this, {
+      role,
+      why: 'nothing here is told by a pattern',
       statements: [
         new PolicyStatement({
           actions: ['states:StartExecution'],

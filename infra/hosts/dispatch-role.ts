@@ -1,7 +1,7 @@
-import { AccountPrincipal, Policy, PolicyStatement, Role } from 'aws-cdk-lib/aws-iam';
+import { AccountPrincipal, PolicyStatement, Role } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
-import { acknowledge } from '../acknowledge.ts';
 import { type Names, partitionOf } from '../names.ts';
+import { rolePolicy } from '../role-policy.ts';
 import type { Place, Settings } from '../settings.ts';
 
 /** Tag of a node that control may send jobs to; its value is the installation. */
@@ -23,8 +23,9 @@ export class DispatchRole extends Construct {
         },
       }),
     });
-    const policy = new Policy(this, 'Policy', {
-      roles: [role],
+    rolePolicy(this, {
+      role,
+      why: 'nodes come and go; they are told by their tag',
       statements: [
         new PolicyStatement({ actions: ['ssm:SendCommand'], resources: places.map(names.documentArn) }),
         new PolicyStatement({
@@ -38,6 +39,5 @@ export class DispatchRole extends Construct {
         new PolicyStatement({ actions: ['iam:GetRole'], resources: [names.hostRoleArn(place)] }),
       ],
     });
-    acknowledge(policy, 'IAM5', 'nodes come and go; they are told by their tag');
   }
 }

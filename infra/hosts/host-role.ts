@@ -3,16 +3,16 @@ import {
   CompositePrincipal,
   Effect,
   InstanceProfile,
-  Policy,
   PolicyStatement,
   Role,
   ServicePrincipal,
 } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
-import { acknowledge } from '../acknowledge.ts';
 import type { Names } from '../names.ts';
 import { partitionOf } from '../names.ts';
+import { rolePolicy } from '../role-policy.ts';
 import type { Place, Settings } from '../settings.ts';
+import { siteKeyStatements } from '../site-keys.ts';
 import { agentActions } from './agent-actions.ts';
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of IAM, not of ours
@@ -28,7 +28,11 @@ export const secretTag = 'holdfast-userid';
  * no policy variable holds it for EC2 and hybrid nodes alike.)
  */
 export class HostRole extends Construct {
-  constructor(scope: Construct, id: string, props: { settings: Settings; names: Names; place: Place }) {
+  constructor(
+    scope: Construct,
+    id: string,
+    props: { settings: Settings; names: Names; place: Place; runnerKey: string },
+  ) {
     super(scope, id);
     const { settings, names, place } = props;
     const sites = Object.keys(settings.sites);
@@ -47,8 +51,9 @@ export class HostRole extends Construct {
     });
     const allow = (actions: string[], resources: string[], conditions: Record<string, unknown> = {}) =>
       new PolicyStatement({ actions, resources, conditions });
-    const policy = new Policy(this, 'Policy', {
-      roles: [role],
+    rolePolicy(this, {
+      role,
+      why: 'hosts are told apart by job orders, random ids and write-once keys; the actions of the SSM agent know no resources',
       statements: [
         // ForAllValues is true for a request without keys, hence the second condition.
         allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], [names.tableArn(names.jobsTable)], {
@@ -67,12 +72,7 @@ export class HostRole extends Construct {
             `${names.bucketArn(s)}/registry/*`,
           ]),
         }),
-        allow(['kms:GenerateDataKey'], [...new Set(sites.map(names.keysArn))], {
-          'ForAnyValue:StringEquals': { 'kms:ResourceAliases': sites.map(names.keyAlias) },
-          StringEquals: {
-            'kms:ViaService': [...new Set(sites.map((s) => `s3.${settings.sites[s]!.region}.amazonaws.com`))],
-          },
-        }),
+        ...siteKeyStatements(settings, names, place.account, 'kms:GenerateDataKey'),
         allow(
           ['states:SendTaskFailure', 'states:SendTaskHeartbeat', 'states:SendTaskSuccess'],
           [names.machineArn('backup'), names.machineArn('restore')],
@@ -85,16 +85,15 @@ export class HostRole extends Construct {
           { StringEquals: { [`secretsmanager:ResourceTag/${secretTag}`]: userid } },
         ),
         allow(['lambda:InvokeFunction'], [names.functionArn('broker')]),
+        allow(
+          ['s3:GetObject'],
+          regions.map((region) => `${names.assetBucketArn({ ...place, region })}/${props.runnerKey}`),
+        ),
         allow(agentActions, ['*']),
       ],
     });
-    acknowledge(
-      policy,
-      'IAM5',
-      'hosts are told apart by job orders, random ids and write-once keys; the actions of the SSM agent know no resources',
-    );
     new InstanceProfile(this, 'Profile', { role, instanceProfileName: names.hostRole });
-    new CfnOutput(this, 'RoleId', {
+    new CfnOutput(scope, 'HostRoleId', {
       value: role.roleId,
       description: `Tag each secret of a host with ${secretTag}=<this>:<hostId>`,
     });

@@ -5,6 +5,7 @@ import type { Place, Settings } from '../settings.ts';
 import { DispatchRole } from './dispatch-role.ts';
 import { HostRole } from './host-role.ts';
 import { RunJobDocument } from './run-job-document.ts';
+import { RunnerAsset } from './runner-asset.ts';
 
 /** Roles are global in an account: the first place of an account in the settings makes them for all its regions. */
 export const makesRoles = (settings: Settings, place: Place) =>
@@ -20,8 +21,9 @@ export class HostsStack extends Stack {
       description: `holdfast: hosts of ${names.installation} in ${place.account}/${place.region}`,
     });
     new RunJobDocument(this, 'RunJob', { names });
+    const { key: runnerKey } = new RunnerAsset(this, 'Runner');
     if (makesRoles(settings, place)) {
-      new HostRole(this, 'Host', { settings, names, place });
+      new HostRole(this, 'Host', { settings, names, place, runnerKey });
       new DispatchRole(this, 'Dispatch', { settings, names, place });
     }
     new CfnOutput(this, 'DocumentName', { value: names.document });

@@ -42,7 +42,7 @@ export function fleetBackupDefinition(scope: Construct, names: Names): IChainabl
     name: '{% $states.input.name %}',
     input: TaskInput.fromText('{% $states.input.input %}'),
     taskTimeout: Timeout.duration(Duration.seconds(60)),
-    outputs: 'started',
+    outputs: "{% 'started' %}",
   });
   start.addRetry({
     errors: ['StepFunctions.ThrottlingException', 'StepFunctions.SdkClientException'],
@@ -53,7 +53,7 @@ export function fleetBackupDefinition(scope: Construct, names: Names): IChainabl
   });
   start.addCatch(Pass.jsonata(scope, 'It was started before', {}), {
     errors: ['StepFunctions.ExecutionAlreadyExistsException'],
-    outputs: 'known',
+    outputs: "{% 'known' %}",
   });
   each.itemProcessor(start);
   const nothing = Succeed.jsonata(scope, 'Nothing is due', {});

@@ -36,10 +36,10 @@ const completed = [
       clusterId: '{% $clusterId %}',
       at: '{% $now() %}',
       backupId: '{% $backupId %}',
-      hostId: '{% $fits.hostId %}',
-      directory: '{% $restored.directory %}',
-      comparison: '{% $restored.comparison %}',
-      seconds: '{% $sum($restored.seconds.*) %}',
+      hostId: '{% $states.result.Payload.hostId %}',
+      directory: '{% $states.result.Payload.directory %}',
+      comparison: '{% $states.result.Payload.comparison %}',
+      seconds: '{% $states.result.Payload.seconds %}',
     },
   },
 ];
@@ -72,13 +72,12 @@ export function restoreDefinition(scope: Construct, names: Names): IChainable {
     seconds: 172_800,
     lock,
     clusterId,
-    assign: { restored: '{% $states.result %}' },
   });
   const record = ask(
     'Record the restore',
     'record-restore',
-    { execution: thisExecution, ...backup, result: '{% $restored %}' },
-    { assign: { events: completed, ending: 'succeeded' } },
+    { execution: thisExecution, ...backup, result: '{% $states.input %}' },
+    { assign: { restored: '{% $states.result.Payload %}', events: completed, ending: 'succeeded' } },
   );
   const cancel = ask('Cancel the live job', 'cancel', { execution: thisExecution, since: '{% $since %}' });
   const waitForEnd = Wait.jsonata(scope, 'Wait for the job to end', {

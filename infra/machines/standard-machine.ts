@@ -1,5 +1,5 @@
 import { type Duration, RemovalPolicy } from 'aws-cdk-lib';
-import { Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import {
   DefinitionBody,
@@ -12,6 +12,7 @@ import {
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge.ts';
 import type { MachineName, Names } from '../names.ts';
+import { rolePolicy } from '../role-policy.ts';
 import type { Settings } from '../settings.ts';
 
 export type StandardMachineProps = {
@@ -44,8 +45,9 @@ export class StandardMachine extends Construct {
         conditions: { StringEquals: { 'aws:SourceAccount': props.settings.control.account } },
       }),
     });
-    const policy = new Policy(this, 'Policy', {
-      roles: [role],
+    const policy = rolePolicy(this, {
+      role,
+      why: 'the actions of log delivery know no resources; executions are matched by machine',
       statements: [
         new PolicyStatement({
           actions: ['lambda:InvokeFunction'],
@@ -67,11 +69,6 @@ export class StandardMachine extends Construct {
         }),
       ],
     });
-    acknowledge(
-      policy,
-      'IAM5',
-      'the actions of log delivery know no resources; executions are matched by machine',
-    );
     const stateMachine = new StateMachine(this, 'Machine', {
       stateMachineName: names.machine(machine),
       stateMachineType: StateMachineType.STANDARD,
@@ -84,6 +81,8 @@ export class StandardMachine extends Construct {
       logs: { destination: logGroup, level: LogLevel.ERROR, includeExecutionData: false },
     });
     stateMachine.node.addDependency(policy);
+    // What CDK prepares for a distributed map is attached to nothing: the role above has it, by name.
+    stateMachine.node.tryRemoveChild('DistributedMapPolicy');
     acknowledge(
       stateMachine,
       'SF1',

@@ -134,3 +134,5 @@ export function stepsOf(scope: Construct, names: Names) {
 /** Condition: the function before answered with this outcome. */
 export const answered = (...outcomes: string[]) =>
   outcomes.map((outcome) => `$states.input.outcome = '${outcome}'`).join(' or ');
+
+export type Steps = ReturnType<typeof stepsOf>;

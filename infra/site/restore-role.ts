@@ -1,9 +1,9 @@
 import { Duration } from 'aws-cdk-lib';
-import { AccountPrincipal, Policy, PolicyStatement, Role } from 'aws-cdk-lib/aws-iam';
+import { AccountPrincipal, PolicyStatement, Role } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
-import { acknowledge } from '../acknowledge.ts';
 import type { Names } from '../names.ts';
+import { rolePolicy } from '../role-policy.ts';
 import type { Settings } from '../settings.ts';
 
 /**
@@ -27,8 +27,9 @@ export class RestoreRole extends Construct {
       }),
       maxSessionDuration: Duration.hours(1),
     });
-    const policy = new Policy(this, 'Policy', {
-      roles: [role],
+    rolePolicy(this, {
+      role,
+      why: 'the broker narrows each session to one cluster; the role itself covers all of them',
       statements: [
         new PolicyStatement({
           actions: ['s3:GetObject', 's3:GetObjectVersion'],
@@ -43,10 +44,5 @@ export class RestoreRole extends Construct {
         }),
       ],
     });
-    acknowledge(
-      policy,
-      'IAM5',
-      'the broker narrows each session to one cluster; the role itself covers all of them',
-    );
   }
 }

@@ -2,8 +2,16 @@ import { AccountPrincipal, type Conditions, Effect, PolicyStatement } from 'aws-
 import type { Names } from '../names.ts';
 import type { Settings } from '../settings.ts';
 
-/** Functions that read manifests, indexes and volumes at a site. */
-export const backupReaders = ['verify', 'record', 'find-manifest', 'plan-restore', 'reconcile', 'rebuild'];
+/** Functions that read manifests, indexes, volumes or receipts at a site. */
+export const backupReaders = [
+  'verify',
+  'record',
+  'record-restore',
+  'find-manifest',
+  'plan-restore',
+  'reconcile',
+  'rebuild',
+];
 /** Functions that write receipts, and those that write the registry. */
 export const receiptWriters = ['record', 'record-restore'];
 export const registryWriters = ['register'];
