@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProcessRegistry } from './processes.ts';
 import { freePort, waitUntilReady } from './wait.ts';
@@ -43,6 +43,8 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   const port = await freePort();
   const temporary = join(stateDir, 'tmp');
   mkdirSync(temporary, { recursive: true });
+  // The emulator's worker for Lambdas is a CommonJS `.js` in there; below our package it would be read as ESM.
+  writeFileSync(join(temporary, 'package.json'), '{"type":"commonjs"}');
   const logFile = join(stateDir, 'emulator.log');
   const log = openSync(logFile, 'a');
   const child = registry.start('emulator', options.program, [], {

@@ -28,12 +28,13 @@ const servers = await startLocalServers({
 await startWriter({ socketPath: servers.primary.socket, ...applicationAccount }, 20);
 await registerAll(target, servers, say);
 
-const { emulator, names, hosts } = target;
+const { emulator, names, hosts, paths } = target;
 const restoreTo = { directory: join(hosts.empty.root, 'restored'), port: await freePort() };
 const json = (value: unknown) => `'${JSON.stringify(value)}'`;
 const commands = `
-Everything runs until Ctrl-C. In another terminal, with the AWS CLI (pip install awscli):
+Everything runs until Ctrl-C. In another terminal, with the AWS CLI that the set-up installed:
 
+  export PATH=${paths.project}/.local/venv/bin:$PATH
   ${Object.entries(emulator.environment)
     .map(([key, value]) => `export ${key}=${value}`)
     .join('\n  ')}

@@ -57,6 +57,8 @@ export function configuration(plan: Omit<ServerPlan, 'registry'>): string {
     'bind-address': '127.0.0.1',
     'pid-file': join(directory, 'data/server.pid'),
     'log-error': join(directory, 'error.log'),
+    // A server that starts removes every `#sql…` file of its tmpdir, also those of another server in the same one.
+    tmpdir: join(directory, 'tmp'),
     'server-id': String(serverId),
     'log-bin': join(directory, 'data/binlog'),
     'binlog-format': 'ROW',
@@ -85,8 +87,9 @@ export function installServer(plan: ServerPlan): void {
   const datadir = join(directory, 'data');
   if (existsSync(datadir)) throw new NamedError('Local.StartFailed', `${datadir} exists already`);
   const { uid, gid } = databaseUser();
-  for (const path of [directory, datadir, dirname(socket)]) mkdirSync(path, { recursive: true });
-  for (const path of [directory, datadir]) chownSync(path, uid, gid);
+  const temporary = join(directory, 'tmp');
+  for (const path of [directory, datadir, temporary, dirname(socket)]) mkdirSync(path, { recursive: true });
+  for (const path of [directory, datadir, temporary]) chownSync(path, uid, gid);
   // The socket lets in whom the server knows; its directory need not keep anyone out.
   chmodSync(dirname(socket), 0o711);
   chownSync(dirname(socket), uid, gid);

@@ -10,10 +10,14 @@ import { localPolicy, localSite } from './local-settings.ts';
 export const localClusterId = 'shop';
 
 /** The documents an operator would write for the local hosts and their cluster. */
-export function localDocuments(servers: LocalServers, at: { account: string; region: string }) {
+export function localDocuments(
+  servers: LocalServers,
+  { account, region }: { account: string; region: string },
+) {
   const host = (hostId: string, purposes: HostDocument['purposes']): HostDocument => ({
     hostId,
-    ...at,
+    account,
+    region,
     purposes,
   });
   const cluster: z.input<typeof clusterDocumentSchema> = {
