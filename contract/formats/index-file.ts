@@ -14,7 +14,7 @@ export const indexHeadSchema = z.object({
   jobId: mintedId,
 });
 
-/** One stored object: `n` counts from 0, `bytes` as stored, `crc` of the stored bytes, `version` as S3 answered (null: not versioned). */
+/** One stored object: `n` counts from 0, `bytes` as stored, `crc` of the stored bytes, `version` as S3 answered (null: not versioned, or the answer to the put that stored it was lost). */
 export const indexVolumeSchema = z.object({
   t: z.literal('volume'),
   stream: streamName,

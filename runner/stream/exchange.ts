@@ -14,9 +14,8 @@ export type ExchangeOptions = {
   request: SignedRequest;
   /** Sent in slices; `sent` is called when the last slice has been handed to the operating system. */
   body?: { bytes: Buffer; sent: () => void; hesitate: boolean };
-  /** Gets the body of the answer `dataStatus` as it comes. */
-  onData?: (chunk: Buffer) => void;
-  dataStatus?: 200 | 206;
+  /** Gets the body of a 200 or 206 as it comes. */
+  onData?: (chunk: Buffer, status: 200 | 206) => void;
   /** Milliseconds without a slice taken or a byte received until the attempt is given up. */
   stallMs: number;
   signal?: AbortSignal | undefined;
@@ -116,8 +115,8 @@ export function exchange(options: ExchangeOptions): Promise<Answer> {
       },
       onResponseData: (_controller, chunk) => {
         watch.refresh();
-        if (options.onData && status === options.dataStatus) {
-          if (!over) options.onData(chunk);
+        if (options.onData && (status === 200 || status === 206)) {
+          if (!over) options.onData(chunk, status);
         } else if (textBytes < mostText) {
           text.push(chunk);
           textBytes += chunk.length;

@@ -28,7 +28,6 @@ export function makeGetSmallObject(wire: Wire): GetSmallObject {
           const answer = await exchange({
             ...wire,
             request,
-            dataStatus: 200,
             onData: (chunk) => {
               bytes += chunk.length;
               if (bytes <= most) chunks.push(Buffer.from(chunk));

@@ -19,6 +19,8 @@ export type Fault = {
     | { do: 'lose-answer' }
     /** Turns one bit of the body, of the request or of the answer. */
     | { do: 'damage' }
+    /** Sends the whole object whatever range was asked for. */
+    | { do: 'ignore-range' }
     /** Never answers. */
     | { do: 'stall' };
 };
@@ -107,7 +109,8 @@ export async function startS3Server() {
     if (object === undefined) return refuse(response, 404, 'NoSuchKey');
     const version = url.searchParams.get('versionId');
     if (version !== null && version !== object.version) return refuse(response, 404, 'NoSuchVersion');
-    const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '');
+    const asked = fault?.do === 'ignore-range' ? undefined : request.headers.range;
+    const range = /^bytes=(\d+)-(\d+)$/.exec(asked ?? '');
     const from = range ? Number(range[1]) : 0;
     const to = range ? Math.min(Number(range[2]) + 1, object.bytes.length) : object.bytes.length;
     if (from >= object.bytes.length) return refuse(response, 416, 'InvalidRange');

@@ -41,6 +41,12 @@ describe('the ranged get', () => {
     expect(Number(/bytes=(\d+)-/.exec(ranges[2]!)![1])).toBeGreaterThan(5);
   });
 
+  it('takes its part of the whole object from a store that ignores ranges', async () => {
+    s3.fault({ ...get, kind: { do: 'ignore-range' } });
+    expect((await fetchRange(1_234_567, 1_000_000)).equals(body.subarray(1_234_567, 2_234_567))).toBe(true);
+    expect(s3.seen.at(-1)!.status).toBe(200);
+  });
+
   it('F23: asks again after 503 and after a stall', async () => {
     s3.fault({ ...get, kind: { do: 'answer', status: 503, code: 'SlowDown' } });
     s3.fault({ ...get, kind: { do: 'stall' } });
