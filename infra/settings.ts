@@ -4,6 +4,7 @@ import { NamedError } from '../contract/errors/named-error.ts';
 import { id } from '../contract/records/ids.ts';
 import { policySchema } from '../contract/records/policy.ts';
 import { scheduleCron } from './schedule-cron.ts';
+import { describeProblems } from './settings-problems.ts';
 
 const account = z.string().regex(/^\d{12}$/, 'must be a 12-digit account id');
 const region = z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must be a region such as eu-central-1');
@@ -107,25 +108,11 @@ export type SettingsInput = z.input<typeof settingsSchema>;
 export type SiteSettings = z.infer<typeof siteSchema>;
 export type Place = { account: string; region: string };
 
-/** `policies[0].schedule.cron` from zod's list of steps. */
-const pathText = (path: readonly PropertyKey[]) =>
-  path.reduce<string>((text, step) => {
-    if (typeof step === 'number') return `${text}[${step}]`;
-    return text === '' ? String(step) : `${text}.${String(step)}`;
-  }, '');
-
-const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
-  path.reduce<unknown>((at, step) => (at as Record<PropertyKey, unknown> | undefined)?.[step], value);
-
 /** Checks settings. Throws Settings.Invalid with one line for each thing that is wrong: its path, value, and what would be right. */
 export function parseSettings(input: unknown): Settings {
   const parsed = settingsSchema.safeParse(input);
   if (parsed.success) return parsed.data;
-  const lines = parsed.error.issues.map((issue) => {
-    const value = valueAt(input, issue.path);
-    const shown = value === undefined ? 'missing' : JSON.stringify(value).slice(0, 200);
-    return `${pathText(issue.path) || 'settings'}: ${issue.message} (is ${shown})`;
-  });
+  const lines = describeProblems(parsed.error, input);
   throw new NamedError('Settings.Invalid', lines.join('\n'), { problems: lines.length });
 }
 

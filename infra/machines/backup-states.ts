@@ -93,9 +93,7 @@ export function backupStates(scope: Construct, steps: Steps) {
     error: '{% $states.input.error.name %}',
     cause: '{% $states.input.error.cause %}',
   });
-  const done = Succeed.jsonata(scope, 'The backup is recorded', {
-    outputs: { backupId: '{% $backupId %}', state: '{% $recorded.state %}' },
-  });
+  const done = Succeed.jsonata(scope, 'The backup is recorded');
   const fail = Fail.jsonata(scope, 'The backup failed', {
     error: '{% $failure.name %}',
     cause: '{% $failure.cause %}',

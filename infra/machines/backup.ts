@@ -33,7 +33,17 @@ export function backupDefinition(scope: Construct, names: Names): IChainable {
   const { cancel, waitForEnd, seek, recordFailure, noteRefusal, release, publish, refuse, done, fail } =
     states;
 
-  const ending = decide('Did the backup succeed?', [{ when: "$ending = 'succeeded'", next: done }], fail);
+  const ending = decide(
+    'Did the backup succeed?',
+    [
+      {
+        when: "$ending = 'succeeded'",
+        next: done,
+        outputs: { backupId: '{% $backupId %}', state: '{% $recorded.state %}' },
+      },
+    ],
+    fail,
+  );
   const releasing = decide('May the cluster be released?', [{ when: '$mayRelease', next: release }], publish);
   const seeking = decide(
     'Was the manifest looked for before?',

@@ -2,6 +2,7 @@ import { Duration } from 'aws-cdk-lib';
 import { Fail, type IChainable, Pass, Succeed, Wait, WaitTime } from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
 import type { Names } from '../names.ts';
+import { begin, completed } from './restore-variables.ts';
 import { answered, caught, stepsOf, thisExecution } from './steps.ts';
 
 /** Functions the Restore machine calls. */
@@ -14,34 +15,6 @@ export const restoreMachineInvokes = [
   'release',
   'publish',
   'cancel',
-];
-
-const begin = {
-  planned: '{% $states.input %}',
-  clusterId: '{% $states.input.clusterId %}',
-  backupId: '{% $states.input.backupId %}',
-  lock: '{% $states.input.lock %}',
-  events: '{% [] %}',
-  failure: "{% {'name': 'Holdfast.Unexpected', 'cause': 'no failure was noted'} %}",
-  restored: '{% {} %}',
-  ending: 'failed',
-  mayRelease: true,
-};
-
-const completed = [
-  {
-    name: 'Restore Completed',
-    detail: {
-      version: 1,
-      clusterId: '{% $clusterId %}',
-      at: '{% $now() %}',
-      backupId: '{% $backupId %}',
-      hostId: '{% $states.result.Payload.hostId %}',
-      directory: '{% $states.result.Payload.directory %}',
-      comparison: '{% $states.result.Payload.comparison %}',
-      seconds: '{% $states.result.Payload.seconds %}',
-    },
-  },
 ];
 
 /**
@@ -96,13 +69,17 @@ export function restoreDefinition(scope: Construct, names: Names): IChainable {
     error: '{% $states.input.error.name %}',
     cause: '{% $states.input.error.cause %}',
   });
-  const done = Succeed.jsonata(scope, 'The backup is restored', { outputs: '{% $restored %}' });
+  const done = Succeed.jsonata(scope, 'The backup is restored');
   const fail = Fail.jsonata(scope, 'The restore failed', {
     error: '{% $failure.name %}',
     cause: '{% $failure.cause %}',
   });
 
-  const succeeding = decide('Is the restore done?', [{ when: "$ending = 'succeeded'", next: done }], fail);
+  const succeeding = decide(
+    'Is the restore done?',
+    [{ when: "$ending = 'succeeded'", next: done, outputs: '{% $restored %}' }],
+    fail,
+  );
   const publishing = decide(
     'Is there a result to publish?',
     [{ when: "$ending = 'succeeded'", next: publish }],

@@ -119,12 +119,15 @@ export function stepsOf(scope: Construct, names: Names) {
     /** A question about the answer before it, or about a variable: each case is a JSONata condition. */
     decide: (
       sentence: string,
-      cases: { when: string; next: IChainable; assign?: Record<string, unknown> }[],
+      cases: { when: string; next: IChainable; assign?: Record<string, unknown>; outputs?: unknown }[],
       otherwise: IChainable,
     ) => {
       const choice = Choice.jsonata(scope, sentence);
-      for (const { when, next, assign } of cases) {
-        choice.when(Condition.jsonata(`{% ${when} %}`), next, assign ? { assign } : {});
+      for (const { when, next, assign, outputs } of cases) {
+        choice.when(Condition.jsonata(`{% ${when} %}`), next, {
+          ...(assign ? { assign } : {}),
+          ...(outputs === undefined ? {} : { outputs }),
+        });
       }
       return choice.otherwise(otherwise);
     },
