@@ -58,6 +58,9 @@ export type RecordRestoreAnswer = {
   hostId: string;
   directory: string;
   port: number;
+  socket: string;
+  serverId: number;
+  position: RestoreResult['position'];
   tables: number;
   rows: number;
   /** The measured time of the restore, all phases. */
@@ -117,6 +120,9 @@ export const makeHandler = (deps: RecordRestoreDeps) =>
         hostId: ordered.hostId,
         directory: result.directory,
         port: result.port,
+        socket: result.socket,
+        serverId: result.serverId,
+        position: result.position,
         tables: result.tables,
         rows: result.rows,
         seconds: Math.round(Object.values(result.seconds).reduce((a, b) => a + b, 0) * 10) / 10,

@@ -72,7 +72,7 @@ const restore = succeeded(
   'Restore',
   await restoreOnEmptyHost(target, { directory, port: await freePort() }, say),
 );
-const restored = (restore.output as { result?: Restored }).result ?? (restore.output as Restored);
+const restored = restore.output as Restored;
 say(
   `restored ${restored.tables} tables with ${restored.rows} rows in ${(seconds() - lostAt).toFixed(0)} s after the loss`,
 );
