@@ -87,10 +87,10 @@ export const settingsSchema = z
     });
     settings.policies.forEach((policy, i) => {
       once('policy', policy.name, ['policies', i, 'name']);
-      policy.copies.forEach((copy, j) => {
-        if (!settings.sites[copy])
-          refuse(['policies', i, 'copies', j], `is no site of these settings (${sites})`);
-      });
+      // No machine copies yet, and a copy that is promised and never made is worse than none.
+      if (policy.copies.length > 0) {
+        refuse(['policies', i, 'copies'], 'must be empty: this version makes no copies at other sites');
+      }
       // The default lock must outlast the longest backup by a day: the time in which it is verified or adopted.
       for (const [name, site] of Object.entries(settings.sites)) {
         if (site.objectLockDays * 24 < policy.deadlineHours + 24) {

@@ -54,9 +54,9 @@ describe('settings', () => {
       'control.site: is no site of these settings (home, away) (is "moon")',
     ],
     [
-      'a copy to no site',
-      (s) => (s.policies[0]!.copies = ['moon']),
-      'policies[0].copies[0]: is no site of these settings (home, away) (is "moon")',
+      'copies, which nothing would make',
+      (s) => (s.policies[0]!.copies = ['away']),
+      'policies[0].copies: must be empty: this version makes no copies at other sites (is ["away"])',
     ],
     [
       'hosts in another account than control',
