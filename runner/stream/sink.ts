@@ -47,14 +47,22 @@ type Part = { name: string; sink: OpenStream; frames: Frames; volumes: Volumes; 
 
 const defaultSpoolBytes = 1024 ** 3;
 
-/** Opens the way of one job's streams into the bucket. Memory: volumes × (in flight + streams), and 8 MiB per frame compressed at once. */
+/**
+ * Buffers besides the one that is filled. Raw bytes go straight into volumes, so all uploads may run while one more
+ * fills. Compressed ones have passed the compressors' own buffers (12 MiB, which go on filling meanwhile), and a
+ * volume of 32 MiB is then filled in a small part of the time that its upload takes: one buffer less costs nothing.
+ */
+const buffersBesides = (codec: Policy['codec'], uploadsInFlight: number) =>
+  codec === 'none' ? uploadsInFlight : Math.max(1, uploadsInFlight - 1);
+
+/** Opens the way of one job's streams into the bucket. Memory: volumes × (in flight + streams), with zstd one less and 6 MiB for each frame compressed at once and one more. */
 export function openSinks(options: SinksOptions): StreamSinks {
   const { place, jobId, plan, policy } = options;
   const controller = new AbortController();
   const { signal } = controller;
   const bell = makeBell();
   const gate = makeGate(plan.uploadsInFlight);
-  const buffers = makeVolumeBuffers(plan.volumeBytes, plan.uploadsInFlight);
+  const buffers = makeVolumeBuffers(plan.volumeBytes, buffersBesides(policy.codec, plan.uploadsInFlight));
   const index = makeIndexWriter({ t: 'head', v: 1, ...place, jobId });
   const frameBytes =
     policy.codec === 'zstd'

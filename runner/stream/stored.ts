@@ -10,6 +10,7 @@ import { ahead } from './ahead.ts';
 import { crcHex } from './crc.ts';
 import type { GetObject } from './get-object.ts';
 import { type IndexedVolume, indexedVolumes } from './read-index.ts';
+import { release } from './release.ts';
 
 export type StoredOptions = {
   manifest: Manifest;
@@ -22,7 +23,7 @@ export type StoredOptions = {
 /** Some whole frames of one volume, fetched by one ranged get. */
 type Piece = { volume: IndexVolume; frames: IndexFrame[]; at: number; bytes: number; last: boolean };
 type Fetched = Piece & { data: Buffer };
-type FrameBytes = { frame: IndexFrame; key: string; stored: Buffer };
+type FrameBytes = { frame: IndexFrame; stored: Buffer; piece: { data: Buffer; left: number } };
 
 /** One get. Large enough that a request's latency is a small part of it, small enough to have many. */
 const rangeBytes = 8 * 1024 * 1024;
@@ -117,9 +118,10 @@ async function* readStream(
     let crc = 0;
     for await (const { volume, frames, at, last, data } of pieces) {
       crc = crc32(data, crc);
+      const piece = { data, left: frames.length };
       for (const frame of frames) {
         const begin = frame.at - at;
-        yield { frame, key: keyOf(volume.n), stored: data.subarray(begin, begin + frame.stored) };
+        yield { frame, stored: data.subarray(begin, begin + frame.stored), piece };
       }
       if (!last) continue;
       if (crcHex(crc) !== volume.crc) {
@@ -129,7 +131,7 @@ async function* readStream(
     }
   }
 
-  const plain = async ({ frame, stored }: FrameBytes): Promise<Buffer> => {
+  const plain = async ({ frame, stored, piece }: FrameBytes): Promise<Buffer> => {
     if (summary.codec === 'none') {
       if (stored.length === frame.bytes) return stored;
       throw damaged(`a frame of ${frame.bytes} bytes is stored in ${stored.length}`, frame.n);
@@ -141,6 +143,8 @@ async function* readStream(
     } catch (error) {
       throw damaged(`the frame at ${frame.at} cannot be decompressed: ${(error as Error).message}`, frame.n);
     }
+    piece.left -= 1;
+    if (piece.left === 0) release(piece.data);
     if (bytes.length === frame.bytes) return bytes;
     throw damaged(`the frame at ${frame.at} gives ${bytes.length} bytes instead of ${frame.bytes}`, frame.n);
   };

@@ -7,11 +7,11 @@ export type VolumeBuffers = {
 };
 
 /**
- * The volume buffers of a job: one per upload in flight and one that each open stream fills. They are made when
- * first needed and used again for the whole backup, so memory does not depend on the backup's size.
+ * The volume buffers of a job: `besides` of them, and one that each open stream fills. They are made when first
+ * needed and used again for the whole backup, so memory does not depend on the backup's size.
  */
-export function makeVolumeBuffers(bytes: number, uploadsInFlight: number): VolumeBuffers {
-  let most = uploadsInFlight;
+export function makeVolumeBuffers(bytes: number, besides: number): VolumeBuffers {
+  let most = besides;
   let made = 0;
   const free: Buffer[] = [];
   return {

@@ -1,4 +1,5 @@
 import { constants, createZstdCompress } from 'node:zlib';
+import { release } from './release.ts';
 
 /** Compresses one input after the other; each becomes one whole zstd frame, in pieces. */
 export type Compressor = (input: Buffer) => Promise<Buffer[]>;
@@ -7,13 +8,12 @@ export type Compressor = (input: Buffer) => Promise<Buffer[]>;
 const pieceBytes = 256 * 1024;
 
 /**
- * Gives the memory of copied pieces back at once. A piece that reaches the end of its buffer is the last one in it,
- * and those before it have been copied: they came earlier.
+ * Gives the memory of copied pieces back. A piece that reaches the end of its buffer is the last one in it, and those
+ * before it have been copied: they came earlier.
  */
 export function releasePiece(piece: Buffer): void {
   const memory = piece.buffer;
-  const last = piece.byteOffset + piece.length === pieceBytes && memory.byteLength === pieceBytes;
-  if (last && memory instanceof ArrayBuffer) memory.transfer(0);
+  if (memory.byteLength === pieceBytes && piece.byteOffset + piece.length === pieceBytes) release(piece);
 }
 
 /**

@@ -161,6 +161,20 @@ describe('the sinks of a backup', () => {
     expect(store.mostRunning()).toBe(2);
   });
 
+  it.each([
+    ['none' as const, 3],
+    ['zstd' as const, 2],
+  ])('fills the same few buffers again and again (%s)', async (codec, buffers) => {
+    const sinks = open({ policy: { codec, zstdLevel: 1 } });
+    store.letGo();
+    const sink = sinks.open('main');
+    for (let i = 0; i < 15; i += 1) await sink.write(noise(3 * MiB, i));
+    await sinks.finish();
+    const volumes = store.puts.filter((put) => put.request.key.includes('/volumes/'));
+    expect(volumes.length).toBeGreaterThan(10);
+    expect(new Set(volumes.map((put) => put.request.body.buffer)).size).toBeLessThanOrEqual(buffers);
+  });
+
   it('pending counts what is not stored, and drain waits until it is nothing', async () => {
     const sinks = open();
     const sink = sinks.open('main');
