@@ -12,10 +12,12 @@ import {
 } from './host/clients.ts';
 import { makeClock } from './host/clock.ts';
 import { makePrivateDir, workRoot } from './host/files.ts';
+import { searchPath } from './host/find-command.ts';
 import { findIdentity } from './host/identity.ts';
 import { makeRunChild } from './host/run-child.ts';
 import { makeReadSecret } from './host/secrets.ts';
 import { installRoot, readSettings } from './host/settings.ts';
+import { makeStartServer } from './host/start-server.ts';
 import { makeAskBroker, makeBrokerCredentials } from './job/broker.ts';
 import { defaultIntervals } from './job/intervals.ts';
 import { makeJobLog } from './job/log.ts';
@@ -46,6 +48,7 @@ export async function assemble(
   const root = installRoot(env);
   const settings = readSettings(root);
   const { region } = settings;
+  const path = searchPath(settings.path);
   const clock = makeClock();
   const jobLog = makeJobLog({ fixed: { jobId }, now: clock.now, write });
   const { hide, log } = jobLog;
@@ -66,7 +69,7 @@ export async function assemble(
     runnerVersion,
     rows: makeTableRows(makeTableClient(region, clock), settings.jobsTable, userid),
     tasks: makeTasks(makeTasksClient(region)),
-    works: makeWorks(makeEngineFor(stateDirectory), {
+    works: makeWorks(makeEngineFor({ stateDirectory, startServer: makeStartServer(path) }), {
       backup: {
         openStore: ({ site, plan }) => store(site, own, plan.uploadsInFlight + 1),
         spoolDir,
@@ -77,7 +80,7 @@ export async function assemble(
         openStore: ({ site }, credentials) => store(site, credentials, restoreConnections),
       },
     }),
-    runChild: makeRunChild(),
+    runChild: makeRunChild({ path }),
     readSecret: makeReadSecret(makeSecretsClient(region), hostId, hide),
     clock,
     intervals: defaultIntervals,

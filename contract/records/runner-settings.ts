@@ -10,6 +10,11 @@ export const runnerSettingsSchema = z.strictObject({
   brokerFunction: z.string(),
   /** Directory for work files; a tmpfs directory is made below /run where there is one. */
   workDir: z.string().optional(),
+  /** Where tools are looked for, in this order, instead of the system's directories: a server installed elsewhere. */
+  path: z
+    .array(z.string().regex(/^\/[^\0:]*$/, 'must be an absolute path without a colon'))
+    .min(1)
+    .optional(),
 });
 
 export type RunnerSettings = z.infer<typeof runnerSettingsSchema>;

@@ -21,6 +21,8 @@ export type RunChildOptions = {
   graceMs?: number;
   /** Wraps the tool so that the kernel kills it when the runner dies (F11); null does without. */
   setpriv?: string | null;
+  /** PATH of children, and where their programs are looked for. */
+  path?: string;
 };
 
 /**
@@ -28,12 +30,19 @@ export type RunChildOptions = {
  * only when no process of that group lives. It resolves also when things went wrong: the caller reads `firstCause`,
  * `signal` (a tool that died by a signal has failed, F03) and `exitCode`.
  */
-export function makeRunChild({ graceMs = 10_000, setpriv }: RunChildOptions = {}): RunChild {
+export function makeRunChild({
+  graceMs = 10_000,
+  setpriv,
+  path = systemPath,
+}: RunChildOptions = {}): RunChild {
   const wrapper = setpriv === undefined ? findCommand('setpriv') : (setpriv ?? undefined);
-  return (spec) => runChild(spec, graceMs, wrapper);
+  return (spec) =>
+    runChild({ ...spec, env: spec.env ?? { PATH: path, LANG: 'C', TZ: 'UTC' } }, graceMs, wrapper);
 }
 
-async function runChild(spec: ChildSpec, graceMs: number, wrapper: string | undefined): Promise<ChildEnd> {
+type WholeSpec = ChildSpec & { env: Record<string, string> };
+
+async function runChild(spec: WholeSpec, graceMs: number, wrapper: string | undefined): Promise<ChildEnd> {
   const ring = makeRing(stderrKept);
   const kept: Buffer[] = [];
   let firstCause: Error | undefined;
@@ -118,8 +127,8 @@ async function runChild(spec: ChildSpec, graceMs: number, wrapper: string | unde
   }
 }
 
-function start(spec: ChildSpec, wrapper: string | undefined): ChildProcess {
-  const env = spec.env ?? { PATH: systemPath, LANG: 'C', TZ: 'UTC' };
+function start(spec: WholeSpec, wrapper: string | undefined): ChildProcess {
+  const { env } = spec;
   const command = findCommand(spec.command, env.PATH);
   if (!command) throw new Error(`${spec.command} is not on this host`);
   const account = spec.user === undefined ? undefined : findAccount(spec.user);

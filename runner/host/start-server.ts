@@ -20,37 +20,45 @@ export const systemdRuns = () => existsSync('/run/systemd/system');
 
 /**
  * Starts a server apart from this job: as a transient unit where systemd runs, so that ending the job's unit does not
- * end it, else in a session of its own with nothing connected to the runner.
+ * end it, else in a session of its own with nothing connected to the runner. `path` is where its program is looked for.
  */
-export const startServer: StartServer = async (spec) => {
-  if (systemdRuns()) {
-    const end = await makeRunChild()({
-      command: 'systemd-run',
-      args: [
-        `--unit=${spec.unit}`,
-        '--collect',
-        '--property=KillMode=mixed',
-        '--property=TimeoutStopSec=900',
-        '--property=LimitNOFILE=65536',
-        `--working-directory=${spec.cwd}`,
-        '--',
-        spec.command,
-        ...spec.args,
-      ],
-      stallSeconds: 60,
-    });
-    if (end.exitCode !== 0) {
-      throw new Error(`systemd-run could not start ${spec.unit}: ${end.stderrTail.slice(-5).join(' | ')}`);
-    }
-    return { howToStop: `systemctl stop ${spec.unit}`, alive: () => true };
+export function makeStartServer(path = systemPath): StartServer {
+  return async (spec) => {
+    const command = findCommand(spec.command, path);
+    if (command === undefined) throw new Error(`${spec.command} is not on this host`);
+    return systemdRuns() ? startUnit(spec, command, path) : startSession(spec, command, path);
+  };
+}
+
+async function startUnit(spec: ServerSpec, command: string, path: string): Promise<StartedServer> {
+  const end = await makeRunChild()({
+    command: 'systemd-run',
+    args: [
+      `--unit=${spec.unit}`,
+      '--collect',
+      '--property=KillMode=mixed',
+      '--property=TimeoutStopSec=900',
+      '--property=LimitNOFILE=65536',
+      `--setenv=PATH=${path}`,
+      `--working-directory=${spec.cwd}`,
+      '--',
+      command,
+      ...spec.args,
+    ],
+    stallSeconds: 60,
+  });
+  if (end.exitCode !== 0) {
+    throw new Error(`systemd-run could not start ${spec.unit}: ${end.stderrTail.slice(-5).join(' | ')}`);
   }
-  const command = findCommand(spec.command);
-  if (command === undefined) throw new Error(`${spec.command} is not on this host`);
+  return { howToStop: `systemctl stop ${spec.unit}`, alive: () => true };
+}
+
+async function startSession(spec: ServerSpec, command: string, path: string): Promise<StartedServer> {
   const child = spawn(command, spec.args, {
     detached: true,
     stdio: 'ignore',
     cwd: spec.cwd,
-    env: { PATH: systemPath, LANG: 'C', TZ: 'UTC' },
+    env: { PATH: path, LANG: 'C', TZ: 'UTC' },
   });
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
@@ -61,4 +69,4 @@ export const startServer: StartServer = async (spec) => {
     howToStop: `kill ${child.pid}`,
     alive: () => child.exitCode === null && child.signalCode === null,
   };
-};
+}

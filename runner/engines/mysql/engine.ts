@@ -1,5 +1,5 @@
 import type { Member } from '../../../contract/records/cluster.ts';
-import { startServer } from '../../host/start-server.ts';
+import { makeStartServer, type StartServer } from '../../host/start-server.ts';
 import type { Engine, EngineContext } from '../engine.ts';
 import { sweepApplier } from './applier.ts';
 import { backup } from './backup.ts';
@@ -15,10 +15,15 @@ import { findTools } from './versions.ts';
 export type MysqlEngineOptions = {
   /** A durable directory of the runner's own (`<root>/state`): what a dead runner's successor must know. */
   stateDirectory: string;
+  /** Starts the restored server; without it from the system's directories. */
+  startServer?: StartServer;
 };
 
 /** The MariaDB physical full path. MySQL and Percona servers are refused by name in `inspect`. */
-export function makeMysqlEngine({ stateDirectory }: MysqlEngineOptions): Engine {
+export function makeMysqlEngine({
+  stateDirectory,
+  startServer = makeStartServer(),
+}: MysqlEngineOptions): Engine {
   const sweep = (member: Member, context: EngineContext, only?: 'dead') =>
     sweepApplier(member, () => resolveLogin(member, context), stateDirectory, context.log, only);
   return {

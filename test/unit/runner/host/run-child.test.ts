@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -28,6 +28,15 @@ async function pidIn(file: string): Promise<number> {
 }
 
 describe('running a tool', () => {
+  it('looks for it in the directories of the settings, and gives it the same as its PATH', async () => {
+    const path = join(dir, 'elsewhere');
+    mkdirSync(path);
+    writeFileSync(join(path, 'df'), '#!/bin/sh\necho "mine, $PATH"\n', { mode: 0o755 });
+    const elsewhere = makeRunChild({ path });
+    expect((await elsewhere({ command: 'df', args: [] })).stdout).toBe(`mine, ${path}\n`);
+    expect((await elsewhere({ command: 'ls', args: [] })).firstCause?.message).toBe('ls is not on this host');
+  });
+
   it('gives out stdout in order and waits for the consumer', async () => {
     let received = '';
     let busy = 0;
