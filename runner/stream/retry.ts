@@ -39,7 +39,7 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   return promise;
 }
 
-/** What an attempt came to. `again` carries why; `ask` says that credentials must be renewed first. */
+/** What an attempt came to. `again` carries why; `newCredentials` that they must be renewed first. */
 export type Attempt<T> = { done: T } | { again: string; newCredentials?: boolean };
 
 /**
