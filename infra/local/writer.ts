@@ -7,14 +7,14 @@ import {
 } from 'mysql2/promise';
 
 export type WriterReport = {
-  /** Transactions whose COMMIT the server acknowledged. */
+  /** Transactions whose COMMIT the server acknowledged, and whose GTID it told. */
   commits: number;
   /** Highest ledger id acknowledged; 0 before the first. */
   lastAcknowledged: number;
   /** GTID of that commit. */
   lastGtid: string;
   lastAcknowledgedAt: Date | undefined;
-  /** Ledger id whose COMMIT was sent and never answered: it may or may not be there. */
+  /** Ledger id whose COMMIT was sent and not answered with its GTID: it may or may not be there. */
   uncertain: number | undefined;
   /** Why the writer ended by itself; undefined after `stop`. */
   died: Error | undefined;
@@ -86,11 +86,12 @@ async function writeOne(connection: Connection, state: WriterReport): Promise<vo
   await connection.query('DELETE FROM ledger WHERE id = ?', [id - LEDGER_ROWS]);
   state.uncertain = id;
   await connection.query('COMMIT');
+  const [rows] = await connection.query<RowDataPacket[]>('SELECT @@last_gtid AS gtid');
+  // Together: whoever compares a restored ledger counts back from this entry and this GTID.
   state.uncertain = undefined;
   state.commits += 1;
   state.lastAcknowledged = id;
   state.lastAcknowledgedAt = new Date();
-  const [rows] = await connection.query<RowDataPacket[]>('SELECT @@last_gtid AS gtid');
   state.lastGtid = String(rows[0]?.gtid ?? '');
 }
 
