@@ -5,7 +5,10 @@ export type ChildSpec = {
   /** Whole environment of the child; default is PATH, LANG=C and TZ=UTC only. Never secrets. */
   env?: Record<string, string>;
   cwd?: string;
-  /** Gets stdout in order; the child waits while the promise is pending. Without it stdout is kept in `stdout` (1 MiB at most). */
+  /**
+   * Gets stdout in order; the child waits while the promise is pending, and the bytes are gone after it. Without it
+   * stdout is kept in `stdout` (1 MiB at most).
+   */
   onStdout?: (bytes: Buffer) => void | Promise<void>;
   /** Each line of stderr, as it comes; stderr is always drained, whatever this does. */
   onStderrLine?: (line: string) => void;

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NamedError } from '../../contract/errors/named-error.ts';
+import { release } from '../stream/release.ts';
 import { findAccount } from './accounts.ts';
 import type { ChildEnd, ChildSpec, RunChild } from './child.ts';
 import { findCommand, systemPath } from './find-command.ts';
@@ -97,7 +98,7 @@ async function runChild(spec: WholeSpec, graceMs: number, wrapper: string | unde
   spec.signal?.addEventListener('abort', abort, { once: true });
   const watchdog = watchStall(spec, activity, fail);
   const stderr = drainStderr(child.stderr!, ring.push, spec.onStderrLine, touch, fail);
-  const stdout = drainStdout(child.stdout!, spec.onStdout ?? keepIn(kept), activity, touch, fail);
+  const stdout = drainStdout(child.stdout!, consumerOf(spec, kept), activity, touch, fail);
   const stdin = spec.stdin
     ? feedStdin(child.stdin!, spec.stdin, touch, exit).catch((error: unknown) => {
         // A tool that closes its stdin has usually failed, and its own exit says why (F04).
@@ -176,6 +177,15 @@ function watchStall(
     },
     Math.min(1000, (seconds * 1000) / 4),
   );
+}
+
+/** Each read of a pipe is a new 64 KiB: given back when the consumer is done, or a backup's memory is its garbage. */
+function consumerOf({ onStdout }: ChildSpec, kept: Buffer[]): (bytes: Buffer) => void | Promise<void> {
+  if (onStdout === undefined) return keepIn(kept);
+  return async (bytes) => {
+    await onStdout(bytes);
+    release(bytes);
+  };
 }
 
 /** The child waits while `consume` does, since nothing is read from its pipe meanwhile. */
