@@ -31,15 +31,20 @@ export class AlarmChannel extends Construct {
       policy: new PolicyDocument({
         statements: [
           keyAdministration(account),
-          // CloudWatch seals into the topic, EventBridge and SNS into the queue of undelivered messages.
           new PolicyStatement({
-            sid: 'PublishersSeal',
-            principals: ['cloudwatch', 'events', 'sns'].map(
-              (s) => new ServicePrincipal(`${s}.amazonaws.com`),
-            ),
+            sid: 'AlarmsSealIntoTheTopic',
+            principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
             actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
             resources: ['*'],
             conditions: fromHere,
+          }),
+          // When EventBridge uses a key it tells neither account nor resource it acts for: with such a condition every
+          // undelivered event would be dropped without an error. The queue's policy says whose messages it takes.
+          new PolicyStatement({
+            sid: 'UndeliveredMessagesAreSealed',
+            principals: ['events', 'sns'].map((s) => new ServicePrincipal(`${s}.amazonaws.com`)),
+            actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+            resources: ['*'],
           }),
           new PolicyStatement({
             sid: 'RolesOfThisAccountUseItThroughQueueAndTopic',

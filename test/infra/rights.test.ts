@@ -111,7 +111,7 @@ describe('control', () => {
     expect(role(hosts, 'holdfast-dispatch')).toEqual(expected('dispatch-role'));
   });
 
-  it('lets CloudWatch, EventBridge and SNS use the key of alarms, from this account only', () => {
+  it('lets CloudWatch of this account, EventBridge and SNS use the key of alarms, and says at the queue whose messages it takes', () => {
     expect(one(control, 'AWS::KMS::Key').KeyPolicy).toEqual(expected('alarm-key-policy'));
     expect(one(control, 'AWS::SNS::TopicPolicy').PolicyDocument).toEqual(expected('alarm-topic-policy'));
     expect(one(control, 'AWS::SQS::QueuePolicy').PolicyDocument).toEqual(expected('dead-letters-policy'));
