@@ -453,6 +453,28 @@ describe('F43 the state that waits', () => {
     expect(sfn.tokens.get('token-1')).toBe('answered');
   });
 
+  it('is answered before the row ends, so that a runner that dies between leaves a row for reconcile', async () => {
+    const rows = withRow();
+    let toldBefore: unknown[] = [];
+    rows.before = (call) => {
+      if (call === 'finish') toldBefore = answers();
+    };
+    await supervise(rows);
+    expect(toldBefore).toMatchObject([{ action: 'SendTaskSuccess', taskToken: 'token-1' }]);
+  });
+
+  it('is answered with the token that dispatch put into the row after the last beat', async () => {
+    const rows = withRow();
+    rows.before = (call) => {
+      if (call !== 'finish') return;
+      sfn.tokens.set('token-2', 'waiting');
+      row(rows).token = 'token-2';
+    };
+    await supervise(rows);
+    expect(sfn.tokens.get('token-2')).toBe('answered');
+    expect(row(rows)).not.toHaveProperty('token');
+  });
+
   it('answers even when the table cannot be told', async () => {
     const rows = withRow();
     rows.before = (call) => {
