@@ -9,6 +9,8 @@ import { describeProblems } from './settings-problems.ts';
 const account = z.string().regex(/^\d{12}$/, 'must be a 12-digit account id');
 const region = z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must be a region such as eu-central-1');
 const place = { account, region };
+/** IAM's limit. Of our roles only that of a site has two names of the operator's in it. */
+const roleNameAtMost = 64;
 
 const siteSchema = z.strictObject({
   ...place,
@@ -70,6 +72,15 @@ export const settingsSchema = z
     const sites = Object.keys(settings.sites).join(', ');
     if (!settings.sites[settings.control.site]) {
       refuse(['control', 'site'], `is no site of these settings (${sites})`);
+    }
+    for (const name of Object.keys(settings.sites)) {
+      const role = `${settings.installation}-restore-${name}`;
+      if (role.length > roleNameAtMost) {
+        refuse(
+          ['sites', name],
+          `its restore role would be ${role}, longer than the ${roleNameAtMost} characters of a role's name`,
+        );
+      }
     }
     const seen = new Set<string>();
     const once = (kind: string, value: string, path: (string | number)[]) => {

@@ -13,7 +13,7 @@ export const policySchema = z.strictObject({
   schedule: z.strictObject({
     cron,
     zone: z.string().min(1).default('UTC'),
-    /** How late a slot may still start; also the flexible window of the schedule. */
+    /** How late a slot may still start. The schedule spreads its starts over the first half, the second is for retries. */
     windowMinutes: z.int().min(1).max(1440).default(60),
   }),
   /** The automatic choice comes with the second method; until then it is named. */

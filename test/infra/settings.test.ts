@@ -54,6 +54,17 @@ describe('settings', () => {
       'control.site: is no site of these settings (home, away) (is "moon")',
     ],
     [
+      'a site whose restore role would have too long a name',
+      (s) => {
+        s.installation = 'holdfast-production';
+        s.sites['a-site-with-a-name-of-forty-characters-xx'.slice(0, 40)] = {
+          ...s.sites.home!,
+          bucket: 'another-bucket',
+        };
+      },
+      'its restore role would be holdfast-production-restore-a-site-with-a-name-of-forty-characters-x, longer than the 64',
+    ],
+    [
       'copies, which nothing would make',
       (s) => (s.policies[0]!.copies = ['away']),
       'policies[0].copies: must be empty: this version makes no copies at other sites (is ["away"])',
