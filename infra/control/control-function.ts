@@ -1,14 +1,14 @@
 import { join } from 'node:path';
-import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Architecture, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda';
-import { NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
+import { Architecture, Code, Function as Lambda, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import type { z } from 'zod';
 import type { Names } from '../names.ts';
 import { rolePolicy } from '../role-policy.ts';
 import type { Settings } from '../settings.ts';
+import { bundleOf } from './bundle-functions.ts';
 import { type Environment, pickEnvironment } from './environment.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -31,7 +31,7 @@ export type ControlFunctionProps = {
 
 /** A function of the control plane: bundled with its SDK, with a log group and a role of its own. */
 export class ControlFunction extends Construct {
-  readonly fn: NodejsFunction;
+  readonly fn: Lambda;
 
   constructor(scope: Construct, id: string, props: ControlFunctionProps) {
     super(scope, id);
@@ -56,36 +56,21 @@ export class ControlFunction extends Construct {
         }),
       ],
     });
-    this.fn = new NodejsFunction(this, 'Function', {
+    // A stack that nobody asked to bundle gets the sources in their place, as the CDK's own constructs do.
+    const code = Stack.of(this).bundlingRequired ? bundleOf(name) : join(root, 'functions', props.folder);
+    this.fn = new Lambda(this, 'Function', {
       functionName: names.function(name),
       description: props.description,
-      entry: join(root, 'functions', props.folder, `${name}.handler.ts`),
-      projectRoot: root,
-      depsLockFilePath: join(root, 'package-lock.json'),
+      code: Code.fromAsset(code),
+      handler: 'index.handler',
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       memorySize: props.memoryMiB ?? 256,
       timeout: Duration.seconds(props.seconds ?? 50),
-      environment: {
-        ...pickEnvironment(props.env, props.environment, name),
-        NODE_OPTIONS: '--enable-source-maps',
-      },
+      environment: pickEnvironment(props.env, props.environment, name),
       role: role.withoutPolicyUpdates(),
       logGroup,
       loggingFormat: LoggingFormat.JSON,
-      awsSdkConnectionReuse: false,
-      bundling: {
-        format: OutputFormat.ESM,
-        target: 'node24',
-        mainFields: ['module', 'main'],
-        externalModules: [],
-        minify: true,
-        sourceMap: true,
-        sourcesContent: false,
-        // Some dependencies of the SDK are CommonJS and ask for Node's own modules by require.
-        banner:
-          "import { createRequire as holdfastRequire } from 'node:module'; const require = holdfastRequire(import.meta.url);",
-      },
     });
     this.fn.node.addDependency(policy);
   }

@@ -1,6 +1,6 @@
 import { Duration } from 'aws-cdk-lib';
+import type { Function as Lambda } from 'aws-cdk-lib/aws-lambda';
 import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
-import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { cancelClosedEnv } from '../../functions/env/cancel-closed.ts';
@@ -14,7 +14,7 @@ import { sendTo } from './rights.ts';
 
 /** What looks at the whole fleet: what is due, who is registered, what was left behind. */
 export class FleetFunctions extends Construct {
-  readonly cancelClosed: NodejsFunction;
+  readonly cancelClosed: Lambda;
 
   constructor(scope: Construct, id: string, parts: Parts & { deadLetters: IQueue }) {
     super(scope, id);

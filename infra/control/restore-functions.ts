@@ -1,4 +1,4 @@
-import type { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
+import type { Function as Lambda } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import { brokerEnv } from '../../functions/env/broker.ts';
 import { fitRestoreEnv } from '../../functions/env/fit-restore.ts';
@@ -10,7 +10,7 @@ import type { Parts } from './parts.ts';
 
 /** What the Restore machine asks, and the broker that its runner asks. */
 export class RestoreFunctions extends Construct {
-  readonly broker: NodejsFunction;
+  readonly broker: Lambda;
 
   constructor(scope: Construct, id: string, parts: Parts) {
     super(scope, id);

@@ -8,11 +8,11 @@ import { parseSettings } from '../../infra/settings.ts';
 import { stacksOf } from '../../infra/stacks.ts';
 import { appOf, exampleSettings } from './synthesized.ts';
 
-describe('cdk-nag', () => {
-  it('finds nothing in the stacks that is not acknowledged with a reason', () => {
+describe('cdk-nag and the rules of the CDK', () => {
+  it('find nothing in the stacks that is not acknowledged with a reason', () => {
     const outdir = mkdtempSync(join(tmpdir(), 'holdfast-nag-'));
     try {
-      const app = appOf(outdir);
+      const app = appOf(outdir, { rules: true });
       Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
       stacksOf(app, parseSettings(exampleSettings()));
       app.synth();

@@ -19,16 +19,15 @@ function output(bin: string, args: string[]): string {
 
 describe('the project', () => {
   it('type-checks in strict mode', () => {
-    expect(output('typescript/bin/tsc', ['--noEmit'])).toBe('');
+    // What is unchanged since the last run is not checked again.
+    const known = ['--incremental', '--tsBuildInfoFile', 'dist/test.tsbuildinfo'];
+    expect(output('typescript/bin/tsc', ['--noEmit', ...known])).toBe('');
   });
 
   it('is formatted and lint-free', () => {
-    expect(output('@biomejs/biome/bin/biome', ['ci', '--colors=off', '.'])).toMatch(
-      /No fixes applied|Checked \d+ files/,
-    );
-    expect(output('@biomejs/biome/bin/biome', ['ci', '--colors=off', '.'])).not.toMatch(
-      /Found \d+ (error|warning)/,
-    );
+    const said = output('@biomejs/biome/bin/biome', ['ci', '--colors=off', '.']);
+    expect(said).toMatch(/No fixes applied|Checked \d+ files/);
+    expect(said).not.toMatch(/Found \d+ (error|warning)/);
   });
 
   it('runs on Node 24, and its lockfile names no download address', () => {

@@ -20,12 +20,19 @@ const root = join(import.meta.dirname, '../..');
 export const exampleSettings = () =>
   JSON.parse(readFileSync(join(root, 'infra/holdfast.example.json'), 'utf8')) as SettingsInput;
 
-/** An app without bundling (no code is built), and the flags of cdk.json. */
-export function appOf(outdir?: string): App {
+/**
+ * An app without bundling (no code is built), and the flags of cdk.json. The CDK's rules for templates take seconds;
+ * one test asks for them, since all others see the same templates.
+ */
+export function appOf(outdir: string, { rules = false } = {}): App {
   const { context } = JSON.parse(readFileSync(join(root, 'cdk.json'), 'utf8')) as {
     context: Record<string, unknown>;
   };
-  return new App({ context: { ...context, 'aws:cdk:bundling-stacks': [] }, ...(outdir ? { outdir } : {}) });
+  return new App({
+    context: { ...context, 'aws:cdk:bundling-stacks': [] },
+    builtinCloudFormationValidation: rules,
+    outdir,
+  });
 }
 
 /** All templates by stack name. */
