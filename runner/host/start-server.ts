@@ -1,10 +1,18 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { findAccount } from './accounts.ts';
 import { findCommand, systemPath } from './find-command.ts';
 import { makeRunChild } from './run-child.ts';
 
 /** A server that must outlive the runner. `unit` is its name where systemd runs: letters, digits, `-`, `_`, `.`, `@`. */
-export type ServerSpec = { unit: string; command: string; args: string[]; cwd: string };
+export type ServerSpec = {
+  unit: string;
+  command: string;
+  args: string[];
+  cwd: string;
+  /** Account it runs as, from its first step on: its files may be another host's. */
+  user: string;
+};
 
 export type StartedServer = {
   /** How an operator stops it, as a command line. */
@@ -36,6 +44,7 @@ async function startUnit(spec: ServerSpec, command: string, path: string): Promi
     args: [
       `--unit=${spec.unit}`,
       '--collect',
+      `--uid=${spec.user}`,
       '--property=KillMode=mixed',
       '--property=TimeoutStopSec=900',
       '--property=LimitNOFILE=65536',
@@ -54,8 +63,12 @@ async function startUnit(spec: ServerSpec, command: string, path: string): Promi
 }
 
 async function startSession(spec: ServerSpec, command: string, path: string): Promise<StartedServer> {
+  const account = findAccount(spec.user);
+  if (account === undefined) throw new Error(`there is no account ${spec.user} on this host`);
+  const { uid, gid } = account;
   const child = spawn(command, spec.args, {
     detached: true,
+    ...(uid === process.getuid?.() ? {} : { uid, gid }),
     stdio: 'ignore',
     cwd: spec.cwd,
     env: { PATH: path, LANG: 'C', TZ: 'UTC' },

@@ -1,5 +1,6 @@
-import { chown, lchown, open, readdir, rename, rmdir } from 'node:fs/promises';
+import { chown, lchown, lstat, open, readdir, rename, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { NamedError } from '../../../../contract/errors/named-error.ts';
 import type { Account } from '../../../host/accounts.ts';
 
 /** Gives a directory and all in it to the account the server runs as. Links are not followed; there are none. */
@@ -19,10 +20,22 @@ export function placingOrder(names: readonly string[]): string[] {
 
 /**
  * Moves the compared files from `staging` into the directory above it, one rename each, `mysql/` last: a server that
- * is started in between finds no grant tables and ends (F69).
+ * is started in between finds no grant tables and ends (F69). What stands in the directory already, its option file
+ * above all, is never replaced.
  */
 export async function placeFiles(staging: string, directory: string): Promise<void> {
-  for (const name of placingOrder(await readdir(staging))) {
+  const names = placingOrder(await readdir(staging));
+  for (const name of names) {
+    if ((await lstat(join(directory, name)).catch(() => undefined)) === undefined) continue;
+    throw new NamedError(
+      'Restore.StreamDamaged',
+      `the backup holds a file ${name}, which stands in ${directory} already`,
+      {
+        directory,
+      },
+    );
+  }
+  for (const name of names) {
     if (name === 'mysql') await syncDirectory(directory);
     await rename(join(staging, name), join(directory, name));
   }

@@ -2,9 +2,12 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Manifest } from '../../../../contract/formats/manifest.ts';
 import type { RestoreOrder, TargetInspection } from '../../../../contract/records/job.ts';
+import { findAccount } from '../../../host/accounts.ts';
 import type { EngineContext, PreflightOutcome } from '../../engine.ts';
 import { inspectTarget } from '../inspect.ts';
 import { findTools, serverMisfit, type ToolVersions, toolMisfit } from '../versions.ts';
+import { oddVariable } from './server-config.ts';
+import { openToOthers } from './target-place.ts';
 
 type Refusal = { name: string; cause: string };
 
@@ -27,6 +30,13 @@ export function restoreRefusal(
     return {
       name: 'Restore.OutsideDatadir',
       cause: `the backup holds files outside the data directory: ${outsideDatadir.slice(0, 10).join(', ')}; move them in (ALTER TABLE without DATA DIRECTORY, undo and data home within the datadir) and take a new backup, or restore by hand`,
+    };
+  }
+  const odd = oddVariable(manifest.server.variables);
+  if (odd !== undefined) {
+    return {
+      name: 'Input.Invalid',
+      cause: `the manifest says ${odd} is ${JSON.stringify(manifest.server.variables[odd]).slice(0, 200)}, which no server of ours has; a word, a number or a list of them is followed`,
     };
   }
   const missing = Object.entries(tools).filter(([, version]) => version === null);
@@ -82,8 +92,29 @@ export async function restorePreflight(
   const tools = await findTools(context.runChild, context.signal);
   const target = await inspectTarget(order.target);
   const refusal =
-    restoreRefusal(order, manifest, tools, target) ?? (await unreachableDirectory(order.target, context));
+    restoreRefusal(order, manifest, tools, target) ??
+    (await unsafeTarget(order.target)) ??
+    (await unreachableDirectory(order.target, context));
   return refusal === undefined ? { outcome: 'ready' } : { outcome: 'refused', ...refusal };
+}
+
+/** The files are another host's: nothing of them runs as root, and nobody else may reach in while they are written. */
+async function unsafeTarget({ directory, user }: RestoreOrder['target']): Promise<Refusal | undefined> {
+  const account = findAccount(user);
+  if (account === undefined) return undefined;
+  if (account.uid === 0) {
+    return {
+      name: 'Input.Invalid',
+      cause: `target.user ${user} is root; name an account that owns nothing but databases, e.g. mysql`,
+    };
+  }
+  const why = await openToOthers(directory, account);
+  return why === undefined
+    ? undefined
+    : {
+        name: 'Input.Invalid',
+        cause: `target.directory ${directory}: ${why}, who could put something else in its place; name one whose directories above are all root's and not open to everybody`,
+      };
 }
 
 /** A server that may not pass the directories above its own cannot start: asked of the system as its account. */

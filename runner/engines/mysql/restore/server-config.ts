@@ -24,6 +24,16 @@ const carried = [
   'innodb_ft_min_token_size',
 ];
 
+/** Words, numbers and lists of them: no path, no quote and no line break, whatever a host writes into its manifest. */
+const plain = /^[\w.,:;+ -]{1,1000}$/;
+
+/** The first variable of a manifest that the restored server would start with and that is no plain value. */
+export const oddVariable = (variables: Readonly<Record<string, string>>): string | undefined =>
+  carried.find((name) => {
+    const value = Object.hasOwn(variables, name) ? variables[name] : undefined;
+    return value !== undefined && value !== '' && !plain.test(value);
+  });
+
 /** A socket's path may have 107 bytes (sun_path); the server adds nothing to it. */
 const socketLimit = 100;
 
@@ -68,7 +78,7 @@ export function serverConfig(
   lines.push('skip-slave-start', 'skip-log-bin');
   for (const name of carried) {
     const value = manifest.server.variables[name];
-    if (value !== undefined && value !== '') set(name, value);
+    if (value !== undefined && plain.test(value)) set(name, value);
   }
   return [
     `# Backup ${manifest.backupId} of ${manifest.clusterId}, restored by holdfast and not accepted yet:`,

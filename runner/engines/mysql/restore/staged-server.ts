@@ -13,7 +13,7 @@ const shutdownSeconds = 600;
  * here), and shuts it down cleanly. The directory is the server account's alone, so nobody else reaches its socket.
  */
 export async function withStagedServer<T>(
-  options: { configFile: string; staging: string; socket: string; context: EngineContext },
+  options: { configFile: string; staging: string; socket: string; user: string; context: EngineContext },
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
   const { context, staging, socket } = options;
@@ -22,6 +22,8 @@ export async function withStagedServer<T>(
   const running = context
     .runChild({
       command: 'mariadbd',
+      // Not even its first steps are done as root.
+      user: options.user,
       args: [
         `--defaults-file=${options.configFile}`,
         `--datadir=${staging}`,

@@ -1,4 +1,4 @@
-import { chown, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -88,27 +88,29 @@ export async function start(
   const serverId = newServerId(manifest.server.serverId);
   const configFile = join(directory, 'my.cnf');
   const socket = socketPath(target, 'mariadb.sock');
-  // The account reads it and cannot change it: it stays the runner's.
+  // The account reads it and cannot change it: file and directory stay the runner's until all is placed.
   await writeFile(configFile, serverConfig(target, manifest, serverId), { mode: 0o644, flag: 'wx' });
   const removed = await removeReplicationLeftovers(staging);
   if (removed.length > 0) context.log('replication settings removed', { files: removed.join(', ') });
   await giveTo(account, staging);
-  await chown(directory, account.uid, account.gid);
   const stagedSocket = socketPath({ directory: staging, port }, 'staged.sock');
   for (const place of new Set([dirname(socket), dirname(stagedSocket)])) {
     if (place === directory || place === staging) continue;
+    await mkdir(dirname(place), { recursive: true, mode: 0o755 });
     await mkdir(place, { recursive: true, mode: 0o700 });
     await chown(place, account.uid, account.gid);
   }
 
   context.progress('starting the staged server');
   const fingerprint = await withStagedServer(
-    { configFile, staging, socket: stagedSocket, context },
+    { configFile, staging, socket: stagedSocket, user, context },
     (session) => prove(session, manifest, context),
   );
   await writeRestoreMarker(directory, { ...who, state: 'placing' });
   await placeFiles(staging, directory);
   await writeRestoreMarker(directory, { ...who, state: 'placed' });
+  // Sticky, and still the runner's: the server makes files here and cannot replace the option file it is started with.
+  await chmod(directory, 0o1775);
 
   context.progress('starting the restored server');
   const server = await startServer({
@@ -116,6 +118,7 @@ export async function start(
     command: 'mariadbd',
     args: [`--defaults-file=${configFile}`],
     cwd: directory,
+    user,
   });
   const until = performance.now() + answerSeconds * 1000;
   while (!(await greets(port))) {

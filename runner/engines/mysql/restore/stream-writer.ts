@@ -13,15 +13,24 @@ const damaged = (message: string, facts: Record<string, string | number> = {}) =
 
 /**
  * Unpacks a mariadb-backup stream below `root`, as `mbstream -x` would but not silent about anything: existing files,
- * symbolic links and broken chunks end it, and no byte of a chunk is written before its checksum is proven.
+ * symbolic links and broken chunks end it, and no byte of a chunk is written before its checksum is proven. Of a
+ * stream that goes beyond `most` (files opened, bytes written, and the size that a hole gives a file) nothing more
+ * is written (F71).
  */
-export function makeStreamWriter(root: string) {
+export function makeStreamWriter(root: string, most: { bytes: number; files: number }) {
   const events: XbstreamEvent[] = [];
   const parser = makeXbstreamParser('mariadb', (event) => events.push(event));
   const handles = new Map<string, FileHandle>();
   const made = new Set<string>();
   let window: { at: number; bytes: Buffer }[] = [];
   let read = 0;
+  let written = 0;
+  let opened = 0;
+
+  const countFile = () => {
+    opened += 1;
+    if (opened > most.files) throw damaged(`it has more than ${most.files} files`, { files: most.files });
+  };
 
   const pathOf = (path: string) => join(root, path);
 
@@ -35,6 +44,7 @@ export function makeStreamWriter(root: string) {
   const handleOf = async (event: ChunkEvent): Promise<FileHandle> => {
     const known = handles.get(event.path);
     if (known !== undefined) return known;
+    countFile();
     await parentOf(event.path);
     const { O_WRONLY, O_CREAT, O_EXCL, O_TRUNC, O_NOFOLLOW } = constants;
     const flags = O_WRONLY | O_CREAT | O_NOFOLLOW | (event.rewrite ? O_TRUNC : O_EXCL);
@@ -44,6 +54,13 @@ export function makeStreamWriter(root: string) {
   };
 
   const writeChunk = async (event: ChunkEvent) => {
+    written += event.length;
+    if (written > most.bytes || event.fileOffset + event.length > most.bytes) {
+      throw damaged(`it has more bytes than the ${most.bytes} that the manifest says a restore needs`, {
+        path: event.path,
+        bytes: most.bytes,
+      });
+    }
     const handle = await handleOf(event);
     const end = event.streamOffset + event.length;
     for (const { at, bytes } of window) {
@@ -70,6 +87,7 @@ export function makeStreamWriter(root: string) {
       handles.delete(event.path);
       if (handle !== undefined) return handle.close();
       // A file without a chunk is an empty one.
+      countFile();
       await parentOf(event.path);
       await (await open(pathOf(event.path), 'wx', 0o600)).close();
     }

@@ -2,10 +2,12 @@ import { lstat, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NamedError } from '../../../../contract/errors/named-error.ts';
 import type { RestoreOrder } from '../../../../contract/records/job.ts';
+import { findAccount } from '../../../host/accounts.ts';
 import type { EngineContext, StoredBackup } from '../../engine.ts';
 import { requiredFiles, verdict } from '../xbstream/completeness.ts';
 import { markerPath, stagingDirectory, writeRestoreMarker } from './marker.ts';
 import { makeStreamWriter } from './stream-writer.ts';
+import { takeDirectory } from './target-place.ts';
 
 /** What the stream left on disk must be what the stream said: path and size of every file (M19). */
 export async function missingFiles(
@@ -22,8 +24,22 @@ export async function missingFiles(
   return reasons;
 }
 
-async function makeStaging(directory: string): Promise<string> {
-  await mkdir(directory, { recursive: true, mode: 0o755 });
+/** Names that the restore itself uses in the target, and where a table's file points out of it. */
+const notOurs = /^(?:my\.cnf|holdfast-.*|\.holdfast-.*|mariadb\.(?:err|pid|sock)|staged\.sock)$/;
+
+/** Files that no backup of ours has and that would do harm; their host may have made them up. */
+export const foreignFiles = (files: readonly { path: string }[]): string[] =>
+  files.flatMap(({ path }) => {
+    if (notOurs.test(path.split('/')[0]!)) return [`${path} has a name that a restore uses itself`];
+    return path.endsWith('.isl') ? [`${path} points to a file outside the data directory`] : [];
+  });
+
+async function makeStaging({ directory, user }: RestoreOrder['target']): Promise<string> {
+  const account = findAccount(user);
+  if (account === undefined) {
+    throw new NamedError('Restore.UserUnknown', `there is no account ${user} on this host`, { user });
+  }
+  await takeDirectory(directory, account);
   const staging = stagingDirectory(directory);
   await mkdir(staging, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST') throw error;
@@ -42,9 +58,13 @@ export async function unpack(
 ): Promise<void> {
   const { directory } = order.target;
   const { manifest } = stored;
-  const staging = await makeStaging(directory);
+  const staging = await makeStaging(order.target);
   const who = { clusterId: order.clusterId, backupId: order.backupId };
-  const writer = makeStreamWriter(staging);
+  const writer = makeStreamWriter(staging, {
+    bytes: manifest.restore.bytes,
+    // Tables that are created and dropped while the tool runs come besides.
+    files: 2 * manifest.metrics.files + 1000,
+  });
   const expected = stored.streams.reduce((sum, stream) => sum + stream.bytes, 0);
   try {
     await writeRestoreMarker(directory, { ...who, state: 'unpacking' });
@@ -65,7 +85,7 @@ export async function unpack(
       requiredFiles: requiredFiles('mariadb', false),
     });
     if (!decision.complete) throw new NamedError('Restore.StreamDamaged', decision.reasons.join('; '));
-    const reasons = await missingFiles(staging, decision.files);
+    const reasons = [...foreignFiles(decision.files), ...(await missingFiles(staging, decision.files))];
     if (decision.files.length !== manifest.metrics.files) {
       reasons.push(
         `${decision.files.length} files were unpacked, the manifest says ${manifest.metrics.files}`,

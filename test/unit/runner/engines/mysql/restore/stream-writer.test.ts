@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -12,8 +12,9 @@ describe('unpacking a stream', () => {
   });
   afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-  const unpack = async (stream: Buffer, step = stream.length) => {
-    const writer = makeStreamWriter(root);
+  const roomy = { bytes: 1e9, files: 1000 };
+  const unpack = async (stream: Buffer, step = stream.length, most = roomy) => {
+    const writer = makeStreamWriter(root, most);
     try {
       for (let at = 0; at < stream.length; at += step) await writer.push(stream.subarray(at, at + step));
       return await writer.end();
@@ -79,5 +80,31 @@ describe('unpacking a stream', () => {
     await expect(unpack(fileOf('outside', 'evil'))).rejects.toThrow();
     await expect(unpack(fileOf('../evil', 'evil'))).rejects.toMatchObject({ name: 'Restore.StreamDamaged' });
     expect(readFileSync(outside, 'utf8')).toBe('precious');
+  });
+
+  it('F71 writes no more bytes and opens no more files than its manifest accounts for', async () => {
+    const names = ['a.ibd', 'b.ibd', 'c.ibd'];
+    const stream = Buffer.concat(names.map((name) => fileOf(name, 'x'.repeat(100))));
+    await expect(unpack(stream, 64, { bytes: 250, files: 3 })).rejects.toMatchObject({
+      name: 'Restore.StreamDamaged',
+      message: expect.stringContaining('250'),
+    });
+    expect(existsSync(join(root, 'c.ibd'))).toBe(false);
+    const empty = Buffer.concat(['d', 'e', 'f'].map((name) => fileOf(name, '')));
+    await expect(unpack(empty, 64, { bytes: 1, files: 2 })).rejects.toMatchObject({
+      name: 'Restore.StreamDamaged',
+    });
+    expect(existsSync(join(root, 'f'))).toBe(false);
+  });
+
+  it('F71 makes no file with a hole larger than all that is due', async () => {
+    const stream = Buffer.concat([
+      chunkOf.payload('log', 'a'),
+      chunkOf.seek('log', 2 ** 50),
+      chunkOf.payload('log', 'b', 2 ** 50),
+      chunkOf.end('log'),
+    ]);
+    await expect(unpack(stream)).rejects.toMatchObject({ name: 'Restore.StreamDamaged' });
+    expect(statSync(join(root, 'log')).size).toBeLessThan(10);
   });
 });
