@@ -2,7 +2,6 @@ import type { ErrorName } from '../../contract/errors/names.ts';
 import type { IndexVolume } from '../../contract/formats/index-file.ts';
 import type { Manifest, StreamSummary } from '../../contract/formats/manifest.ts';
 import { indexKey } from '../../contract/layout.ts';
-import type { BackupRecord } from '../../contract/records/backup.ts';
 import type { BackupOrder } from '../../contract/records/job.ts';
 import type { StoredObject } from '../clients/objects.ts';
 import type { IndexRead } from './read-index.ts';
@@ -96,64 +95,4 @@ export function judgeVolume(
     };
   }
   return undefined;
-}
-
-/** How many of the last good backups the band is laid around. */
-const historyLength = 7;
-
-const median = (values: readonly number[]): number => {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-};
-
-/**
- * Sentences that make a complete backup suspect; none when it is as expected. Bytes must lie within the policy's
- * band around the median of the last verified or proven ones of the same method and level; tables and rows must not
- * fall below it (growth is how databases live); nothing at all is suspect even without a history (F74).
- */
-export function judgeMetrics(
-  manifest: Pick<Manifest, 'metrics' | 'plan' | 'backupId'>,
-  history: readonly BackupRecord[],
-  bandPercent: number,
-): string[] {
-  const { metrics, plan } = manifest;
-  const good = history
-    .filter((b) => b.state === 'verified' || b.state === 'proven')
-    .filter((b) => b.backupId !== manifest.backupId && b.method === plan.method && b.level === plan.level)
-    .slice(0, historyLength);
-  const reasons: string[] = [];
-  if (metrics.tables === 0) reasons.push('it holds no table');
-  else if (metrics.rows === 0) reasons.push(`none of its ${metrics.tables} tables has a row`);
-  const around = (name: string, value: number, past: readonly (number | undefined)[], both: boolean) => {
-    const known = past.filter((v) => v !== undefined);
-    if (known.length === 0) return;
-    const middle = median(known);
-    const low = middle * (1 - bandPercent / 100);
-    const high = middle * (1 + bandPercent / 100);
-    if (value >= low && (!both || value <= high)) return;
-    const band = both ? `${Math.round(low)} to ${Math.round(high)}` : `at least ${Math.round(low)}`;
-    reasons.push(
-      `it has ${value} ${name}; the last ${known.length} good backups have ${Math.round(middle)} in the middle, ${band} would be within ${bandPercent} %`,
-    );
-  };
-  around(
-    'bytes',
-    metrics.bytes,
-    good.map((b) => b.bytes),
-    true,
-  );
-  around(
-    'tables',
-    metrics.tables,
-    good.map((b) => b.tables),
-    false,
-  );
-  around(
-    'rows',
-    metrics.rows,
-    good.map((b) => b.rows),
-    false,
-  );
-  return reasons;
 }

@@ -8,10 +8,12 @@ import { manifestKey } from '../../contract/layout.ts';
 import type { BackupRecord } from '../../contract/records/backup.ts';
 import { id, mintedId, sha256Hex, slotId } from '../../contract/records/ids.ts';
 import type { Backups } from '../catalog/backup.ts';
+import type { Clusters } from '../catalog/cluster.ts';
 import { compareFacts } from '../catalog/fold.ts';
 import type { Slots } from '../catalog/slot.ts';
 import type { ObjectsOf } from '../clients/objects.ts';
 import { makeLambda } from '../log/lambda.ts';
+import { backupBefore } from './judge-metrics.ts';
 import { writeReceipt } from './write-receipt.ts';
 
 export type RecordAnswer = {
@@ -26,7 +28,8 @@ export type RecordAnswer = {
 };
 
 export type RecordDeps = {
-  backups: Pick<Backups, 'get' | 'apply'>;
+  backups: Pick<Backups, 'get' | 'apply' | 'list'>;
+  clusters: Pick<Clusters, 'order'>;
   slots: Pick<Slots, 'recordBackup'>;
   objectsOf: ObjectsOf;
 };
@@ -80,16 +83,57 @@ export function receiptsOf(
 }
 
 /**
+ * The receipt that makes a suspect backup verified, since the one after it shows the same. Its time is that of the
+ * later commit; never that of the suspicion or before, so that the fold keeps its order where hosts' clocks differ (F53).
+ */
+export function confirmationOf(
+  suspect: BackupRecord,
+  later: Pick<BackupRecord, 'committedAt' | 'startedAt'>,
+  reasons: string[],
+  by: string,
+): Receipt {
+  const suspected = suspect.verifiedAt ?? suspect.committedAt ?? suspect.startedAt;
+  const committed = later.committedAt ?? later.startedAt;
+  const at = committed > suspected ? committed : new Date(Date.parse(suspected) + 1).toISOString();
+  const { clusterId, backupId } = suspect;
+  const backup: BackupRecord = { ...suspect, state: 'verified', reasons, verifiedAt: at };
+  return { v: 1, fact: 'verified', clusterId, backupId, at, by, reasons, backup };
+}
+
+/** What an execution's input takes as a reason. */
+const reasonLength = 500;
+
+/**
+ * The order for one new backup after a suspect one; undefined where the backup before it is suspect as well, since
+ * that has ordered one already. Its time is that of the cause, so that a second call orders the same backup.
+ */
+export function orderAfter(
+  suspect: BackupRecord,
+  history: readonly BackupRecord[],
+): { level: BackupRecord['level']; reason: string; at: string } | undefined {
+  if (backupBefore(suspect, history)?.state === 'suspect') return undefined;
+  const reason = `backup ${suspect.backupId} is suspect: ${suspect.reasons.join('; ')}`;
+  return {
+    level: suspect.level,
+    reason: reason.slice(0, reasonLength),
+    at: suspect.committedAt ?? suspect.startedAt,
+  };
+}
+
+/**
  * Records a backup: its slot first (one backup is recorded per slot, a second one is an extra), then the receipts,
  * then the catalog. Called twice, everything meets itself; where the other verdict was written before, the later
- * fact stands in receipts and catalog alike, and is what is answered.
+ * fact stands in receipts and catalog alike, and is what is answered. A suspect one orders one new backup; a verified
+ * one may confirm the suspect one before it.
  */
 export function makeHandler(deps: RecordDeps) {
-  return makeLambda<typeof event, RecordAnswer>({
+  return makeLambda<typeof eventSchema, RecordAnswer>({
     name: 'record',
-    event,
+    event: eventSchema,
     onInvalid: 'throw',
-    handle: async ({ execution, clusterId, backupId, slot, attempt, verdict, reasons, manifestSha256 }) => {
+    handle: async (event, log) => {
+      const { execution, clusterId, backupId, slot, attempt, verdict, reasons, manifestSha256, confirms } =
+        event;
       const ordered = await deps.backups.get(clusterId, backupId);
       if (ordered === undefined) {
         throw new NamedError('Backup.Unknown', `backup ${backupId} of ${clusterId} was never ordered`);
@@ -126,6 +170,18 @@ export function makeHandler(deps: RecordDeps) {
       }
       const newest = written.toSorted(compareFacts).at(-1)?.backup ?? committed;
       const standing = (await deps.backups.get(clusterId, backupId)) ?? newest;
+      if (standing.state === 'suspect') {
+        const order = orderAfter(standing, await deps.backups.list(clusterId));
+        const ordered = order !== undefined && (await deps.clusters.order(clusterId, order));
+        log.info('suspect', { ordered, reasons: standing.reasons });
+      } else if (confirms) {
+        const suspect = await deps.backups.get(clusterId, confirms);
+        if (suspect?.state === 'suspect') {
+          const receipt = confirmationOf(suspect, committed, reasons, execution);
+          await deps.backups.apply(await writeReceipt(deps.objectsOf(suspect.site), receipt));
+          log.info('confirmed a suspect backup', { confirms });
+        }
+      }
       return {
         outcome: 'recorded',
         state: standing.state === 'suspect' ? 'suspect' : verdict,
@@ -140,7 +196,7 @@ export function makeHandler(deps: RecordDeps) {
   });
 }
 
-const event = z.object({
+const eventSchema = z.object({
   execution: z.string().min(1),
   clusterId: id,
   backupId: mintedId,
@@ -150,4 +206,6 @@ const event = z.object({
   reasons: z.array(z.string()).max(100),
   /** As verify saw it; another one is refused. */
   manifestSha256: sha256Hex.optional(),
+  /** The suspect backup that this one shows to be right. */
+  confirms: mintedId.nullish(),
 });

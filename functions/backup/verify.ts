@@ -12,13 +12,15 @@ import type { Orders } from '../catalog/order.ts';
 import { limited } from '../clients/limited.ts';
 import type { Objects, ObjectsOf } from '../clients/objects.ts';
 import { makeLambda } from '../log/lambda.ts';
-import { type Fault, judgeIndex, judgeManifest, judgeMetrics, judgeVolume } from './judge.ts';
+import { type Fault, judgeIndex, judgeManifest, judgeVolume } from './judge.ts';
+import { confirmedSuspect, judgeMetrics } from './judge-metrics.ts';
 import { readIndex } from './read-index.ts';
 
 type Checks = { volumes: number; bytes: number; manifestSha256: string; manifestVersionId: string | null };
 
 export type VerifyAnswer =
-  | { outcome: 'verified'; checks: Checks; reasons: string[] }
+  /** `confirms`: the suspect backup before it, which this one shows to be right; `reasons` then say so. */
+  | { outcome: 'verified'; checks: Checks; reasons: string[]; confirms?: string }
   | { outcome: 'suspect'; checks: Checks; reasons: string[] }
   | { outcome: 'bad'; error: ErrorRecord };
 
@@ -75,7 +77,7 @@ const bad = ({ name, cause }: Fault): VerifyAnswer => ({ outcome: 'bad', error: 
 /**
  * Verifies what is stored of an ordered backup, without reading a volume again: presence, size and stored checksum
  * of each equal the index, the index equals the manifest, the manifest equals the order. `bad` is no backup at all,
- * `suspect` a complete one that is not as expected.
+ * `suspect` a complete one that is not as expected, unless the suspect one before it shows that the change is real.
  */
 export function makeHandler(deps: VerifyDeps) {
   return makeLambda<typeof event, VerifyAnswer>({
@@ -113,7 +115,10 @@ export function makeHandler(deps: VerifyDeps) {
         manifestSha256: createHash('sha256').update(stored.body).digest('hex'),
         manifestVersionId: stored.versionId,
       };
-      return { outcome: reasons.length > 0 ? 'suspect' : 'verified', checks, reasons };
+      if (reasons.length === 0) return { outcome: 'verified', checks, reasons };
+      const confirmed = confirmedSuspect(manifest, history, order.policy.bandPercent);
+      if (confirmed === undefined) return { outcome: 'suspect', checks, reasons };
+      return { outcome: 'verified', checks, reasons: [confirmed.reason], confirms: confirmed.backupId };
     },
   });
 }

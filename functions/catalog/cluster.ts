@@ -25,7 +25,12 @@ export function makeClusters(deps: TableDeps) {
         { ...record, ...key(record.document.clusterId) },
         expected === undefined
           ? absent('pk')
-          : all(equals('registeredAt', expected.registeredAt), equals('state', expected.state)),
+          : all(
+              equals('registeredAt', expected.registeredAt),
+              equals('state', expected.state),
+              // An order that came or went meanwhile is not written over.
+              expected.ordered === undefined ? absent('ordered') : equals('ordered.at', expected.ordered.at),
+            ),
       ),
 
     /** Puts the record whatever is there: for the rebuild from the registry only. */
@@ -33,12 +38,12 @@ export function makeClusters(deps: TableDeps) {
       await table.put({ ...record, ...key(record.document.clusterId) });
     },
 
-    /** Notes an order to back up outside the schedule; false when the cluster is not there. */
+    /** Notes an order to back up outside the schedule; false when the cluster is not there, or another order stands. */
     async order(clusterId: string, ordered: NonNullable<ClusterRecord['ordered']>): Promise<boolean> {
       const after = await table.update(
         key(clusterId),
         { set: { ordered } },
-        equals('document.clusterId', clusterId),
+        all(equals('document.clusterId', clusterId), absent('ordered')),
       );
       return after !== undefined;
     },

@@ -1,13 +1,13 @@
 import type { ClusterRecord } from '../../contract/records/cluster.ts';
 import type { Policy } from '../../contract/records/policy.ts';
-import type { Clusters } from '../catalog/cluster.ts';
 import type { SlotRecord, Slots } from '../catalog/slot.ts';
-import { type ExecutionStatus, type Executions, executionArnOf } from '../clients/executions.ts';
+import { type ExecutionStatus, executionArnOf } from '../clients/executions.ts';
 import type { GetPolicy } from '../clients/policies.ts';
 import { whyNotDue } from '../fleet/due.ts';
 import { insideWindow, slotInstant, slotName } from '../fleet/slot.ts';
-import type { Log } from '../log/log.ts';
 import { each } from './each.ts';
+import { type OrderedDeps, reconcileOrdered } from './ordered.ts';
+import { nothing, pauseMinutes, type Tally } from './pace.ts';
 
 /** Hours back in which slots are looked at: the longest window and the longest backup that began at its end. */
 const lookBackHours = 72;
@@ -25,10 +25,6 @@ export type SlotDecision =
   /** Its execution is over and has not said so. */
   | { outcome: 'close'; error: { name: string; cause: string } }
   | { outcome: 'exhausted' };
-
-/** Minutes between an attempt's end and the next one: its share of the window, 10 at most. */
-const pauseMinutes = ({ attempts, schedule }: Pick<Policy, 'attempts' | 'schedule'>) =>
-  Math.min(10, schedule.windowMinutes / (attempts + 1));
 
 /**
  * Fleet backup opens thousands of slots before it starts the last of their executions, and one that has just started
@@ -70,14 +66,9 @@ export function decideSlot(
   }
 }
 
-export type RetriesDeps = {
+export type RetriesDeps = OrderedDeps & {
   slots: Pick<Slots, 'list' | 'fail' | 'openNext'>;
-  clusters: Pick<Clusters, 'clearOrder'>;
-  executions: Executions;
   getPolicy: GetPolicy;
-  backupMachineArn: string;
-  now: () => Date;
-  log: Log;
 };
 
 /** Starts the attempt that the record names; its name makes a second start harmless (F44). */
@@ -88,9 +79,6 @@ async function start(deps: RetriesDeps, slot: SlotRecord, reason: string): Promi
   const started = await deps.executions.start({ machineArn: deps.backupMachineArn, name, input });
   deps.log.info('started an attempt', { name, ...started });
 }
-
-type Tally = { started: number; exhausted: number };
-const nothing: Tally = { started: 0, exhausted: 0 };
 
 async function reconcileSlot(deps: RetriesDeps, slot: SlotRecord, policy: Policy): Promise<Tally> {
   const now = deps.now();
@@ -117,18 +105,6 @@ async function reconcileSlot(deps: RetriesDeps, slot: SlotRecord, policy: Policy
   }
 }
 
-/** Starts the backup that an order on the cluster's record asks for, and takes the order off. */
-async function startOrdered(deps: RetriesDeps, { document, ordered }: ClusterRecord): Promise<number> {
-  if (!ordered) return 0;
-  const { clusterId } = document;
-  const name = `${clusterId}-now-${ordered.at.replace(/\D/g, '')}-1`;
-  const input = { v: 1, clusterId, slot: null, attempt: 1, reason: ordered.reason, level: ordered.level };
-  const { outcome } = await deps.executions.start({ machineArn: deps.backupMachineArn, name, input });
-  await deps.clusters.clearOrder(clusterId, ordered.at);
-  deps.log.info('started an ordered backup', { clusterId, name, outcome });
-  return outcome === 'started' ? 1 : 0;
-}
-
 /**
  * Follows the slots of these clusters: attempts that were never started, that ended without a word, that failed
  * and may be tried again; and starts the backups that are ordered outside the schedule.
@@ -149,11 +125,13 @@ export async function reconcileRetries(
     const { clusterId, policy: name } = cluster.document;
     const policy = await policyOf(name);
     if (!policy || whyNotDue(cluster, name, now) !== undefined) return nothing;
-    const ordered = await startOrdered(deps, cluster);
+    const ordered = await reconcileOrdered(deps, cluster, policy);
+    // What has just been started takes the cluster's lock: a slot's attempt would only be refused.
+    if (ordered.started > 0) return ordered;
     // Only the newest slot is followed: it covers the cluster, and an outage ends in one catch-up (F47).
     const newest = (await deps.slots.list(clusterId, since)).at(-1);
     const tally = newest ? await reconcileSlot(deps, newest, policy) : nothing;
-    return { ...tally, started: tally.started + ordered };
+    return { ...tally, exhausted: tally.exhausted + ordered.exhausted };
   });
   return {
     started: done.reduce((n, t) => n + t.started, 0),

@@ -68,7 +68,7 @@ export class BackupFunctions extends Construct {
       description: 'Writes the receipts of a backup and folds them into the catalog',
       env: recordEnv,
       statements: [
-        rights.catalog('GetItem', 'PutItem', 'UpdateItem'),
+        rights.catalog('GetItem', 'Query', 'PutItem', 'UpdateItem'),
         ...rights.readSites('*/backups/*', 'receipts/*'),
         ...rights.writeSites('receipts/*'),
       ],

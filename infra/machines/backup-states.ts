@@ -60,6 +60,7 @@ export function backupStates(scope: Construct, steps: Steps) {
       verdict: '{% $verdict %}',
       reasons: '{% $reasons %}',
       manifestSha256: '{% $manifestSha256 %}',
+      confirms: '{% $confirms %}',
     },
     { assign: { recorded: '{% $states.result.Payload %}', events: succeeded, ending: 'succeeded' } },
   );

@@ -3,7 +3,7 @@ import type { Construct } from 'constructs';
 import type { Names } from '../names.ts';
 import { backupStates } from './backup-states.ts';
 import { admitted, brokenAtAdmission, failed } from './backup-variables.ts';
-import { answered, caught, stepsOf } from './steps.ts';
+import { answered, caught, optional, stepsOf } from './steps.ts';
 
 /** Functions the Backup machine calls. */
 export const backupMachineInvokes = [
@@ -111,6 +111,7 @@ export function backupDefinition(scope: Construct, names: Names): IChainable {
             verdict: '{% $states.input.outcome %}',
             reasons: '{% $states.input.reasons %}',
             manifestSha256: '{% $states.input.checks.manifestSha256 %}',
+            confirms: optional('$states.input.confirms', 'null'),
           },
         },
       ],

@@ -30,16 +30,29 @@ export function describeCatalog(name: string, open: () => Promise<Catalog>) {
       expect(await catalog.clusters.get('nobody')).toBeUndefined();
     });
 
-    it('takes back only the order that was read', async () => {
+    it('keeps one order at a time, and takes back only the one that was read', async () => {
       const clusterId = fresh('c');
       await catalog.clusters.put(aCluster({ clusterId }), undefined);
       const ordered = { level: 'full' as const, reason: 'by hand', at: at(3) };
       expect(await catalog.clusters.order(clusterId, ordered)).toBe(true);
       expect(await catalog.clusters.order('nobody', ordered)).toBe(false);
+      expect(await catalog.clusters.order(clusterId, { ...ordered, at: at(4) })).toBe(false);
       expect(await catalog.clusters.clearOrder(clusterId, at(2))).toBe(false);
       expect((await catalog.clusters.get(clusterId))?.ordered).toEqual(ordered);
       expect(await catalog.clusters.clearOrder(clusterId, at(3))).toBe(true);
       expect((await catalog.clusters.get(clusterId))?.ordered).toBeUndefined();
+    });
+
+    it('does not put a cluster over an order that came after it was read', async () => {
+      const clusterId = fresh('c');
+      const read = aCluster({ clusterId });
+      await catalog.clusters.put(read, undefined);
+      const ordered = { level: 'full' as const, reason: 'by hand', at: at(3) };
+      await catalog.clusters.order(clusterId, ordered);
+      const changed = { ...read, registeredAt: at(4) };
+      expect(await catalog.clusters.put(changed, read)).toBe(false);
+      expect(await catalog.clusters.put({ ...changed, ordered }, { ...read, ordered })).toBe(true);
+      expect((await catalog.clusters.get(clusterId))?.ordered).toEqual(ordered);
     });
 
     it('keeps hosts', async () => {

@@ -28,7 +28,7 @@ export function makeMemoryCatalog(): Catalog {
     [...map.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, v]) => copy(v));
 
   /** Puts over the version that was read, as both kinds of registered records do. */
-  const putOver = <T extends { registeredAt: string; state: string }>(
+  const putOver = <T extends { registeredAt: string; state: string; ordered?: { at: string } | undefined }>(
     map: Map<string, T>,
     key: string,
     record: T,
@@ -38,7 +38,9 @@ export function makeMemoryCatalog(): Catalog {
     const same =
       expected === undefined
         ? known === undefined
-        : known?.registeredAt === expected.registeredAt && known.state === expected.state;
+        : known?.registeredAt === expected.registeredAt &&
+          known.state === expected.state &&
+          known.ordered?.at === expected.ordered?.at;
     if (same) map.set(key, copy(record));
     return same;
   };
@@ -58,8 +60,9 @@ export function makeMemoryCatalog(): Catalog {
       restore: async (record) => void clusters.set(record.document.clusterId, copy(record)),
       async order(id, ordered) {
         const known = clusters.get(id);
-        if (known) clusters.set(id, { ...known, ordered });
-        return known !== undefined;
+        if (known === undefined || known.ordered !== undefined) return false;
+        clusters.set(id, { ...known, ordered });
+        return true;
       },
       async clearOrder(id, at) {
         const known = clusters.get(id);

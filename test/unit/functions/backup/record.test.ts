@@ -2,11 +2,12 @@ import { createHash } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { decodeReceipt } from '../../../../contract/formats/codec.ts';
 import { manifestKey } from '../../../../contract/layout.ts';
-import { makeHandler } from '../../../../functions/backup/record.ts';
+import { confirmationOf, makeHandler } from '../../../../functions/backup/record.ts';
 import { makeHandler as makeFailureHandler } from '../../../../functions/backup/record-failure.ts';
 import { foldReceipts } from '../../../../functions/catalog/fold.ts';
 import { makeMemoryCatalog } from '../../../doubles/memory-catalog.ts';
 import { makeMemoryObjects } from '../../../doubles/memory-objects.ts';
+import { aBackup, aCluster, anOrder } from '../../../doubles/records.ts';
 import { orderBackup, storeBackup } from '../../../doubles/stored-backup.ts';
 
 const slot = '20261123T0100Z';
@@ -117,6 +118,87 @@ describe('recording a backup', () => {
     expect(await record()).toMatchObject({ state: 'suspect', reasons });
     expect(await catalog.backups.get('orders', place.backupId)).toMatchObject({ state: 'suspect', reasons });
     expect((await folded())[0]?.fact).toBe('suspect');
+  });
+
+  describe('that is suspect', () => {
+    const reasons = ['it has 300 bytes, far below the others'];
+    const suspect = { verdict: 'suspect', reasons };
+    const orderOf = async () => (await catalog.clusters.get('orders'))?.ordered;
+    const earlier = (state: 'verified' | 'suspect') =>
+      catalog.backups.apply({
+        v: 1,
+        fact: state,
+        clusterId: 'orders',
+        backupId: 'b-earlier',
+        at: '2026-11-22T01:09:00.000Z',
+        by: 'arn:e0',
+        reasons,
+        backup: aBackup({
+          backupId: 'b-earlier',
+          state,
+          reasons,
+          startedAt: '2026-11-22T01:00:00.000Z',
+          committedAt: '2026-11-22T01:08:00.000Z',
+          verifiedAt: '2026-11-22T01:09:00.000Z',
+          site: anOrder().site,
+        }),
+      });
+
+    beforeEach(async () => {
+      await catalog.clusters.restore(aCluster({ clusterId: 'orders' }));
+    });
+
+    it('orders one new backup with its level and the reason, however often it is recorded', async () => {
+      await earlier('verified');
+      await record(suspect);
+      const order = await orderOf();
+      expect(order).toEqual({
+        level: 'full',
+        reason: `backup ${place.backupId} is suspect: ${reasons[0]}`,
+        at: '2026-11-23T01:09:02.118Z',
+      });
+      await record(suspect);
+      expect(await orderOf()).toEqual(order);
+    });
+
+    it('orders none where the backup before it is suspect, which has ordered one', async () => {
+      await earlier('suspect');
+      await record(suspect);
+      expect(await orderOf()).toBeUndefined();
+    });
+
+    it('orders none when it is good', async () => {
+      await record();
+      expect(await orderOf()).toBeUndefined();
+    });
+
+    it('keeps reasons short enough for the input of an execution', async () => {
+      await record({ verdict: 'suspect', reasons: ['x'.repeat(2000)] });
+      expect((await orderOf())?.reason).toHaveLength(500);
+    });
+
+    it('becomes verified, with the reason, when the next one confirms it; twice is the same', async () => {
+      await earlier('suspect');
+      const confirming = { confirms: 'b-earlier', reasons: ['the change is real'] };
+      expect(await record(confirming)).toMatchObject({
+        state: 'verified',
+        reasons: ['the change is real'],
+      });
+      const after = await catalog.backups.get('orders', 'b-earlier');
+      expect(after).toMatchObject({ state: 'verified', reasons: ['the change is real'] });
+      const written = receipts();
+      expect(written).toContain('receipts/orders/b-earlier/2026-11-23T01:09:02.118Z-verified.json');
+      await record(confirming);
+      expect(receipts()).toEqual(written);
+      expect(await catalog.backups.get('orders', 'b-earlier')).toEqual(after);
+      expect((await folded()).map((r) => r.backup.state)).toEqual(['verified', 'verified']);
+    });
+
+    it('F53: is confirmed also by a host whose clock is behind', () => {
+      const before = aBackup({ state: 'suspect', verifiedAt: '2026-11-23T02:00:00.000Z' });
+      const later = aBackup({ committedAt: '2026-11-23T01:59:00.000Z' });
+      expect(confirmationOf(before, later, [], 'arn:e1').at).toBe('2026-11-23T02:00:00.001Z');
+    });
   });
 
   it('needs no slot for a backup by hand', async () => {

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { IndexRow } from '../../../../contract/formats/index-file.ts';
+import type { Manifest } from '../../../../contract/formats/manifest.ts';
 import { manifestKey, volumeKey } from '../../../../contract/layout.ts';
+import type { BackupRecord } from '../../../../contract/records/backup.ts';
 import { makeHandler } from '../../../../functions/backup/verify.ts';
 import { makeMemoryCatalog } from '../../../doubles/memory-catalog.ts';
 import { makeMemoryObjects } from '../../../doubles/memory-objects.ts';
@@ -32,7 +34,13 @@ const changeRow =
     return rows.with(i, { ...rows[i], ...change } as IndexRow);
   };
 /** A good backup of earlier, with as many bytes, tables and rows as given. */
-const earlier = (backupId: string, bytes: number, tables = 187, rows = 8_240_117) =>
+const earlier = (
+  backupId: string,
+  bytes: number,
+  tables = 187,
+  rows = 8_240_117,
+  startedAt = '2026-11-21T01:00:00.000Z',
+) =>
   catalog.backups.apply({
     v: 1,
     fact: 'verified',
@@ -41,7 +49,7 @@ const earlier = (backupId: string, bytes: number, tables = 187, rows = 8_240_117
     at: '2026-11-22T01:00:00.000Z',
     by: 'arn:e0',
     reasons: [],
-    backup: aBackup({ backupId, bytes, tables, rows }),
+    backup: aBackup({ backupId, bytes, tables, rows, startedAt }),
   });
 
 describe('verifying what is stored', () => {
@@ -274,5 +282,107 @@ describe('verifying what is stored', () => {
     expect(await verify()).toMatchObject({ outcome: 'suspect', reasons: ['it holds no table'] });
     storeBackup(objects, metrics({ rows: 0 }));
     expect(await verify()).toMatchObject({ reasons: ['none of its 187 tables has a row'] });
+  });
+
+  describe('after a suspect backup', () => {
+    /** The suspect one right before, with 290 bytes where the history has 1000. */
+    const suspected = (change: Partial<BackupRecord> = {}) =>
+      catalog.backups.apply({
+        v: 1,
+        fact: 'suspect',
+        clusterId: 'orders',
+        backupId: 'b-suspect',
+        at: '2026-11-22T23:00:00.000Z',
+        by: 'arn:e0',
+        reasons: ['it has 290 bytes'],
+        backup: aBackup({
+          backupId: 'b-suspect',
+          state: 'suspect',
+          startedAt: '2026-11-22T22:00:00.000Z',
+          committedAt: '2026-11-22T23:00:00.000Z',
+          bytes: 290,
+          tables: 187,
+          rows: 8_240_000,
+          ...change,
+        }),
+      });
+
+    it('finds both good that deviate from the history in the same way and agree: the change is real', async () => {
+      await earlier('b-1', 1000);
+      await suspected();
+      storeBackup(objects);
+      expect(await verify()).toMatchObject({
+        outcome: 'verified',
+        confirms: 'b-suspect',
+        reasons: [
+          expect.stringMatching(
+            /^the change is real: b-suspect and .* deviate from the history in the same way \(bytes below\) and agree/,
+          ),
+        ],
+      });
+    });
+
+    it.each<[string, Partial<BackupRecord>]>([
+      ['that does not agree with it', { bytes: 100 }],
+      ['that deviates in another way', { bytes: 1600 }],
+      ['that deviates in one way more', { tables: 50 }],
+      ['of another level', { level: 'incremental' }],
+      ['that came later', { startedAt: '2026-11-23T22:00:00.000Z' }],
+    ])('stays suspect beside one %s', async (_, change) => {
+      await earlier('b-1', 1000);
+      await suspected(change);
+      storeBackup(objects);
+      expect((await verify()).outcome).toBe('suspect');
+    });
+
+    it('stays suspect when a good one lies between', async () => {
+      await suspected();
+      await earlier('b-1', 1000, 187, 8_240_117, '2026-11-22T22:30:00.000Z');
+      storeBackup(objects);
+      expect((await verify()).outcome).toBe('suspect');
+    });
+
+    it('is good without confirming anything when it is as the history', async () => {
+      await earlier('b-1', 300);
+      await suspected({ bytes: 10 });
+      storeBackup(objects);
+      expect(await verify()).toMatchObject({ outcome: 'verified', reasons: [] });
+      expect(await verify()).not.toHaveProperty('confirms');
+    });
+
+    it('F74: a second backup of nothing confirms nothing', async () => {
+      await earlier('b-1', 1000);
+      await suspected({ bytes: 300, tables: 0, rows: 0 });
+      storeBackup(objects, {
+        manifest: (m) => ({ ...m, metrics: { ...m.metrics, tables: 0, rows: 0 } }),
+      });
+      expect((await verify()).outcome).toBe('suspect');
+    });
+
+    it('stays suspect when its data changed too much while it was taken', async () => {
+      await earlier('b-1', 1000);
+      await suspected();
+      storeBackup(objects, { manifest: withBefore(10) });
+      expect((await verify()).outcome).toBe('suspect');
+    });
+  });
+
+  /** A reading before the tool ran that has so many times the rows of the one after it. */
+  const withBefore = (times: number) => (m: Manifest) => ({
+    ...m,
+    fingerprintBefore: {
+      ...m.fingerprint,
+      tables: m.fingerprint.tables.map((t) => ({ ...t, rows: t.rows * times })),
+    },
+  });
+
+  it('finds it suspect when what was read before the tool and after it lie too far apart', async () => {
+    storeBackup(objects, { manifest: withBefore(1.5) });
+    expect((await verify()).outcome).toBe('verified');
+    storeBackup(objects, { manifest: withBefore(3) });
+    expect(await verify()).toMatchObject({
+      outcome: 'suspect',
+      reasons: ['it had 3613662 rows before the tool ran and 1204554 after it, more than 50 % apart'],
+    });
   });
 });

@@ -1,8 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { backupInput } from '../../../../functions/backup/admit.ts';
+import { clusterLock } from '../../../../functions/catalog/lock.ts';
 import type { SlotRecord } from '../../../../functions/catalog/slot.ts';
-import { executionArnOf } from '../../../../functions/clients/executions.ts';
+import { type ExecutionStatus, executionArnOf } from '../../../../functions/clients/executions.ts';
 import { dueLine } from '../../../../functions/fleet/due.ts';
+import { decideOrder } from '../../../../functions/reconcile/ordered.ts';
 import { attemptName, decideSlot, reconcileRetries } from '../../../../functions/reconcile/retries.ts';
 import { example } from '../../../doubles/examples.ts';
 import { backupMachineArn, type MemoryControl, makeMemoryControl } from '../../../doubles/memory-control.ts';
@@ -152,25 +154,100 @@ describe('following the slots of a cluster', () => {
     ).toEqual({ started: 0, exhausted: 0, failed: 0 });
   });
 
-  it('starts a backup that is ordered outside the schedule, once, and takes the order off', async () => {
+  describe('of which one more backup is ordered', () => {
     const ordered = { ...cluster, ordered: example('cluster').ordered! };
-    await control.clusters.restore(ordered);
-    expect(await pass([ordered])).toMatchObject({ started: 1 });
-    expect(await pass([ordered])).toMatchObject({ started: 0 });
-    expect(control.started).toEqual([
-      {
-        name: 'orders-now-20261122030000000-1',
-        input: {
-          v: 1,
-          clusterId: 'orders',
-          slot: null,
-          attempt: 1,
-          reason: 'the last backup is suspect',
-          level: 'full',
+    const now = '2026-11-23T02:05:00.000Z';
+    const name = (attempt: number) => `orders-now-20261122030000000-${attempt}`;
+    const passOrdered = async () => {
+      const read = await control.clusters.get('orders');
+      return pass(read ? [read] : []);
+    };
+    const endedAs = (attempt: number, status: ExecutionStatus) =>
+      control.status.set(executionArnOf(backupMachineArn, name(attempt)), status);
+    const busy = { status: 'failed', error: 'Cluster.Busy', cause: 'held' } as const;
+
+    beforeEach(async () => {
+      control.moveTo(now);
+      await control.clusters.restore(ordered);
+    });
+
+    it('starts it with its level and reason, once, and takes the order off when it has ended', async () => {
+      expect(await passOrdered()).toMatchObject({ started: 1 });
+      expect(await passOrdered()).toMatchObject({ started: 0 });
+      expect(control.started).toEqual([
+        {
+          name: name(1),
+          input: {
+            v: 1,
+            clusterId: 'orders',
+            slot: null,
+            attempt: 1,
+            reason: 'the last backup is suspect',
+            level: 'full',
+          },
         },
-      },
-    ]);
-    expect(backupInput.safeParse(control.started[0]!.input).success).toBe(true);
-    expect((await control.clusters.get('orders'))?.ordered).toBeUndefined();
+      ]);
+      expect(backupInput.safeParse(control.started[0]!.input).success).toBe(true);
+      expect((await control.clusters.get('orders'))?.ordered).toBeDefined();
+      endedAs(1, { status: 'succeeded' });
+      expect(await passOrdered()).toMatchObject({ started: 0 });
+      expect((await control.clusters.get('orders'))?.ordered).toBeUndefined();
+      expect(control.started).toHaveLength(1);
+    });
+
+    it('waits while the cluster is locked, and does not forget', async () => {
+      await control.locks.take(clusterLock('orders'), 'arn:another', now);
+      expect(await passOrdered()).toMatchObject({ started: 0 });
+      await control.locks.release(clusterLock('orders'), 'arn:another');
+      expect(await passOrdered()).toMatchObject({ started: 1 });
+    });
+
+    it('starts no attempt of a slot beside it, which the lock would only refuse', async () => {
+      control.moveTo('2026-11-23T01:20:00.000Z');
+      await failSlot(1, '2026-11-23T01:05:00.000Z');
+      expect(await passOrdered()).toMatchObject({ started: 1 });
+      expect(control.started.map((s) => s.name)).toEqual([name(1)]);
+    });
+
+    it('tries again as often as the policy says, then counts it as given up', async () => {
+      await passOrdered();
+      endedAs(1, busy);
+      await passOrdered();
+      endedAs(2, busy);
+      await passOrdered();
+      endedAs(3, busy);
+      expect(control.started.map((s) => s.name)).toEqual([name(1), name(2), name(3)]);
+      expect(await passOrdered()).toEqual({ started: 0, exhausted: 1, failed: 0 });
+      expect((await control.clusters.get('orders'))?.ordered).toBeUndefined();
+      expect(await passOrdered()).toEqual({ started: 0, exhausted: 0, failed: 0 });
+    });
+
+    it('leaves a pause between its attempts', () => {
+      const { at: orderedAt } = example('cluster').ordered!;
+      const later = (minutes: number) => new Date(Date.parse(orderedAt) + minutes * 60_000);
+      expect(decideOrder({ at: orderedAt }, [busy, unknown], policy, later(9))).toEqual({ outcome: 'leave' });
+      expect(decideOrder({ at: orderedAt }, [busy, unknown], policy, later(10))).toEqual({
+        outcome: 'start',
+        attempt: 2,
+      });
+    });
+
+    it('takes it off when a backup that began later is there, whoever started it', async () => {
+      const startedAt = '2026-11-22T04:00:00.000Z';
+      const backup = { ...example('backup'), clusterId: 'orders', startedAt, slot: null };
+      await control.backups.apply({
+        v: 1,
+        fact: 'verified',
+        clusterId: 'orders',
+        backupId: backup.backupId,
+        at: startedAt,
+        by: 'arn:e1',
+        reasons: [],
+        backup,
+      });
+      expect(await passOrdered()).toMatchObject({ started: 0 });
+      expect(control.started).toEqual([]);
+      expect((await control.clusters.get('orders'))?.ordered).toBeUndefined();
+    });
   });
 });
