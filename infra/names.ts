@@ -41,6 +41,12 @@ export function namesOf(settings: Settings) {
     function: (name: string) => `${i}-${name}`,
     functionArn: (name: string) => arn('lambda', control, `function:${i}-${name}`),
     logStreamsArn: (name: string) => arn('logs', control, `log-group:/aws/lambda/${i}-${name}:log-stream:*`),
+    /** Log groups of all functions and machines, and what is in them. */
+    logGroupArns: ['/aws/lambda', '/aws/vendedlogs/states'].map((path) =>
+      arn('logs', control, `log-group:${path}/${i}-*`),
+    ),
+    /** Attached to people by their own administrators; global in an account like roles. */
+    operatorPolicy: (name: string) => `${i}-${name}-${control.region}`,
     functionRole: (name: string) => `${i}-${name}-${control.region}`,
     functionRoleArn: (name: string) => roleArn(control, `${i}-${name}-${control.region}`),
     machine: (name: MachineName) => `${i}-${name}`,

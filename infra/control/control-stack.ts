@@ -10,6 +10,7 @@ import { ClosedExecutions } from './closed-executions.ts';
 import { environmentOf } from './environment.ts';
 import { FleetFunctions } from './fleet-functions.ts';
 import { Machines } from './machines.ts';
+import { OperatorPolicies } from './operator-policies.ts';
 import { Outputs } from './outputs.ts';
 import { Policies } from './policies.ts';
 import { RestoreFunctions } from './restore-functions.ts';
@@ -45,6 +46,7 @@ export class ControlStack extends Stack {
     new Machines(this, 'Machines', parts);
     new Schedules(this, 'Schedules', { ...parts, deadLetters });
     new ClosedExecutions(this, 'ClosedExecutions', { ...parts, cancelClosed, deadLetters });
+    new OperatorPolicies(this, 'Operators', { ...parts, deadLetters });
     new Alarms(this, 'Alarms', { ...parts, topic });
     new Outputs(this, 'Outputs', parts);
   }

@@ -122,6 +122,40 @@ describe('control', () => {
   });
 });
 
+describe('operators', () => {
+  const policies = Object.fromEntries(
+    ofType(control, 'AWS::IAM::ManagedPolicy').map(([, r]) => {
+      const { ManagedPolicyName: name, PolicyDocument: document } = flat(r.Properties) as {
+        ManagedPolicyName: string;
+        PolicyDocument: { Statement: Statement[] };
+      };
+      return [name.replace(/^holdfast-|-eu-central-1$/g, ''), document.Statement];
+    }),
+  );
+  const actions = (name: string) => policies[name]!.flatMap((s) => listOf(s.Action));
+
+  it('are given exactly these policies', () => {
+    expect(policies).toEqual(expected('operator-policies'));
+  });
+
+  it('change nothing when they look, and never touch an object, a task or a role', () => {
+    const verbs = actions('look').map((a) => a.split(':')[1]!);
+    expect(verbs.filter((v) => !/^(Get|List|Describe|Query|Filter)/.test(v))).toEqual([]);
+    const all = ['look', 'operate', 'restore'].flatMap(actions);
+    expect(all.filter((a) => a.includes('*') || /^s3:|^sts:|^iam:|SendTask/.test(a))).toEqual([]);
+  });
+
+  it('restore only where they were given that', () => {
+    const starts = (name: string) =>
+      policies[name]!.filter((s) => listOf(s.Action).includes('states:StartExecution'))
+        .flatMap((s) => listOf(s.Resource))
+        .map((arn) => arn.split(':').at(-1));
+    expect(starts('look')).toEqual([]);
+    expect(starts('operate')).toEqual(['holdfast-fleet-backup', 'holdfast-backup']);
+    expect(starts('restore')).toEqual(['holdfast-restore']);
+  });
+});
+
 describe('every role', () => {
   const all = Object.values(stacks).flatMap((t) => roleNames(t).map((name) => [name, t] as const));
 

@@ -1,0 +1,66 @@
+import { ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import { acknowledge } from '../acknowledge.ts';
+import type { MachineName, Names } from '../names.ts';
+import type { Parts } from './parts.ts';
+
+const machines: MachineName[] = ['fleet-backup', 'backup', 'restore'];
+
+const allow = (actions: string[], resources: string[]) => new PolicyStatement({ actions, resources });
+
+/** To start and to stop executions of these machines. */
+const run = (names: Names, of: MachineName[]) => [
+  allow(['states:StartExecution'], of.map(names.machineArn)),
+  allow(['states:StopExecution'], of.map(names.executionsArn)),
+];
+
+/** To see what is protected, what runs and what went wrong: no byte of a backup, and nothing is changed. */
+const look = ({ names }: Parts, deadLetters: IQueue) => [
+  allow(['states:DescribeStateMachine', 'states:ListExecutions'], machines.map(names.machineArn)),
+  allow(['states:DescribeExecution', 'states:GetExecutionHistory'], machines.map(names.executionsArn)),
+  allow(
+    ['dynamodb:GetItem', 'dynamodb:Query'],
+    [names.tableArn(names.catalogTable), names.tableArn(names.jobsTable)],
+  ),
+  allow(['logs:DescribeLogStreams', 'logs:FilterLogEvents', 'logs:GetLogEvents'], names.logGroupArns),
+  allow(['ssm:GetParameter', 'ssm:GetParametersByPath'], [names.policyArns]),
+  allow(['cloudwatch:DescribeAlarms', 'cloudwatch:GetMetricData', 'cloudwatch:ListMetrics'], ['*']),
+  allow(['sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], [deadLetters.queueArn]),
+];
+
+/** To register, back up, reconcile, rebuild, and to clear the queue of undelivered messages. */
+const operate = ({ names }: Parts, deadLetters: IQueue) => [
+  ...run(names, ['fleet-backup', 'backup']),
+  allow(['lambda:InvokeFunction'], ['register', 'reconcile', 'rebuild'].map(names.functionArn)),
+  allow(['sqs:DeleteMessage', 'sqs:ReceiveMessage'], [deadLetters.queueArn]),
+  allow(['kms:Decrypt'], [deadLetters.encryptionMasterKey!.keyArn]),
+];
+
+/**
+ * What operators may be given, in three parts: `look`, `operate` and `restore`. None of them reads or writes an object
+ * of a backup: that is the runner's, under rights that last an hour.
+ */
+export class OperatorPolicies extends Construct {
+  constructor(scope: Construct, id: string, parts: Parts & { deadLetters: IQueue }) {
+    super(scope, id);
+    const { names, deadLetters } = parts;
+    const policy = (policyId: string, name: string, description: string, statements: PolicyStatement[]) => {
+      const made = new ManagedPolicy(this, policyId, {
+        managedPolicyName: names.operatorPolicy(name),
+        description,
+        statements,
+      });
+      for (const pattern of new Set(statements.flatMap((s) => s.resources).filter((r) => r.includes('*')))) {
+        acknowledge(
+          made,
+          `IAM5[Resource::${pattern}]`,
+          'executions, log streams and parameters are told by prefix; CloudWatch reads know no resources',
+        );
+      }
+    };
+    policy('Look', 'look', 'See what is protected, what runs and what went wrong', look(parts, deadLetters));
+    policy('Operate', 'operate', 'Register, back up, reconcile, rebuild', operate(parts, deadLetters));
+    policy('Restore', 'restore', 'Start and stop restores', run(names, ['restore']));
+  }
+}
