@@ -21,15 +21,34 @@ const arn = z.string().regex(/^arn:[a-z-]+:/, 'must be an ARN');
 export const siteSchema = z.object({ bucket: z.string().min(3), region: z.string(), account: z.string() });
 
 /** How one account and region with databases is reached: the role to assume, the document to send, the hosts' role. */
-export const hostPlaceSchema = z.object({
-  dispatchRoleArn: arn,
-  document: z.string().min(1),
-  hostRoleName: z.string().min(1),
-});
+export type HostPlace = { dispatchRoleArn: string; document: string; hostRoleName: string };
+
+/** Names are the same in every place, so a variable of twenty places stays within a Lambda's 4 KB. */
+const hostPlacesSchema = z
+  .object({
+    partition: z.string().regex(/^aws[a-z-]*$/),
+    dispatchRole: z.string().min(1),
+    hostRole: z.string().min(1),
+    document: z.string().min(1),
+    /** `<account>/<region>` each. */
+    places: z.array(z.string().regex(/^\d{12}\/[a-z0-9-]+$/)),
+  })
+  .transform(
+    ({ partition, dispatchRole, hostRole, document, places }): HostPlaces =>
+      Object.fromEntries(
+        places.map((place) => [
+          place,
+          {
+            dispatchRoleArn: `arn:${partition}:iam::${place.slice(0, 12)}:role/${dispatchRole}`,
+            document,
+            hostRoleName: hostRole,
+          },
+        ]),
+      ),
+  );
 
 export type Site = z.infer<typeof siteSchema>;
 export type Sites = Readonly<Record<string, Site>>;
-export type HostPlace = z.infer<typeof hostPlaceSchema>;
 /** Keyed by `<account>/<region>`. */
 export type HostPlaces = Readonly<Record<string, HostPlace>>;
 
@@ -41,7 +60,7 @@ export const variables = {
   SITES: json(z.record(id, siteSchema)),
   /** Ends with a slash; a policy's parameter is the prefix and its name. */
   POLICY_PREFIX: z.string().regex(/^\/.*\/$/, 'must begin and end with a slash'),
-  HOST_PLACES: json(z.record(z.string().regex(/^\d{12}\/[a-z0-9-]+$/), hostPlaceSchema)),
+  HOST_PLACES: json(hostPlacesSchema),
   EVENT_BUS: z.string().min(1),
   TOPIC_ARN: arn,
   BACKUP_MACHINE_ARN: arn,

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { NamedError } from '../../contract/errors/named-error.ts';
 import type { variables } from '../../functions/env/variables.ts';
-import type { Names } from '../names.ts';
+import { type Names, partitionOf } from '../names.ts';
 import type { Settings } from '../settings.ts';
 
 /** Every variable there is: one that a function asks for and that is missing here does not compile. */
@@ -23,18 +23,13 @@ export function environmentOf(settings: Settings, names: Names): Environment {
       ),
     ),
     POLICY_PREFIX: names.policyPrefix,
-    HOST_PLACES: JSON.stringify(
-      Object.fromEntries(
-        settings.hosts.map((at) => [
-          `${at.account}/${at.region}`,
-          {
-            dispatchRoleArn: names.dispatchRoleArn(at),
-            document: names.document,
-            hostRoleName: names.hostRole,
-          },
-        ]),
-      ),
-    ),
+    HOST_PLACES: JSON.stringify({
+      partition: partitionOf(settings.control.region),
+      dispatchRole: names.dispatchRole,
+      hostRole: names.hostRole,
+      document: names.document,
+      places: settings.hosts.map((at) => `${at.account}/${at.region}`),
+    }),
     EVENT_BUS: names.bus,
     TOPIC_ARN: names.topicArn,
     BACKUP_MACHINE_ARN: names.machineArn('backup'),
@@ -59,7 +54,7 @@ export function pickEnvironment(schema: z.ZodObject, all: Environment, name: str
   if (bytes > environmentBytesAtMost) {
     throw new NamedError(
       'Settings.Invalid',
-      `the environment of ${name} would have ${bytes} bytes, more than ${environmentBytesAtMost}: fewer sites or hosts places fit`,
+      `the environment of ${name} would have ${bytes} bytes, more than ${environmentBytesAtMost}: fewer sites or places with hosts fit`,
       { function: name, bytes },
     );
   }

@@ -16,12 +16,10 @@ import { heartbeatTimeoutSeconds } from '../../contract/records/job.ts';
 import type { Names } from '../names.ts';
 
 /** Every one of them means "the function did not run, or not to its end through no fault of its own". */
-const passing = [
-  'Lambda.ServiceException',
-  'Lambda.AWSLambdaException',
-  'Lambda.SdkClientException',
-  'Lambda.TooManyRequestsException',
-];
+const passing = ['Lambda.ServiceException', 'Lambda.AWSLambdaException', 'Lambda.SdkClientException'];
+
+/** All functions of an account share its concurrency, ten in a new one: a fleet that starts at once waits for its turn. */
+const throttled = ['Lambda.TooManyRequestsException'];
 
 export const thisExecution = '{% $states.context.Execution.Id %}';
 
@@ -63,6 +61,15 @@ export function stepsOf(scope: Construct, names: Names) {
       interval: Duration.seconds(2),
       maxAttempts: 3,
       backoffRate: 2,
+      jitterStrategy: JitterType.FULL,
+    });
+    // 2 s doubling to 60 s with full jitter: two minutes on average, four at most.
+    task.addRetry({
+      errors: throttled,
+      interval: Duration.seconds(2),
+      maxAttempts: 8,
+      backoffRate: 2,
+      maxDelay: Duration.seconds(60),
       jitterStrategy: JitterType.FULL,
     });
     return task;

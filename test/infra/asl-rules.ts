@@ -7,7 +7,7 @@ import type { Definition } from './synthesized.ts';
  */
 
 type State = Definition;
-type Graph = { StartAt: string; States: Record<string, State> };
+export type Graph = { StartAt: string; States: Record<string, State> };
 
 const passing = /^(States\.[A-Za-z]+|Lambda\.[A-Za-z]+Exception|StepFunctions\.[A-Za-z]+Exception)$/;
 const sentence = /^[A-Z][a-z]*( [a-z']+)*( [a-z']+\?)?$/;
