@@ -134,7 +134,7 @@ export const jobRowSchema = z.object({
   endedAt: instant.optional(),
   result: z.unknown().optional(),
   error: errorRecordSchema.optional(),
-  /** `yes` while queued, claimed or committing, or cancelled and not ended: the sparse index that reconcile walks. */
+  /** `yes` while queued, claimed or committing, or cancelled and not ended. */
   live: z.literal('yes').optional(),
   /** Epoch seconds after which DynamoDB may drop the row. */
   ttl: z.number(),
@@ -145,9 +145,6 @@ export const jobKey = (userid: string, jobId: string) => ({ pk: userid, sk: `job
 
 /** The job that a row is of, by its sort key, which its host cannot change. */
 export const jobIdOfKey = (sk: string): string => sk.slice('job#'.length);
-
-/** Name of the sparse index over live jobs, `live` + `sk`. */
-export const liveJobsIndex = 'live';
 
 /** What a server told about itself in a check. */
 export const memberInspectionSchema = z.object({

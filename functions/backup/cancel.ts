@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { instant } from '../../contract/records/ids.ts';
-import type { JobRow } from '../../contract/records/job.ts';
 import type { Jobs } from '../catalog/job.ts';
 import { makeLambda } from '../log/lambda.ts';
 
@@ -11,16 +10,13 @@ export type CancelDeps = { jobs: Pick<Jobs, 'ofExecution' | 'cancel'>; now: () =
 /** After this the lock is left to reconcile, which knows a lost job from a slow one. */
 export const giveUpSeconds = 600;
 
-/** Where a job lies: the partition of its row is its host's identity. */
-export const addressOf = ({ pk, jobId }: JobRow) => ({ userid: pk, jobId });
-
 /** Cancels all live jobs of an execution; answers those that are still live afterwards. Committing ones are left to end. */
 export async function cancelJobsOf(deps: CancelDeps, execution: string): Promise<string[]> {
   const live: string[] = [];
-  for (const row of await deps.jobs.ofExecution(execution)) {
-    if (row.live !== 'yes') continue;
-    const { userid, jobId } = addressOf(row);
-    const { outcome } = await deps.jobs.cancel(userid, jobId, deps.now().toISOString());
+  const at = deps.now().toISOString();
+  for (const { userid, jobId, live: lives } of await deps.jobs.ofExecution(execution, at)) {
+    if (!lives) continue;
+    const { outcome } = await deps.jobs.cancel(userid, jobId, at);
     if (outcome === 'told' || outcome === 'committing') live.push(jobId);
   }
   return live;

@@ -1,19 +1,11 @@
-import { QueryCommand, type QueryCommandOutput } from '@aws-sdk/lib-dynamodb';
-import type { ErrorRecord } from '../../contract/errors/named-error.ts';
+import { type ErrorRecord, NamedError } from '../../contract/errors/named-error.ts';
 import { readStored } from '../../contract/formats/codec.ts';
 import type { BackupRecord } from '../../contract/records/backup.ts';
-import {
-  type JobRow,
-  type JobState,
-  jobIdOfKey,
-  jobKey,
-  jobRowSchema,
-  liveJobsIndex,
-} from '../../contract/records/job.ts';
+import { type JobRow, type JobState, jobIdOfKey, jobKey, jobRowSchema } from '../../contract/records/job.ts';
 import { backupRunningWrite } from './backup.ts';
-import { absent, all, equals, oneOf } from './condition.ts';
+import { absent, all, equals, oneOf, present } from './condition.ts';
 import { lockHeldWrite, makeLocks } from './lock.ts';
-import { makeOrders, type OrderRecord, orderWrites } from './order.ts';
+import { type JobAddress, makeOrders, type OrderRecord, orderWrites } from './order.ts';
 import { type Item, makeTable, putWrite, type TableDeps, transact } from './table.ts';
 
 /** The jobs table beside the catalog's: dispatch writes both in one transaction. */
@@ -31,7 +23,14 @@ export type DispatchOutcome =
   | { outcome: 'conflict' };
 
 const liveStates: readonly JobState[] = ['queued', 'claimed', 'committing'];
-const row = (item: Item): JobRow => readStored(jobRowSchema, 'job row', item);
+/** Its host may have changed every attribute but the key, which therefore says whose row it is. */
+const row = (item: Item): JobRow => {
+  const read = readStored(jobRowSchema, 'job row', item);
+  return { ...read, jobId: jobIdOfKey(read.sk) };
+};
+
+/** A job of an execution; `live`: its row says so, and its time is not over. */
+export type JobStanding = JobAddress & { live: boolean };
 
 /** An error as a row carries it: the cause is cut to what its schema takes. */
 const rowError = (error: ErrorRecord): ErrorRecord => ({ ...error, cause: error.cause.slice(0, 4_000) });
@@ -66,6 +65,7 @@ export function makeJobs(deps: JobsDeps) {
         execution: job.execution,
         lock: job.lock,
         createdAt: job.createdAt,
+        deadline: job.deadline,
       };
       const answer = await transact(deps.client, [
         putWrite(deps.jobs, job, absent('pk')),
@@ -90,41 +90,25 @@ export function makeJobs(deps: JobsDeps) {
       return { outcome: 'conflict' };
     },
 
-    /**
-     * Addresses of every job that the sparse index shows as live. The index lags behind the table by moments: it
-     * nominates, a strong read decides (F51). Only keys are taken from it, so that a row which its host has
-     * spoilt hides no other.
-     */
-    async nominateLive(): Promise<Pick<JobRow, 'pk' | 'jobId'>[]> {
-      const addresses: Pick<JobRow, 'pk' | 'jobId'>[] = [];
-      let start: Item | undefined;
-      do {
-        const answer: QueryCommandOutput = await deps.client.send(
-          new QueryCommand({
-            TableName: deps.jobs,
-            IndexName: liveJobsIndex,
-            KeyConditionExpression: '#live = :yes',
-            ExpressionAttributeNames: { '#live': 'live' },
-            ExpressionAttributeValues: { ':yes': 'yes' },
-            ...(start === undefined ? {} : { ExclusiveStartKey: start }),
-          }),
-        );
-        for (const { pk, sk } of answer.Items ?? []) {
-          addresses.push({ pk: String(pk), jobId: jobIdOfKey(String(sk)) });
-        }
-        start = answer.LastEvaluatedKey;
-      } while (start !== undefined);
-      return addresses;
+    /** A row that may be spoilt: its host can write into it what it likes. */
+    async look(userid: string, jobId: string): Promise<JobRow | 'spoilt' | undefined> {
+      try {
+        return await get(userid, jobId);
+      } catch (thrown) {
+        if (thrown instanceof NamedError) return 'spoilt';
+        throw thrown;
+      }
     },
 
-    /** All rows of an execution's jobs by strong reads, live or ended; rows that DynamoDB has dropped are left out. */
-    async ofExecution(execution: string): Promise<JobRow[]> {
-      const rows: JobRow[] = [];
-      for (const { userid, jobId } of await orders.ofExecution(execution)) {
-        const found = await get(userid, jobId);
-        if (found !== undefined) rows.push(found);
+    /** How the jobs of an execution stand, by strong reads; rows that DynamoDB has dropped are left out. */
+    async ofExecution(execution: string, at: string): Promise<JobStanding[]> {
+      const standing: JobStanding[] = [];
+      for (const { userid, jobId, over } of await orders.ofExecution(execution)) {
+        const item = await jobs.get(jobKey(userid, jobId));
+        const inTime = over === undefined || at <= over;
+        if (item !== undefined) standing.push({ userid, jobId, live: inTime && item.live === 'yes' });
       }
-      return rows;
+      return standing;
     },
 
     /**
@@ -146,7 +130,7 @@ export function makeJobs(deps: JobsDeps) {
       if (unclaimed !== undefined) return { outcome: 'ended' };
       const told = await jobs.update(key, { set: { state: 'cancelled' } }, equals('state', 'claimed'));
       if (told !== undefined) return { outcome: 'told' };
-      const known = await get(userid, jobId);
+      const known = await jobs.get(key);
       if (known === undefined) return { outcome: 'gone' };
       if (known.state === 'committing') return { outcome: 'committing' };
       return { outcome: known.live === 'yes' ? 'told' : 'ended' };
@@ -184,6 +168,26 @@ export function makeJobs(deps: JobsDeps) {
       if (before === undefined) return { outcome: 'moved' };
       const token = before.token;
       return { outcome: 'ended', token: typeof token === 'string' ? token : null };
+    },
+
+    /**
+     * Ends a job whatever its row says and however often its host changes it: for rows that cannot be read, and for
+     * jobs whose time is over. Answers the token of that moment, if there is one.
+     */
+    async endByForce(
+      userid: string,
+      jobId: string,
+      to: 'lost' | 'cancelled',
+      at: string,
+      error: ErrorRecord,
+    ): Promise<{ token: string | null }> {
+      const before = await jobs.update(
+        jobKey(userid, jobId),
+        { set: { state: to, endedAt: at, error: rowError(error) }, remove: ['live', 'token'] },
+        present('pk'),
+        'old',
+      );
+      return { token: typeof before?.token === 'string' ? before.token : null };
     },
   };
 }

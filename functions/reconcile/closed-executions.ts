@@ -1,6 +1,5 @@
-import type { JobRow } from '../../contract/records/job.ts';
 import { cancelJobsOf } from '../backup/cancel.ts';
-import type { Jobs } from '../catalog/job.ts';
+import type { JobStanding, Jobs } from '../catalog/job.ts';
 import type { CapRecord, Leases } from '../catalog/lease.ts';
 import type { LockRecord, Locks } from '../catalog/lock.ts';
 import type { PinRecord, Pins } from '../catalog/pin.ts';
@@ -54,7 +53,7 @@ export function holdingsOf(
  */
 export function decideHolder(
   status: ExecutionStatus['status'],
-  jobs: readonly Pick<JobRow, 'live'>[],
+  jobs: readonly Pick<JobStanding, 'live'>[],
   since: string | undefined,
   now: Date,
 ): 'keep' | 'cancel-jobs' | 'free' {
@@ -62,7 +61,7 @@ export function decideHolder(
   if (status === 'unknown' && since !== undefined) {
     if (now.getTime() - Date.parse(since) < unknownMinutes * 60_000) return 'keep';
   }
-  return jobs.some((job) => job.live === 'yes') ? 'cancel-jobs' : 'free';
+  return jobs.some((job) => job.live) ? 'cancel-jobs' : 'free';
 }
 
 export type ClosedExecutionsDeps = {
@@ -79,7 +78,7 @@ async function reconcileHolder(deps: ClosedExecutionsDeps, held: Holdings): Prom
   const { execution } = held;
   const now = deps.now();
   const { status } = await deps.executions.describe(execution);
-  const jobs = status === 'open' ? [] : await deps.jobs.ofExecution(execution);
+  const jobs = status === 'open' ? [] : await deps.jobs.ofExecution(execution, now.toISOString());
   switch (decideHolder(status, jobs, held.since, now)) {
     case 'keep':
       for (const pin of held.pins.filter((p) => pinIsAging(p.until, now))) {

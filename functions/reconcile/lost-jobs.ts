@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ErrorRecord } from '../../contract/errors/named-error.ts';
+import { type ErrorRecord, toErrorRecord } from '../../contract/errors/named-error.ts';
 import { decodeManifest } from '../../contract/formats/codec.ts';
 import type { Manifest } from '../../contract/formats/manifest.ts';
 import { manifestKey } from '../../contract/layout.ts';
@@ -7,13 +7,14 @@ import {
   type BackupOrder,
   type BackupResult,
   beatSeconds,
+  claimSeconds,
   committingSeconds,
   type JobRow,
   lostSeconds,
 } from '../../contract/records/job.ts';
 import type { Backups } from '../catalog/backup.ts';
 import type { Jobs } from '../catalog/job.ts';
-import type { OrderRecord, Orders } from '../catalog/order.ts';
+import { type JobAddress, type OrderRecord, type Orders, overAfter } from '../catalog/order.ts';
 import type { ObjectsOf } from '../clients/objects.ts';
 import type { Tasks } from '../clients/tasks.ts';
 import type { Log } from '../log/log.ts';
@@ -86,6 +87,16 @@ export function decideLiveJob(
   }
 }
 
+/**
+ * The row with what control knows itself in place of what its host could have changed: with a deadline or a time to
+ * be claimed of its own choice a host would keep its job, and what that stands on, for ever.
+ */
+export function trusted(row: JobRow, order: OrderRecord): JobRow {
+  const { hostId, createdAt, execution, deadline = row.deadline } = order;
+  const claimBy = new Date(Date.parse(createdAt) + claimSeconds * 1000).toISOString();
+  return { ...row, hostId, createdAt, execution, deadline, claimBy };
+}
+
 /** The result that the runner would have sent, from its manifest. */
 export function resultOf(manifest: Manifest, manifestSha256: string): BackupResult {
   const { clusterId, backupId, jobId, streams } = manifest;
@@ -103,8 +114,8 @@ export function resultOf(manifest: Manifest, manifestSha256: string): BackupResu
 }
 
 export type LostJobsDeps = {
-  jobs: Pick<Jobs, 'nominateLive' | 'get' | 'endFor'>;
-  orders: Pick<Orders, 'get'>;
+  jobs: Pick<Jobs, 'look' | 'endFor' | 'endByForce'>;
+  orders: Pick<Orders, 'get' | 'maybeLive' | 'ended'>;
   backups: Pick<Backups, 'end'>;
   tasks: Tasks;
   objectsOf: ObjectsOf;
@@ -113,10 +124,10 @@ export type LostJobsDeps = {
 };
 
 /** The backup that control ordered with this job; nothing of it is taken from the host-writable row. */
-const backupOf = (order: OrderRecord | undefined): BackupOrder | undefined =>
-  order?.order.kind === 'backup' ? order.order : undefined;
+const backupOf = ({ order }: OrderRecord): BackupOrder | undefined =>
+  order.kind === 'backup' ? order : undefined;
 
-/** Its manifest as a result; undefined where there is none, or one of another job. */
+/** Its manifest as a result; undefined where there is none, one of another job, or one that is none. */
 async function committedResult(
   deps: LostJobsDeps,
   order: BackupOrder,
@@ -124,50 +135,99 @@ async function committedResult(
 ): Promise<BackupResult | undefined> {
   const stored = await deps.objectsOf(order.site).get(manifestKey(order));
   if (!stored) return undefined;
-  const manifest = decodeManifest(stored.body);
+  let manifest: Manifest;
+  try {
+    manifest = decodeManifest(stored.body);
+  } catch (thrown) {
+    deps.log.error('a manifest cannot be read', { jobId, error: toErrorRecord(thrown) });
+    return undefined;
+  }
   if (manifest.jobId !== jobId) return undefined;
   return resultOf(manifest, createHash('sha256').update(stored.body).digest('hex'));
 }
 
-/** One nominated job, by a strong read of it (F51). Answers what became of it. */
-async function reconcileJob(
+type Became = 'lost' | 'cancelled' | 'completed' | 'left' | 'gone';
+
+/** Tells everybody who has to know that a job has ended in its runner's place. */
+async function told(
   deps: LostJobsDeps,
-  nominated: Pick<JobRow, 'pk' | 'jobId'>,
-): Promise<'lost' | 'cancelled' | 'completed' | 'left'> {
-  const { pk, jobId } = nominated;
-  const row = await deps.jobs.get(pk, jobId);
-  const decision = row ? decideLiveJob(row, deps.now()) : { outcome: 'leave' as const };
-  if (!row || decision.outcome === 'leave') return 'left';
-  const at = deps.now().toISOString();
+  order: OrderRecord,
+  end: { as: 'lost' | 'cancelled'; error: ErrorRecord },
+  token: string | null,
+): Promise<Became> {
+  const { jobId, execution } = order;
+  const backup = backupOf(order);
+  const state = end.as === 'lost' ? 'lost' : 'failed';
+  if (backup) await deps.backups.end(backup.clusterId, backup.backupId, state, end.error);
+  const answer = token ? (await deps.tasks.fail(token, end.error)).outcome : 'no token';
+  await deps.orders.ended(jobId);
+  deps.log.error(`ended as ${end.as}`, { jobId, execution, cause: end.error.cause, told: answer });
+  return end.as;
+}
+
+/** The row that decides, or why its job is ended whatever its row says. */
+function judgeSeen(
+  order: OrderRecord,
+  seen: JobRow | 'spoilt',
+  now: Date,
+): { row: JobRow } | { error: ErrorRecord } {
+  const ended = (why: string) => ({
+    error: { name: 'Job.Lost', cause: `job ${order.jobId} on ${order.hostId} ${why}` },
+  });
+  if (seen === 'spoilt') return ended('has a row that cannot be read: its host has changed it');
+  const over = overAfter(order);
+  return now.toISOString() > over
+    ? ended(`still claims to live after ${over}, its deadline and all that may follow it`)
+    : { row: trusted(seen, order) };
+}
+
+/** One job that may be live, by a strong read of it (F51). Answers what became of it. */
+async function reconcileJob(deps: LostJobsDeps, { userid, jobId }: JobAddress): Promise<Became> {
   const order = await deps.orders.get(jobId);
+  const seen = order && (await deps.jobs.look(userid, jobId));
+  if (!order || !seen || (seen !== 'spoilt' && seen.live !== 'yes')) {
+    await deps.orders.ended(jobId);
+    return 'gone';
+  }
+  const now = deps.now();
+  const at = now.toISOString();
+  const verdict = judgeSeen(order, seen, now);
+  if ('error' in verdict) {
+    const { error } = verdict;
+    const { token } = await deps.jobs.endByForce(userid, jobId, 'lost', at, error);
+    return told(deps, order, { as: 'lost', error }, token);
+  }
+  const { row } = verdict;
+  const decision = decideLiveJob(row, now);
+  if (decision.outcome === 'leave') return 'left';
   const backup = backupOf(order);
   if (decision.outcome === 'look' && backup) {
     const result = await committedResult(deps, backup, jobId);
     if (result) {
-      const ended = await deps.jobs.endFor(pk, row, 'succeeded', at, { result });
+      const ended = await deps.jobs.endFor(userid, row, 'succeeded', at, { result });
       if (ended.outcome === 'moved') return 'left';
-      const told = ended.token ? (await deps.tasks.succeed(ended.token, result)).outcome : 'no token';
-      deps.log.info('a silent job had committed its backup', { jobId, backupId: backup.backupId, told });
+      const answer = ended.token ? (await deps.tasks.succeed(ended.token, result)).outcome : 'no token';
+      await deps.orders.ended(jobId);
+      deps.log.info('a silent job had committed its backup', {
+        jobId,
+        backupId: backup.backupId,
+        told: answer,
+      });
       return 'completed';
     }
   }
   const end = decision.outcome === 'look' ? decision.without : decision;
   if (end.outcome === 'leave') return 'left';
-  const ended = await deps.jobs.endFor(pk, row, end.as, at, { error: end.error });
-  if (ended.outcome === 'moved') return 'left';
-  const state = end.as === 'lost' ? 'lost' : 'failed';
-  if (backup) await deps.backups.end(backup.clusterId, backup.backupId, state, end.error);
-  const told = ended.token ? (await deps.tasks.fail(ended.token, end.error)).outcome : 'no token';
-  deps.log.error(`ended as ${end.as}`, { jobId, execution: row.execution, cause: end.error.cause, told });
-  return end.as;
+  const ended = await deps.jobs.endFor(userid, row, end.as, at, { error: end.error });
+  return ended.outcome === 'moved' ? 'left' : told(deps, order, end, ended.token);
 }
 
 /** Ends the jobs whose runners are gone, and answers their tasks. */
 export async function reconcileLostJobs(
   deps: LostJobsDeps,
 ): Promise<{ live: number; lost: number; completed: number; failed: number }> {
-  const nominated = await deps.jobs.nominateLive();
-  const { done, failed } = await each(nominated, 10, deps.log, (row) => reconcileJob(deps, row));
-  const count = (end: (typeof done)[number]) => done.filter((d) => d === end).length;
+  const nominated = await deps.orders.maybeLive();
+  const { done, failed } = await each(nominated, 10, deps.log, (job) => reconcileJob(deps, job));
+  const count = (end: Became) => done.filter((d) => d === end).length;
   return { live: count('left') + failed, lost: count('lost'), completed: count('completed'), failed };
 }

@@ -72,8 +72,8 @@ async function reconcileBackup(deps: UnrecordedDeps, backup: BackupRecord): Prom
   const { clusterId, backupId, state } = backup;
   const now = deps.now();
   const { status } = await deps.executions.describe(backup.execution);
-  const jobs = status === 'open' ? [] : await deps.jobs.ofExecution(backup.execution);
-  const over = status !== 'open' && jobs.every((job) => job.live !== 'yes');
+  const jobs = status === 'open' ? [] : await deps.jobs.ofExecution(backup.execution, now.toISOString());
+  const over = status !== 'open' && jobs.every((job) => !job.live);
   if (!over) return false;
   const manifest = (await deps.objectsOf(backup.site).head(manifestKey(backup))) !== undefined;
   const locked = (await deps.locks.get(clusterLock(clusterId))) !== undefined;

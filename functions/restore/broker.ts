@@ -5,7 +5,7 @@ import { type JobRow, lostSeconds, type RestoreOrder } from '../../contract/reco
 import type { Backups } from '../catalog/backup.ts';
 import type { Jobs } from '../catalog/job.ts';
 import type { Locks } from '../catalog/lock.ts';
-import type { OrderRecord, Orders } from '../catalog/order.ts';
+import { type OrderRecord, type Orders, overAfter } from '../catalog/order.ts';
 import type { AssumeRole } from '../clients/credentials.ts';
 import { makeLambda } from '../log/lambda.ts';
 import { sessionPolicyOf } from './session-policy.ts';
@@ -40,7 +40,6 @@ function notHeld(row: JobRow | undefined, now: Date): string | undefined {
   if ((row.state !== 'claimed' && row.state !== 'committing') || row.live !== 'yes') {
     return `the job is ${row.state}`;
   }
-  if (now.getTime() > Date.parse(row.deadline)) return `the job's deadline ${row.deadline} has passed`;
   const lastSign = row.beatAt ?? row.claimedAt;
   if (!lastSign || now.getTime() - Date.parse(lastSign) > lostSeconds * 1000) {
     return `the job has not beaten for ${lostSeconds} s`;
@@ -56,6 +55,8 @@ export function brokerDecision(facts: BrokerFacts): BrokerDecision {
     return refuse(`no job ${request.jobId} was ordered of host ${request.hostId}`);
   }
   if (order.order.kind !== 'restore') return refuse(`a ${order.order.kind} job reads no backups`);
+  const deadline = order.deadline ?? overAfter(order);
+  if (facts.now.toISOString() > deadline) return refuse(`the job's deadline ${deadline} has passed`);
   const dead = notHeld(row, facts.now);
   if (dead) return refuse(dead);
   if (!row?.claimSecretSha256 || !secretFits(request.secret, row.claimSecretSha256)) {

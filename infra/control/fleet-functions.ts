@@ -55,7 +55,6 @@ export class FleetFunctions extends Construct {
       env: reconcileEnv,
       statements: [
         rights.catalog('GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem'),
-        rights.liveJobs(),
         rights.jobs('GetItem', 'UpdateItem'),
         rights.policies(),
         ...rights.readSites(),

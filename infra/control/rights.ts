@@ -1,6 +1,5 @@
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
-import { liveJobsIndex } from '../../contract/records/job.ts';
 import type { Names } from '../names.ts';
 import { partitionOf } from '../names.ts';
 import type { Settings } from '../settings.ts';
@@ -28,7 +27,6 @@ export function rightsOf(settings: Settings, names: Names) {
   return {
     catalog: (...actions: TableAction[]) => allow(dynamodb(actions), [names.tableArn(names.catalogTable)]),
     jobs: (...actions: TableAction[]) => allow(dynamodb(actions), [names.tableArn(names.jobsTable)]),
-    liveJobs: () => allow(['dynamodb:Query'], [`${names.tableArn(names.jobsTable)}/index/${liveJobsIndex}`]),
     /** Without the right to list, S3 answers 403 for a missing object, which is then not told from a denial. */
     readSites: (...paths: string[]) => [
       allow(['s3:GetObject', 's3:GetObjectVersion'], inSites(...(paths.length > 0 ? paths : backups))),

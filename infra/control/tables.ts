@@ -1,10 +1,13 @@
 import { RemovalPolicy } from 'aws-cdk-lib';
-import { AttributeType, Billing, ProjectionType, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import { AttributeType, Billing, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
-import { liveJobsIndex } from '../../contract/records/job.ts';
 import type { Names } from '../names.ts';
 
-/** The catalog (a fold of receipts and registry) and the jobs, of which each host sees its own partition. */
+/**
+ * The catalog (a fold of receipts and registry) and the jobs, of which each host sees its own partition. Neither has an
+ * index: one over attributes that hosts write could be flooded by one of them, and would then hold up all the others'
+ * rows. The list of live jobs is in the catalog.
+ */
 export class Tables extends Construct {
   constructor(scope: Construct, id: string, props: { names: Names }) {
     super(scope, id);
@@ -21,18 +24,6 @@ export class Tables extends Construct {
       removalPolicy: RemovalPolicy.RETAIN,
     };
     new TableV2(this, 'Catalog', { ...kept, tableName: names.catalogTable });
-    new TableV2(this, 'Jobs', {
-      ...kept,
-      tableName: names.jobsTable,
-      globalSecondaryIndexes: [
-        {
-          // Sparse: a row carries `live` only while a runner may be at work, so Reconcile reads no more than that.
-          indexName: liveJobsIndex,
-          partitionKey: { name: 'live', type: AttributeType.STRING },
-          sortKey: { name: 'sk', type: AttributeType.STRING },
-          projectionType: ProjectionType.ALL,
-        },
-      ],
-    });
+    new TableV2(this, 'Jobs', { ...kept, tableName: names.jobsTable });
   }
 }

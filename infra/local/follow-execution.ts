@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DescribeExecutionCommand, type SFNClient } from '@aws-sdk/client-sfn';
-import { type DynamoDBDocumentClient, QueryCommand } from '@aws-sdk/lib-dynamodb';
-import { type JobRow, liveJobsIndex } from '../../contract/records/job.ts';
+import { type DynamoDBDocumentClient, ScanCommand } from '@aws-sdk/lib-dynamodb';
+import type { JobRow } from '../../contract/records/job.ts';
 
 export type ExecutionEnd = {
   arn: string;
@@ -58,10 +58,9 @@ export async function followExecution(input: {
       };
     }
     const live = await tables.send(
-      new QueryCommand({
+      new ScanCommand({
         TableName: jobsTable,
-        IndexName: liveJobsIndex,
-        KeyConditionExpression: 'live = :yes',
+        FilterExpression: 'live = :yes',
         ExpressionAttributeValues: { ':yes': 'yes' },
       }),
     );

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Receipt } from '../../contract/formats/receipt.ts';
+import { committingSeconds } from '../../contract/records/job.ts';
 import type { Catalog } from '../../functions/catalog/catalog.ts';
 import { clusterLock } from '../../functions/catalog/lock.ts';
 import { aBackup, aCluster, aHost, aJobRow, anOrder, aRunningBackup } from './records.ts';
@@ -218,9 +219,12 @@ export function describeCatalog(name: string, open: () => Promise<Catalog>) {
       expect(await catalog.jobs.dispatch(job, userid, running)).toEqual({ outcome: 'written' });
       expect(await catalog.jobs.get(userid, jobId)).toEqual(job);
       expect(await catalog.orders.get(jobId)).toMatchObject({ jobId, userid, execution, order });
-      expect(await catalog.orders.ofExecution(execution)).toEqual([{ jobId, userid }]);
-      expect(await catalog.jobs.ofExecution(execution)).toEqual([job]);
-      expect((await catalog.jobs.nominateLive()).map((row) => row.jobId)).toContain(jobId);
+      const over = new Date(Date.parse(job.deadline) + committingSeconds * 1000).toISOString();
+      expect(await catalog.orders.ofExecution(execution)).toEqual([{ jobId, userid, over }]);
+      expect(await catalog.jobs.ofExecution(execution, over)).toEqual([{ jobId, userid, live: true }]);
+      const later = new Date(Date.parse(over) + 1).toISOString();
+      expect(await catalog.jobs.ofExecution(execution, later)).toEqual([{ jobId, userid, live: false }]);
+      expect(await catalog.orders.maybeLive()).toContainEqual({ jobId, userid });
       expect(await catalog.backups.get(clusterId, backupId)).toEqual(running);
 
       const again = await catalog.jobs.dispatch({ ...job, token: 'token-2' }, userid, running);
@@ -254,7 +258,9 @@ export function describeCatalog(name: string, open: () => Promise<Catalog>) {
       const ended = await catalog.jobs.get(userid, queued);
       expect(ended).toMatchObject({ state: 'cancelled', endedAt: at(5) });
       expect(ended?.live ?? ended?.token).toBeUndefined();
-      expect((await catalog.jobs.nominateLive()).map((row) => row.jobId)).not.toContain(queued);
+      await catalog.orders.ended(queued);
+      await catalog.orders.ended(queued);
+      expect((await catalog.orders.maybeLive()).map((job) => job.jobId)).not.toContain(queued);
       expect(await catalog.jobs.cancel(userid, queued, at(6))).toEqual({ outcome: 'ended' });
 
       const claimed = await place('claimed');

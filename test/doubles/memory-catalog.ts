@@ -6,7 +6,7 @@ import type { JobRow } from '../../contract/records/job.ts';
 import type { Catalog } from '../../functions/catalog/catalog.ts';
 import { compareFacts } from '../../functions/catalog/fold.ts';
 import type { LockRecord } from '../../functions/catalog/lock.ts';
-import type { OrderRecord } from '../../functions/catalog/order.ts';
+import { type OrderRecord, overAfter } from '../../functions/catalog/order.ts';
 import type { PinRecord } from '../../functions/catalog/pin.ts';
 import type { SlotRecord } from '../../functions/catalog/slot.ts';
 
@@ -21,6 +21,7 @@ export function makeMemoryCatalog(): Catalog {
   const backups = new Map<string, BackupRecord>();
   const facts = new Map<string, Pick<Receipt, 'at' | 'fact'>>();
   const orders = new Map<string, OrderRecord>();
+  const endedJobs = new Set<string>();
   const rows = new Map<string, JobRow>();
   const name = (...parts: string[]) => parts.join('|');
   const copy = structuredClone;
@@ -193,7 +194,12 @@ export function makeMemoryCatalog(): Catalog {
       ofExecution: async (execution) =>
         byName(orders)
           .filter((order) => order.execution === execution)
+          .map((order) => ({ jobId: order.jobId, userid: order.userid, over: overAfter(order) })),
+      maybeLive: async () =>
+        byName(orders)
+          .filter(({ jobId }) => !endedJobs.has(jobId))
           .map(({ jobId, userid }) => ({ jobId, userid })),
+      ended: async (jobId) => void endedJobs.add(jobId),
     },
     jobs: {
       get: async (userid, jobId) => copy(rows.get(name(userid, jobId))),
@@ -213,13 +219,31 @@ export function makeMemoryCatalog(): Catalog {
         const occupied = running && backups.has(backupKey(running.clusterId, running.backupId));
         if (known || orders.has(job.jobId) || occupied) return { outcome: 'conflict' };
         rows.set(key, copy(job));
-        const { jobId, hostId, clusterId, order, execution, lock, createdAt } = job;
-        orders.set(jobId, { v: 1, jobId, hostId, userid, clusterId, order, execution, lock, createdAt });
+        const { jobId, hostId, clusterId, order, execution, lock, createdAt, deadline } = job;
+        orders.set(jobId, {
+          v: 1,
+          jobId,
+          hostId,
+          userid,
+          clusterId,
+          order,
+          execution,
+          lock,
+          createdAt,
+          deadline,
+        });
         if (running) backups.set(backupKey(running.clusterId, running.backupId), copy(running));
         return { outcome: 'written' };
       },
-      nominateLive: async () => byName(rows).filter((row) => row.live === 'yes'),
-      ofExecution: async (execution) => byName(rows).filter((row) => row.execution === execution),
+      look: async (userid, jobId) => copy(rows.get(name(userid, jobId))),
+      ofExecution: async (execution, at) =>
+        byName(rows)
+          .filter((row) => row.execution === execution)
+          .map((row) => ({
+            userid: row.pk,
+            jobId: row.jobId,
+            live: row.live === 'yes' && at <= overAfter(row),
+          })),
       async cancel(userid, jobId, at) {
         const key = name(userid, jobId);
         const known = rows.get(key);
@@ -249,6 +273,13 @@ export function makeMemoryCatalog(): Catalog {
           ...(result === undefined ? {} : { result }),
         } as JobRow);
         return { outcome: 'ended', token: known.token ?? null };
+      },
+      async endByForce(userid, jobId, to, at, error) {
+        const key = name(userid, jobId);
+        const known = rows.get(key);
+        if (known === undefined) return { token: null };
+        rows.set(key, { ...strip(known, 'live', 'token'), state: to, endedAt: at, error } as JobRow);
+        return { token: known.token ?? null };
       },
     },
   };

@@ -10,7 +10,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { claimSeconds, liveJobsIndex } from '../../contract/records/job.ts';
+import { claimSeconds } from '../../contract/records/job.ts';
 import { makeCatalog } from '../../functions/catalog/catalog.ts';
 import { makeDynamoDb } from '../../functions/clients/dynamodb.ts';
 import { makeUserIdOf } from '../../functions/clients/host-role.ts';
@@ -72,11 +72,8 @@ describeCatalog('over DynamoDB', async () => {
   await dynamo.send(
     new CreateTableCommand({
       TableName: 'jobs',
-      AttributeDefinitions: [string('pk'), string('sk'), string('live')],
+      AttributeDefinitions: [string('pk'), string('sk')],
       ...onDemand,
-      GlobalSecondaryIndexes: [
-        { IndexName: liveJobsIndex, KeySchema: keys('live', 'sk'), Projection: { ProjectionType: 'ALL' } },
-      ],
     }),
   );
   return makeCatalog({ client: makeDynamoDb(), table: 'catalog', jobs: 'jobs' });

@@ -15,13 +15,7 @@ import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { CreateRoleCommand, GetRoleCommand, IAMClient } from '@aws-sdk/client-iam';
 import { DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  type CheckOrder,
-  checkResultSchema,
-  type JobRow,
-  jobKey,
-  liveJobsIndex,
-} from '../../contract/records/job.ts';
+import { type CheckOrder, checkResultSchema, type JobRow, jobKey } from '../../contract/records/job.ts';
 import { type Emulator, startEmulator } from '../../infra/local/emulator.ts';
 import { assumeHostRole, hostIdentity, rootStsClient } from '../../infra/local/host-credentials.ts';
 import { localPaths, makeLocalDirectories } from '../../infra/local/paths.ts';
@@ -67,11 +61,8 @@ beforeAll(async () => {
     new CreateTableCommand({
       TableName: 'jobs',
       BillingMode: 'PAY_PER_REQUEST',
-      AttributeDefinitions: [string('pk'), string('sk'), string('live')],
+      AttributeDefinitions: [string('pk'), string('sk')],
       KeySchema: keys('pk', 'sk'),
-      GlobalSecondaryIndexes: [
-        { IndexName: liveJobsIndex, KeySchema: keys('live', 'sk'), Projection: { ProjectionType: 'ALL' } },
-      ],
     }),
   );
   await installRunner();

@@ -58,11 +58,11 @@ describe('what an execution holds', () => {
   });
 
   it('is kept while it runs, or while one of its jobs lives', () => {
-    const decide = (status: Parameters<typeof decideHolder>[0], jobs: { live?: 'yes' }[] = []) =>
+    const decide = (status: Parameters<typeof decideHolder>[0], jobs: { live: boolean }[] = []) =>
       decideHolder(status, jobs, at, new Date('2026-11-23T02:00:00.000Z'));
     expect(decide('open')).toBe('keep');
-    expect(decide('failed', [{ live: 'yes' }])).toBe('cancel-jobs');
-    expect(decide('failed', [{}])).toBe('free');
+    expect(decide('failed', [{ live: true }])).toBe('cancel-jobs');
+    expect(decide('failed', [{ live: false }])).toBe('free');
     expect(decide('succeeded')).toBe('free');
     expect(decide('unknown')).toBe('free');
   });
@@ -97,6 +97,18 @@ describe('what an execution holds', () => {
     expect(await control.jobs.get(row.pk, row.jobId)).toMatchObject({ state: 'cancelled', live: 'yes' });
     expect((await held()).locks).toEqual(['cluster:orders']);
   });
+
+  it.each([{ beatAt: '2099-01-01T00:00:00.000Z' }, { state: 7, order: 'spoilt' }])(
+    'is freed past the deadline, whatever the host of its job writes into the row: %j',
+    async (changes) => {
+      await control.dispatched(row, changes as object);
+      control.status.set(execution, closed);
+      expect(await pass()).toMatchObject({ freed: 0, failed: 0 });
+      control.moveTo('2026-11-24T01:15:07.000Z');
+      expect(await pass()).toMatchObject({ freed: 1, failed: 0 });
+      expect((await held()).locks).toEqual([]);
+    },
+  );
 
   it('a committing job is left to write its manifest', async () => {
     await control.dispatched(row, { state: 'committing' });

@@ -106,6 +106,9 @@ describe('ending lost jobs', () => {
     return createHash('sha256').update(text).digest('hex');
   };
 
+  const writeRow = (changed: Record<string, unknown>) =>
+    control.dynamo.tables.get('jobs')!.set(`${row.pk}\u0000${row.sk}`, changed);
+
   beforeEach(() => {
     control = makeMemoryControl('2026-11-23T01:10:00.000Z');
   });
@@ -137,19 +140,20 @@ describe('ending lost jobs', () => {
     expect(await pass()).toMatchObject({ lost: 1, failed: 0 });
   });
 
-  it('what the index still shows but the table no longer has is left: the index nominates, a strong read decides (F51)', async () => {
+  it('one that has ended is left, and not looked at again: the list nominates, a strong read decides (F51)', async () => {
+    await control.dispatched(queued, row, running);
     const { live: _, token: __, ...ended } = { ...row, state: 'succeeded' as const };
-    await control.dispatched(queued, ended, running);
-    const jobs = { ...control.jobs, nominateLive: async () => [{ pk: row.pk, jobId: row.jobId }] };
-    expect(await reconcileLostJobs({ ...control, jobs })).toMatchObject({ lost: 0 });
+    writeRow(ended);
+    expect(await pass()).toEqual({ live: 0, lost: 0, completed: 0, failed: 0 });
     expect(control.told).toEqual([]);
+    expect(await control.orders.maybeLive()).toEqual([]);
   });
 
   it('a beat between the look and the end saves the job (F51)', async () => {
     await control.dispatched(queued, row, running);
     const jobs = {
       ...control.jobs,
-      get: async () => ({ ...row, beatAt: '2026-11-23T01:00:30.000Z' }),
+      look: async () => ({ ...row, beatAt: '2026-11-23T01:00:30.000Z' }),
     };
     expect(await reconcileLostJobs({ ...control, jobs })).toMatchObject({ live: 1, lost: 0 });
     expect(await rowNow()).toMatchObject({ state: 'claimed', token: row.token });
@@ -197,14 +201,6 @@ describe('ending lost jobs', () => {
     expect(await backupNow()).toMatchObject({ state: 'failed', error: { name: 'Job.Cancelled' } });
   });
 
-  it('a row that its host has spoilt hides no other job', async () => {
-    await control.dispatched(queued, row, running);
-    control.dynamo.tables
-      .get('jobs')!
-      .set('AROA:x\u0000job#spoilt', { pk: 'AROA:x', sk: 'job#spoilt', live: 'yes', state: 7 });
-    expect(await pass()).toEqual({ live: 1, lost: 1, completed: 0, failed: 1 });
-  });
-
   it('a job whose manifest cannot be read does not keep the others from being looked at', async () => {
     await control.dispatched(queued, { ...row, state: 'committing' }, running);
     control.objects.put(order.site.bucket, manifestKey(order), '{');
@@ -216,6 +212,80 @@ describe('ending lost jobs', () => {
       order: example('order-backup'),
     };
     await control.dispatched({ ...check, order: { kind: 'check', engine: 'mysql', flavour: 'mariadb' } });
-    expect(await pass()).toEqual({ live: 1, lost: 1, completed: 0, failed: 1 });
+    expect(await pass()).toEqual({ live: 1, lost: 1, completed: 0, failed: 0 });
+  });
+});
+
+describe('a host that belongs to a thief', () => {
+  let control: MemoryControl;
+  const pass = () => reconcileLostJobs(control);
+  const rowNow = async () => control.jobs.get(row.pk, row.jobId);
+  const write = (changes: object, sk = row.sk) =>
+    control.dynamo.tables.get('jobs')!.set(`${row.pk}\u0000${sk}`, { ...row, sk, ...changes });
+
+  beforeEach(async () => {
+    control = makeMemoryControl('2026-11-23T01:10:00.000Z');
+    await control.dispatched(queued, row, running);
+  });
+
+  it('gains nothing by a deadline of its own: the order’s counts', async () => {
+    write({ deadline: '2099-01-01T00:00:00.000Z', beatAt: '2026-11-24T01:02:00.000Z' });
+    control.moveTo('2026-11-24T01:02:01.000Z');
+    expect(await pass()).toMatchObject({ lost: 1 });
+    expect(await rowNow()).toMatchObject({ state: 'lost' });
+  });
+
+  it('gains nothing by a later time to be claimed', async () => {
+    write({ ...queued, claimBy: '2099-01-01T00:00:00.000Z' });
+    expect(await pass()).toMatchObject({ lost: 1 });
+  });
+
+  it.each(['claimed', 'committing', 'cancelled'] as const)(
+    'ends past its deadline as %s, with beats from the future and however fast they change',
+    async (state) => {
+      write({ state, deadline: '2099-01-01T00:00:00.000Z', beatAt: '2099-01-01T00:00:00.000Z' });
+      expect(await pass()).toMatchObject({ live: 1, lost: 0 });
+      control.moveTo('2026-11-24T01:15:07.000Z');
+      expect(await pass()).toMatchObject({ live: 0, lost: 1 });
+      expect(control.told).toMatchObject([{ token: row.token, error: { name: 'Job.Lost' } }]);
+      // Brought back to life, it is not looked at any more, and nothing waits for it.
+      write({ state, beatAt: '2099-01-01T00:00:00.000Z' });
+      expect(await pass()).toEqual({ live: 0, lost: 0, completed: 0, failed: 0 });
+      expect(await control.jobs.ofExecution(row.execution, control.now().toISOString())).toEqual([
+        { userid: row.pk, jobId: row.jobId, live: false },
+      ]);
+    },
+  );
+
+  it('loses a job whose row it has spoilt, and no other job is kept from being looked at', async () => {
+    write({ state: 7, order: { kind: 'x' } });
+    expect(await pass()).toEqual({ live: 0, lost: 1, completed: 0, failed: 0 });
+    expect(await backupState()).toBe('lost');
+    expect(await control.jobs.ofExecution(row.execution, control.now().toISOString())).toMatchObject([
+      { live: false },
+    ]);
+  });
+  const backupState = async () => (await control.backups.get('orders', order.backupId))?.state;
+
+  it('cannot have another row of its own ended or cancelled under this one’s name', async () => {
+    const other = { ...row, sk: 'job#other', jobId: 'other', execution: 'arn:other', lock: null };
+    await control.dispatched({ ...other, order: { kind: 'check', engine: 'mysql', flavour: 'mariadb' } });
+    write({ ...queued, jobId: 'other' });
+    expect(await pass()).toMatchObject({ lost: 2 });
+    expect(await rowNow()).toMatchObject({ jobId: row.jobId, state: 'lost' });
+  });
+
+  it('floods nobody with rows of its making: only what was ordered is looked at', async () => {
+    write({}, 'job#made-up');
+    const looked: string[] = [];
+    const jobs = {
+      ...control.jobs,
+      look: (userid: string, jobId: string) => {
+        looked.push(jobId);
+        return control.jobs.look(userid, jobId);
+      },
+    };
+    await reconcileLostJobs({ ...control, jobs });
+    expect(looked).toEqual([row.jobId]);
   });
 });

@@ -132,10 +132,14 @@ describe('the broker', () => {
     },
   );
 
-  it('refuses past the deadline, and after five minutes without a beat', async () => {
-    rowNow({ deadline: '2026-11-23T09:04:59.000Z' });
-    await refusedBecause(/deadline/);
-    rowNow({ deadline: row.deadline, beatAt: '2026-11-23T08:59:59.000Z' });
+  it('refuses past the deadline of the order, whatever deadline its host writes into the row', async () => {
+    rowNow({ deadline: '2099-01-01T00:00:00.000Z', beatAt: '2026-11-24T09:00:00.000Z' });
+    control.moveTo('2026-11-24T09:00:00.001Z');
+    await refusedBecause(/deadline 2026-11-24T09:00:00.000Z has passed/);
+  });
+
+  it('refuses after five minutes without a beat', async () => {
+    rowNow({ beatAt: '2026-11-23T08:59:59.000Z' });
     await refusedBecause(/has not beaten for 300 s/);
   });
 
