@@ -66,6 +66,13 @@ export function compareFingerprints(
   };
 }
 
+/** Whether two readings of one server (with one seed) found the same definitions, accounts and rows. */
+export function sameData(a: Fingerprint, b: Fingerprint): boolean {
+  const facts = ({ schemaSha256, accountsSha256, seed, coverage, tables }: Fingerprint) =>
+    JSON.stringify([schemaSha256, accountsSha256, seed, coverage, tables]);
+  return facts(a) === facts(b);
+}
+
 const nameOf = (table: TableFingerprint): string => `${table.schema}.${table.table}`;
 
 /** Without a reading before, nothing says that a table stood still. */

@@ -27,6 +27,7 @@ export function backupArguments(options: BackupArguments): string[] {
     '--stream=mbstream',
     `--extra-lsndir=${options.extraLsnDir}`,
     `--target-dir=${options.targetDir}`,
+    `--tmpdir=${options.targetDir}`,
     `--datadir=${options.datadir}`,
     ...('socket' in address
       ? [`--socket=${address.socket}`]
@@ -41,13 +42,15 @@ export function backupArguments(options: BackupArguments): string[] {
 
 /**
  * Arguments for preparing a full backup where it was unpacked. The backup's own option file says page size and data
- * files (with --no-defaults the tool would take its built-in ones). `memoryBytes` is the buffer pool for applying redo.
+ * files (with --no-defaults the tool would take its built-in ones). `memoryBytes` is the buffer pool for applying redo,
+ * `temporary` a directory that no server uses.
  */
-export function prepareArguments(targetDir: string, memoryBytes: number): string[] {
+export function prepareArguments(targetDir: string, memoryBytes: number, temporary: string): string[] {
   return [
     `--defaults-file=${targetDir}/backup-my.cnf`,
     '--prepare',
     `--use-memory=${memoryBytes}`,
     `--target-dir=${targetDir}`,
+    `--tmpdir=${temporary}`,
   ];
 }

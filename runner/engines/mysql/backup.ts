@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { NamedError } from '../../../contract/errors/named-error.ts';
 import type { Fingerprint } from '../../../contract/formats/fingerprint.ts';
 import type { BackupOrder } from '../../../contract/records/job.ts';
+import { sameData } from '../compare-fingerprints.ts';
 import type { BackupFacts, EngineContext, Sinks } from '../engine.ts';
 import { type StoppedApplier, stopApplier } from './applier.ts';
 import { backupArguments } from './arguments.ts';
@@ -12,6 +13,7 @@ import { inBoth, readTableNames } from './expected-tables.ts';
 import { openFingerprint } from './fingerprint/take.ts';
 import { resolveLogin, writeToolOptions } from './login.ts';
 import { describeServer, restoreNeeds } from './manifest-facts.ts';
+import { readPlugins } from './plugins.ts';
 import { currentPosition, samePosition } from './position.ts';
 import { readPlaces, readServerFacts } from './server-facts.ts';
 import { openSession, type Session } from './session.ts';
@@ -22,19 +24,23 @@ import { fileRows } from './xbstream/index-rows.ts';
 import { parseCheckpoints } from './xbstream/metadata.ts';
 import { tables } from './xbstream/tables.ts';
 
-const activePlugins = `SELECT PLUGIN_NAME AS name FROM information_schema.PLUGINS
-  WHERE PLUGIN_STATUS = 'ACTIVE' AND PLUGIN_LIBRARY IS NOT NULL`;
-
 /** Fingerprint of a primary: definitions may change under the reader, so it is read again when the server says so. */
 async function readFingerprint(session: Session, applied: boolean, like?: Fingerprint): Promise<Fingerprint> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await (await openFingerprint(session, { applied, like, holdTables: false })).finish();
     } catch (error) {
-      // 1412: the definition of a table changed after the snapshot; 1146: the table was dropped.
-      const { errno } = error as { errno?: number };
+      // 1412: the definition of a table changed after the snapshot; 1146: the table was dropped; 1205: it is locked.
+      const { errno, message } = error as { errno?: number; message: string };
       await session.run('ROLLBACK').catch(() => {});
-      if ((errno !== 1412 && errno !== 1146) || attempt === 3) throw error;
+      if (errno !== 1412 && errno !== 1146 && errno !== 1205) throw error;
+      if (attempt < 3) continue;
+      throw new NamedError(
+        'Backup.Failed',
+        `tables changed or were locked each of ${attempt} times that the fingerprint was read: ${message}`,
+        { attempts: attempt },
+        { cause: error },
+      );
     }
   }
 }
@@ -63,8 +69,7 @@ export async function backup(
     const role = roleOf(facts);
     const applied = role === 'replica';
     const places = await readPlaces(session, facts);
-    const plugins = (await session.rows(activePlugins)).map((row) => row.name ?? '').sort();
-    const server = await describeServer(order, facts, plugins, context);
+    const server = await describeServer(order, facts, await readPlugins(session), context);
 
     if (applied && plan.stopApplier) {
       context.progress('stopping the applier');
@@ -130,7 +135,10 @@ export async function backup(
       const { content } = run.state;
       const position = backupPosition(content, applied, recorded);
       const checkpoints = parseCheckpoints(metadata(content, 'checkpoints') ?? '');
-      const exact = samePosition(position, fingerprint.position);
+      // A log that did not move says nothing of writers that do not log (sql_log_bin, filters): the data must agree.
+      const exact =
+        samePosition(position, fingerprint.position) &&
+        (before === undefined || sameData(before, fingerprint));
       if (stands && !exact && position !== null && fingerprint.position !== null) {
         throw new NamedError(
           'Backup.PositionMoved',
@@ -138,7 +146,7 @@ export async function backup(
           { backup: position?.gtid ?? '', fingerprint: fingerprint.position?.gtid ?? '' },
         );
       }
-      const unpacked = decision.files.reduce((sum, file) => sum + file.bytes, 0);
+      const unpackedBytes = decision.files.reduce((sum, file) => sum + file.bytes, 0);
       return {
         server,
         tool: {
@@ -157,7 +165,7 @@ export async function backup(
         ...(before === undefined ? {} : { fingerprintBefore: before }),
         restore: restoreNeeds(
           order,
-          unpacked,
+          { unpackedBytes, streamBytes: run.state.streamBytes },
           places.redoBytes,
           tools['mariadb-backup'] ?? '',
           places.outsideDatadir,

@@ -11,6 +11,8 @@ export type MemberFacts = {
   variables: Readonly<Record<string, string>>;
   channels: readonly Channel[];
   dumpThreads: number;
+  /** Names of active plugins that encrypt files. */
+  encryption: readonly string[];
   /** One line of SHOW GRANTS each. */
   grants: readonly string[];
   datadir: { document: string; server: string };
@@ -99,6 +101,11 @@ export function ineligibility(facts: MemberFacts): string[] {
   }
   if (variables.innodb_log_archive === 'ON') {
     reasons.push('innodb_log_archive=ON: mariadb-backup cannot run while redo is archived');
+  }
+  if (facts.encryption.length > 0) {
+    reasons.push(
+      `files may be encrypted (${facts.encryption.join(', ')}), and this version of holdfast cannot give a restore their keys`,
+    );
   }
   if (facts.datadir.document !== facts.datadir.server) {
     reasons.push(

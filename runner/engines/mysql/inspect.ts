@@ -6,6 +6,7 @@ import { portFree } from '../../host/ports.ts';
 import type { EngineContext } from '../engine.ts';
 import { ineligibility, lagOf, roleOf } from './eligibility.ts';
 import { resolveLogin } from './login.ts';
+import { readPlugins } from './plugins.ts';
 import { currentPosition } from './position.ts';
 import { datadirs, readPlaces, readServerFacts } from './server-facts.ts';
 import { withSession } from './session.ts';
@@ -63,6 +64,7 @@ async function inspectServer(
     const places = mariadb
       ? await readPlaces(session, facts)
       : { dataBytes: 0, redoBytes: 0, outsideDatadir: [] };
+    const plugins = mariadb ? await readPlugins(session) : [];
     const grants = await session.rows('SHOW GRANTS');
     return {
       memberId: member.memberId,
@@ -89,6 +91,7 @@ async function inspectServer(
         variables: facts.variables,
         channels: facts.channels,
         dumpThreads: facts.dumpThreads,
+        encryption: plugins.filter(({ type }) => type === 'ENCRYPTION').map(({ name }) => name),
         grants: grants.map((row) => Object.values(row)[0] ?? ''),
         datadir: await datadirs(member, facts),
         maxReplicaLagSeconds: order.policy?.maxReplicaLagSeconds,

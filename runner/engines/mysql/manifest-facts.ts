@@ -3,6 +3,7 @@ import type { BackupOrder } from '../../../contract/records/job.ts';
 import type { EngineContext } from '../engine.ts';
 import { prepareArguments } from './arguments.ts';
 import { roleOf } from './eligibility.ts';
+import { neededLibraries, type Plugin } from './plugins.ts';
 import type { ServerFacts } from './server-facts.ts';
 import { versionIn } from './versions.ts';
 
@@ -72,7 +73,7 @@ async function optionsOf(order: BackupOrder, context: EngineContext): Promise<st
 export async function describeServer(
   order: BackupOrder,
   facts: ServerFacts,
-  plugins: readonly string[],
+  plugins: readonly Plugin[],
   context: EngineContext,
 ): Promise<Manifest['server']> {
   const variables: Record<string, string> = {};
@@ -80,7 +81,10 @@ export async function describeServer(
     const value = facts.variables[name];
     if (value !== undefined) variables[name] = value;
   }
-  if (plugins.length > 0) variables.plugins = plugins.join(',');
+  if (plugins.length > 0) {
+    variables.plugins = plugins.map((plugin) => plugin.name).join(',');
+    variables.plugin_libraries = neededLibraries(plugins).join(',');
+  }
   return {
     version: versionIn(facts.version) ?? facts.version,
     uuid: facts.uuid,
@@ -94,13 +98,17 @@ export async function describeServer(
 /** Buffer pool for prepare: it reads each page of the redo once; 512 MiB hold the pages of some 10 GB of redo's changes. */
 export const prepareMemoryBytes = 512 * 1024 * 1024;
 
+/** What a server makes for itself when it starts: ibtmp1 (12 MiB), Aria's log, the copy of the buffer pool's list. */
+const startBytes = 32 * 1024 * 1024;
+
 /**
  * What a restore of these files needs. Room: the unpacked files and a tenth, for undo and temporary tables of the
- * rollback, and the redo once more, which the server makes anew.
+ * rollback, or the whole stream where that is more (files that were dropped while the tool ran are written first);
+ * and the redo once more, which the server makes anew.
  */
 export function restoreNeeds(
   order: BackupOrder,
-  unpackedBytes: number,
+  { unpackedBytes, streamBytes }: { unpackedBytes: number; streamBytes: number },
   redoBytes: number,
   toolVersion: string,
   outsideDatadir: string[],
@@ -108,16 +116,18 @@ export function restoreNeeds(
   const from = `s3://${order.site.bucket}/${order.clusterId}/backups/${order.backupId}`;
   const unpack = order.policy.codec === 'zstd' ? 'cat volumes/main/* | zstd -d |' : 'cat volumes/main/* |';
   return {
-    bytes: Math.ceil(unpackedBytes * 1.1) + redoBytes,
+    bytes: Math.max(Math.ceil(unpackedBytes * 1.1), streamBytes) + redoBytes + startBytes,
     memoryBytes: prepareMemoryBytes,
     toolVersion,
     byHand: [
       `aws s3 cp --recursive ${from}/volumes/main volumes/main`,
       'mkdir DIR',
       `${unpack} mbstream -x -C DIR`,
-      `mariadb-backup ${prepareArguments('DIR', prepareMemoryBytes).join(' ')}`,
-      'chown -R mysql:mysql DIR',
-      'mariadbd --datadir=DIR --user=mysql --skip-slave-start --server-id=NEW',
+      'mkdir TMP',
+      `mariadb-backup ${prepareArguments('DIR', prepareMemoryBytes, 'TMP').join(' ')}`,
+      'chown -R mysql:mysql DIR TMP',
+      // The backup's own option file and nothing of the host's: a server that runs there keeps its socket and tmpdir.
+      'mariadbd --defaults-file=DIR/backup-my.cnf --datadir=DIR --tmpdir=TMP --socket=DIR/mariadb.sock --skip-networking --user=mysql --skip-slave-start --server-id=NEW',
     ],
     outsideDatadir,
   };

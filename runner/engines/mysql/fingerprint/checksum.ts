@@ -14,8 +14,9 @@ export function rowExpression(columns: readonly Column[]): string {
   const parts = columns.map(({ name, type }) => {
     const column = quoteName(name);
     const bytes = `CAST(${column} AS BINARY)`;
+    // Of the column itself: a CAST of more than max_allowed_packet is NULL, and one such value would be as good as any.
     const value = large.test(type)
-      ? `CONCAT('L',OCTET_LENGTH(${column}),':',SHA2(${bytes},256))`
+      ? `CONCAT('L',OCTET_LENGTH(${column}),':',SHA2(${column},256))`
       : `CONCAT(OCTET_LENGTH(${bytes}),':',${bytes})`;
     return `IFNULL(CAST(${value} AS BINARY),'N')`;
   });
@@ -23,11 +24,11 @@ export function rowExpression(columns: readonly Column[]): string {
 }
 
 /**
- * SELECT of `n`, the sum of CRC32 and the xor of 64 bits of SHA-256 over all rows of `from`. Neither depends on the
+ * SELECT of `n`, of `c` rows that could be put together, the sum of CRC32 and the xor of 64 bits of SHA-256 over all rows of `from`. Neither depends on the
  * rows' order; the sum finds what an xor alone misses (a row that is there twice).
  */
 export function checksumQuery(columns: readonly Column[], from: string): string {
-  return `SELECT COUNT(*) AS n, SUM(CRC32(r)) AS s,
+  return `SELECT COUNT(*) AS n, COUNT(r) AS c, SUM(CRC32(r)) AS s,
     BIT_XOR(CAST(CONV(LEFT(SHA2(r,256),16),16,10) AS UNSIGNED)) AS x
     FROM (SELECT ${rowExpression(columns)} AS r FROM ${from}) AS rows_of_table`;
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { quoteName, type Row, type Session } from '../session.ts';
+import { isRemote } from './remote.ts';
 
 /** Schemas of the server itself. */
 export const systemSchemas = "('mysql','information_schema','performance_schema','sys')";
@@ -38,13 +39,17 @@ export async function schemaHash(session: Session): Promise<string> {
      FROM information_schema.SCHEMATA WHERE SCHEMA_NAME NOT IN ${systemSchemas}`,
   );
   const tables = await session.rows(
-    `SELECT TABLE_SCHEMA AS db, TABLE_NAME AS name, TABLE_TYPE AS type FROM information_schema.TABLES
+    `SELECT TABLE_SCHEMA AS db, TABLE_NAME AS name, TABLE_TYPE AS type, ENGINE AS engine FROM information_schema.TABLES
      WHERE TABLE_SCHEMA NOT IN ${systemSchemas} AND TABLE_TYPE <> 'TEMPORARY'`,
     [],
     300,
   );
-  for (const { db, name, type } of tables) {
+  for (const { db, name, type, engine } of tables) {
     if (type === 'VIEW') continue;
+    if (isRemote(engine ?? '')) {
+      lines.push(`remote ${JSON.stringify([db, name, engine])}`);
+      continue;
+    }
     const [row] = await session.rows(`SHOW CREATE TABLE ${quoteName(db ?? '')}.${quoteName(name ?? '')}`);
     const definition = row?.['Create Table'] ?? row?.Create ?? Object.values(row ?? {})[1] ?? '';
     lines.push(`table ${JSON.stringify([db, name, withoutCounter(definition)])}`);

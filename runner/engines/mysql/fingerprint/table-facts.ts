@@ -1,3 +1,4 @@
+import { NamedError } from '../../../../contract/errors/named-error.ts';
 import type { TableFingerprint } from '../../../../contract/formats/fingerprint.ts';
 import { quoteName, type Row, type Session } from '../session.ts';
 import { checksumQuery, checksumText } from './checksum.ts';
@@ -34,8 +35,15 @@ export async function readTableFacts(
   const name = `${quoteName(table.schema)}.${quoteName(table.table)}`;
   const all = table.kind === 'versioned' ? `${name} FOR SYSTEM_TIME ALL` : name;
   const columns = table.kind === 'sequence' ? sequenceColumns : table.columns;
-  const read = async (from: string): Promise<Row> =>
-    (await session.rows(checksumQuery(columns, from), [], readSeconds))[0] ?? {};
+  const read = async (from: string): Promise<Row> => {
+    const row = (await session.rows(checksumQuery(columns, from), [], readSeconds))[0] ?? {};
+    if (row.n === row.c) return row;
+    throw new NamedError(
+      'Backup.Failed',
+      `${Number(row.n) - Number(row.c)} rows of ${name} cannot be compared: a row does not fit into the server's max_allowed_packet; 1 MiB is enough for any`,
+      { table: name },
+    );
+  };
   if (ranges === undefined) {
     const row = await read(all);
     return {

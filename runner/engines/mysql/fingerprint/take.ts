@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import type { Fingerprint, TableFingerprint } from '../../../../contract/formats/fingerprint.ts';
 import type { MysqlPosition } from '../../../../contract/positions/position.ts';
 import { snapshotPosition } from '../position.ts';
-import { quoteName, type Session } from '../session.ts';
+import type { Session } from '../session.ts';
 import { accountsHash, schemaHash } from './definitions.ts';
 import { chooseRanges, fullCoverageBytes, isSmall, type Range, rowsPerRange } from './ranges.ts';
 import { readTableFacts } from './table-facts.ts';
-import { isTransactional, readUserTables, type UserTable } from './user-tables.ts';
+import { isTransactional, nameInSql, readLengths, readUserTables, type UserTable } from './user-tables.ts';
 
 export type OpenFingerprint = {
   position: MysqlPosition | null;
@@ -29,51 +29,72 @@ export type FingerprintOptions = {
 const keyOf = (table: { schema: string; table: string }) => JSON.stringify([table.schema, table.table]);
 
 /**
- * Opens a consistent snapshot and reads at once what a snapshot does not keep: position, definitions, accounts, and
- * tables without versions of their rows. When it returns, writers may go on; `finish` reads the rest.
+ * Reads what a snapshot does not keep (definitions, accounts, tables without versions of their rows), then opens a
+ * consistent snapshot and reads its position. When it returns, writers may go on; `finish` reads the rest, and lets go
+ * of each table once it is read: a lock that DDL waits for would make everyone queue behind that DDL.
  */
 export async function openFingerprint(
   session: Session,
   options: FingerprintOptions,
 ): Promise<OpenFingerprint> {
   const takenAt = new Date().toISOString();
-  await session.run('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ');
-  await session.run('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY');
-  const position = await snapshotPosition(session, options.applied);
   const tables = await readUserTables(session);
-  if (options.holdTables) {
-    for (const table of tables.filter(isTransactional)) {
-      await session.run(`SELECT 1 FROM ${quoteName(table.schema)}.${quoteName(table.table)} LIMIT 0`);
-    }
-  }
-  const schemaSha256 = await schemaHash(session);
-  const accountsSha256 = await accountsHash(session);
+  const transactional = tables.filter(isTransactional);
   const seed = options.like?.seed ?? randomBytes(8).toString('hex');
   const total = tables.reduce((sum, table) => sum + table.bytes, 0);
   const coverage = options.like?.coverage ?? (total <= fullCoverageBytes ? 'full' : 'ranges');
-  const large = tables.filter((table) => !isSmall(table)).length;
+  const large = tables.filter((table) => !isSmall(table, tables.length)).length;
   const known = new Map(options.like?.tables.map((table) => [keyOf(table), table]));
 
   const rangesOf = async (table: UserTable): Promise<Range[] | undefined> => {
     if (options.like !== undefined) return known.get(keyOf(table))?.ranges;
-    if (coverage === 'full' || table.kind === 'sequence' || isSmall(table)) return undefined;
-    return chooseRanges(session, table, seed, rowsPerRange(table, large));
+    if (coverage === 'full' || table.kind === 'sequence' || isSmall(table, tables.length)) {
+      return undefined;
+    }
+    const { rowBytes } = await readLengths(session, table);
+    return chooseRanges(session, table, seed, rowsPerRange(rowBytes, large));
   };
   const facts = new Map<UserTable, TableFingerprint>();
   const read = async (table: UserTable) => {
     facts.set(table, await readTableFacts(session, table, await rangesOf(table)));
   };
+
+  // Before the snapshot, because a transaction that has seen a table of Aria (the server's own are) knows no savepoints.
+  const schemaSha256 = await schemaHash(session);
+  const accountsSha256 = await accountsHash(session);
   for (const table of tables.filter((t) => !isTransactional(t))) await read(table);
+
+  // Where a binary log is written a savepoint releases nothing. An account that may not turn it off for itself (BINLOG
+  // ADMIN) holds what it has read until the end.
+  const releases = await session.run('SET SESSION sql_log_bin=0').then(
+    () => true,
+    () => false,
+  );
+  await session.run('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ');
+  await session.run('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY');
+  const position = await snapshotPosition(session, options.applied);
+  if (options.holdTables) {
+    for (const [i, table] of transactional.entries()) {
+      if (releases) await session.run(`SAVEPOINT table_${i}`);
+      await session.run(`SELECT 1 FROM ${nameInSql(table)} LIMIT 0`);
+    }
+  }
+  /** Going back to a savepoint lets go of the tables opened after it and keeps the snapshot, as mysqldump does. */
+  const readAndRelease = async (table: UserTable, held: string | undefined) => {
+    if (releases && held === undefined) await session.run('SAVEPOINT one_table');
+    await read(table);
+    if (releases) await session.run(`ROLLBACK TO SAVEPOINT ${held ?? 'one_table'}`);
+  };
 
   return {
     position,
     finish: async (onTable = () => {}) => {
-      const rest = tables.filter(isTransactional);
-      for (const [i, table] of rest.entries()) {
-        await read(table);
-        onTable(i + 1, rest.length);
+      // Backwards, so that each table is let go of once it is read: DDL waits for the rest only.
+      for (let i = transactional.length - 1; i >= 0; i--) {
+        await readAndRelease(transactional[i]!, options.holdTables ? `table_${i}` : undefined);
+        onTable(transactional.length - i, transactional.length);
       }
-      await session.run('COMMIT');
+      await session.run('ROLLBACK');
       return {
         v: 1,
         takenAt,

@@ -1,4 +1,5 @@
-import type { Session } from '../session.ts';
+import { quoteName, type Session } from '../session.ts';
+import { decodeFilename } from '../xbstream/filename.ts';
 import type { Column } from './checksum.ts';
 import { systemSchemas } from './definitions.ts';
 
@@ -10,9 +11,8 @@ export type UserTable = {
   columns: Column[];
   /** Columns of the primary key, in its order. */
   key: string[];
-  /** Estimates of the server, for choosing how much to read. */
+  /** Size of its files, for choosing how much to read. */
   bytes: number;
-  rowBytes: number;
 };
 
 /** Engines whose tables show what a snapshot saw. Others change under a reader. */
@@ -25,13 +25,51 @@ export const isTransactional = (table: UserTable) =>
 export const isComparable = (table: UserTable) =>
   ['InnoDB', 'Aria', 'MyISAM', 'CSV', 'ARCHIVE', 'ROCKSDB'].includes(table.engine);
 
+/**
+ * Fills in the sizes: of tablespaces from InnoDB's own list, which opens no table; the rest one by one, because a
+ * question for all would open remote tables too.
+ */
+async function readSizes(session: Session, tables: readonly UserTable[]): Promise<void> {
+  const spaces = new Map<string, number>();
+  for (const { name, bytes } of await session.rows(
+    'SELECT NAME AS name, FILE_SIZE AS bytes FROM information_schema.INNODB_SYS_TABLESPACES',
+    [],
+    300,
+  )) {
+    const [db = '', table = ''] = (name ?? '').split('/');
+    const key = JSON.stringify([decodeFilename(db), decodeFilename(table.split(/#p#/i)[0] ?? '')]);
+    spaces.set(key, (spaces.get(key) ?? 0) + Number(bytes ?? 0));
+  }
+  for (const table of tables) {
+    const known = spaces.get(JSON.stringify([table.schema, table.table]));
+    if (known !== undefined) table.bytes = known;
+    else if (isComparable(table)) table.bytes = (await readLengths(session, table)).bytes;
+  }
+}
+
+/** What the server estimates of one table's size and rows, in bytes. */
+export async function readLengths(
+  session: Session,
+  { schema, table }: Pick<UserTable, 'schema' | 'table'>,
+): Promise<{ bytes: number; rowBytes: number }> {
+  const [row] = await session.rows(
+    `SELECT COALESCE(DATA_LENGTH, 0) AS bytes, COALESCE(AVG_ROW_LENGTH, 0) AS row_bytes
+     FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?`,
+    [schema, table],
+  );
+  return { bytes: Number(row?.bytes ?? 0), rowBytes: Number(row?.row_bytes ?? 0) };
+}
+
+/** The FROM text of a table; `SELECT 1 … LIMIT 0` of it opens and so holds it. */
+export const nameInSql = ({ schema, table }: Pick<UserTable, 'schema' | 'table'>) =>
+  `${quoteName(schema)}.${quoteName(table)}`;
+
 /** All tables of the users' schemas with their columns (also invisible and generated ones) and primary keys. */
 export async function readUserTables(session: Session): Promise<UserTable[]> {
   const found = new Map<string, UserTable>();
   const keyOf = (schema: string, table: string) => JSON.stringify([schema, table]);
   const tables = await session.rows(
-    `SELECT TABLE_SCHEMA AS db, TABLE_NAME AS name, TABLE_TYPE AS type, ENGINE AS engine,
-       COALESCE(DATA_LENGTH, 0) AS bytes, COALESCE(AVG_ROW_LENGTH, 0) AS row_bytes
+    `SELECT TABLE_SCHEMA AS db, TABLE_NAME AS name, TABLE_TYPE AS type, ENGINE AS engine
      FROM information_schema.TABLES
      WHERE TABLE_SCHEMA NOT IN ${systemSchemas} AND TABLE_TYPE IN ('BASE TABLE','SYSTEM VERSIONED','SEQUENCE')
      ORDER BY TABLE_SCHEMA, TABLE_NAME`,
@@ -48,8 +86,7 @@ export async function readUserTables(session: Session): Promise<UserTable[]> {
       engine: row.engine ?? '',
       columns: [],
       key: [],
-      bytes: Number(row.bytes ?? 0),
-      rowBytes: Number(row.row_bytes ?? 0),
+      bytes: 0,
     });
   }
   const columns = await session.rows(
@@ -72,5 +109,7 @@ export async function readUserTables(session: Session): Promise<UserTable[]> {
     300,
   );
   for (const row of keys) found.get(keyOf(row.db ?? '', row.name ?? ''))?.key.push(row.col ?? '');
-  return [...found.values()];
+  const all = [...found.values()];
+  await readSizes(session, all);
+  return all;
 }

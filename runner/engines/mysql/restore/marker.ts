@@ -5,6 +5,12 @@ import { z } from 'zod';
 
 /** Where files wait until they are whole; inside the target, which may be a mount point of its own. */
 export const stagingDirectory = (directory: string) => join(directory, '.holdfast-partial');
+/**
+ * Temporary files of this restore's tools and server, and of nobody else: a server that starts removes every `#sql…`
+ * file of its temporary directory, also those of a production server beside it.
+ */
+export const temporaryDirectory = (directory: string) => join(directory, temporaryName);
+export const temporaryName = '.holdfast-tmp';
 export const markerPath = (directory: string) => join(directory, 'holdfast-restore.json');
 
 const markerSchema = z.object({

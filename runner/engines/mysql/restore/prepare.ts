@@ -1,28 +1,56 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { NamedError } from '../../../../contract/errors/named-error.ts';
 import type { Manifest } from '../../../../contract/formats/manifest.ts';
 import type { RestoreOrder } from '../../../../contract/records/job.ts';
+import { findAccount } from '../../../host/accounts.ts';
 import type { EngineContext } from '../../engine.ts';
 import { prepareArguments } from '../arguments.ts';
 import { saysSuccess } from '../xbstream/completeness.ts';
-import { readRestoreMarker, stagingDirectory, writeRestoreMarker } from './marker.ts';
+import { readRestoreMarker, stagingDirectory, temporaryDirectory, writeRestoreMarker } from './marker.ts';
+import { giveTo } from './place.ts';
 import { missingFiles } from './unpack.ts';
 
 /**
  * What prepare says when it goes on without something it needs (M19): it ends with code 0 and `completed OK!` all the
- * same. Any warning or error of InnoDB or Aria counts, because a sound full backup prepares without one.
+ * same. Any warning or error of InnoDB or Aria counts, because a sound full backup prepares without one. Its notes do
+ * not: `unable to open file` stands for each table that was dropped or renamed since the checkpoint, and where the
+ * file is truly missing a warning follows once the redo is read.
  */
 const warning =
-  /All redo log for this file will be ignored|was not found at|\[(?:ERROR|Warning)\]|\[\d+\] \S+ \S+ (?:error|warning)\b|unable to open file|corrupt/i;
+  /will be ignored|was not found at|\[(?:ERROR|Warning)\]|^\[\d+\] (?:\S+ \S+ )?(?:fatal )?(?:error|warning)\b|corrupt/i;
 
 /** Harmless where they come: about the process, not about the files. */
 const harmless = /setrlimit|io_uring|O_DIRECT|Memory pressure|could not lock memory|deprecated/i;
 
+/** Paths hold the users' own words: a table may be called `corrupt` or `deprecated`. */
+const withoutPaths = (line: string) => line.replace(/\S*\/\S*/g, '');
+
 /** The lines of prepare's output that mean that something is missing or damaged. */
 export function prepareWarnings(lines: readonly string[]): string[] {
-  return lines.filter((line) => warning.test(line) && !harmless.test(line));
+  return lines.filter((line) => {
+    const said = withoutPaths(line);
+    return warning.test(said) && !harmless.test(said);
+  });
 }
 
-/** Applies the redo log to the unpacked files, after looking that all of them are there. */
+/** What the tool writes for the server's files: InnoDB's own options, and nothing that loads or points elsewhere. */
+const plainOption = /^(?:#.*|\[mysqld\]|innodb_[a-z_]+ ?= ?[^/]*|innodb_undo_directory ?= ?\.\/|)$/;
+
+/**
+ * Lines of a backup's own option file that a sound one does not have. The host that wrote it could otherwise make this
+ * one load a library of its choice.
+ */
+export const foreignOptions = (text: string): string[] =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => !plainOption.test(line));
+
+/**
+ * Applies the redo log to the unpacked files, after looking that all of them are there. The tool runs as the account
+ * that the server will have, so that a backup made to harm it reaches no further.
+ */
 export async function prepare(
   order: RestoreOrder,
   manifest: Manifest,
@@ -42,6 +70,25 @@ export async function prepare(
       { files: gone.length },
     );
   }
+  const foreign = foreignOptions(await readFile(join(staging, 'backup-my.cnf'), 'utf8'));
+  if (foreign.length > 0) {
+    throw new NamedError(
+      'Restore.PrepareFailed',
+      `backup-my.cnf has options that no plain backup has: ${foreign.slice(0, 5).join(' | ').slice(0, 500)}`,
+      { options: foreign.length },
+    );
+  }
+  const account = findAccount(order.target.user);
+  if (account === undefined) {
+    throw new NamedError('Restore.PrepareFailed', `there is no account ${order.target.user} on this host`, {
+      user: order.target.user,
+    });
+  }
+  const temporary = temporaryDirectory(directory);
+  await mkdir(temporary, { mode: 0o700 });
+  await giveTo(account, temporary);
+  await giveTo(account, staging);
+
   context.progress('preparing');
   const warnings: string[] = [];
   const end = await context.runChild({
@@ -49,8 +96,10 @@ export async function prepare(
     args: prepareArguments(
       staging,
       Math.min(manifest.restore.memoryBytes, order.policy.memoryMiB * 1024 * 1024),
+      temporary,
     ),
     cwd: staging,
+    user: order.target.user,
     stallSeconds: order.policy.stallSeconds,
     signal: context.signal,
     onStderrLine: (line) => {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Manifest } from '../../../../contract/formats/manifest.ts';
 import type { RestoreTarget } from '../../../../contract/records/job.ts';
 import { quoteOption } from '../option-file.ts';
+import { temporaryDirectory, temporaryName } from './marker.ts';
 
 /** Variables of the old server that the new one must or should have; only what can be set, and only plain values. */
 const carried = [
@@ -69,6 +70,9 @@ export function serverConfig(
   set('socket', socketPath(target, 'mariadb.sock'));
   set('pid-file', join(target.directory, 'mariadb.pid'));
   set('log-error', join(target.directory, 'mariadb.err'));
+  set('tmpdir', temporaryDirectory(target.directory));
+  // A directory within the data directory would be shown as a database.
+  set('ignore-db-dirs', temporaryName);
   set('port', target.port);
   set('bind-address', '127.0.0.1');
   set('user', target.user);
@@ -78,7 +82,13 @@ export function serverConfig(
   lines.push('skip-slave-start', 'skip-log-bin');
   for (const name of carried) {
     const value = manifest.server.variables[name];
-    if (value !== undefined && plain.test(value)) set(name, value);
+    if (value === undefined || (value === '' && name !== 'sql_mode')) continue;
+    if (value === '' || plain.test(value)) set(name, value);
+  }
+  // Without grant tables, as while it is proved, a server loads no plugin by itself; one that is not on this host is
+  // told in the error log and left out.
+  for (const library of (manifest.server.variables.plugin_libraries ?? '').split(',')) {
+    if (/^[A-Za-z0-9_.-]+$/.test(library)) set('plugin-load-add', library);
   }
   return [
     `# Backup ${manifest.backupId} of ${manifest.clusterId}, restored by holdfast and not accepted yet:`,

@@ -14,13 +14,17 @@ import { openFingerprint } from '../fingerprint/take.ts';
 import { sortedGtids } from '../position.ts';
 import type { Session } from '../session.ts';
 import { stagingDirectory, writeRestoreMarker } from './marker.ts';
-import { giveTo, placeFiles } from './place.ts';
+import { placeFiles } from './place.ts';
 import { removeReplicationLeftovers } from './replication-leftovers.ts';
 import { newServerId, serverConfig, socketPath } from './server-config.ts';
 import { withStagedServer } from './staged-server.ts';
-import { checkTables } from './table-check.ts';
+import { checkTables, tablesWithoutFile } from './table-check.ts';
 
 const answerSeconds = 120;
+
+/** A word as an operator types it into a shell. */
+const asTyped = (word: string) =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 /** Whether a server of this protocol greets on a loopback port: its first packet begins with protocol version 10. */
 async function greets(port: number): Promise<boolean> {
@@ -36,25 +40,49 @@ async function greets(port: number): Promise<boolean> {
   });
 }
 
-async function prove(session: Session, manifest: Manifest, context: EngineContext): Promise<Fingerprint> {
+/**
+ * Makes the restored server stand where its data does, so that it can follow the survivor by GTID: a replica's position
+ * is in its tables, that of a primary was only in its binary log, which is not in the backup.
+ */
+async function setPosition(session: Session, manifest: Manifest): Promise<void> {
+  const expected = manifest.position?.gtid ?? '';
+  if (expected === '') return;
+  const slavePosition = async () =>
+    sortedGtids((await session.rows('SELECT @@GLOBAL.gtid_slave_pos AS gtid'))[0]?.gtid ?? '');
+  if (manifest.server.role !== 'replica') await session.run('SET GLOBAL gtid_slave_pos = ?', [expected]);
+  const found = await slavePosition();
+  if (found === sortedGtids(expected)) return;
+  throw new NamedError(
+    'Restore.FingerprintDiffers',
+    `the restored data stands at ${found || 'no position'}, the backup was recorded at ${expected}`,
+    { found, expected },
+  );
+}
+
+async function prove(
+  session: Session,
+  staging: string,
+  manifest: Manifest,
+  context: EngineContext,
+): Promise<Fingerprint> {
   // What replication it had lies in files that are gone; this clears what the server may still know of it.
   await session.run('RESET SLAVE ALL').catch((error: Error) => {
     context.log('nothing of replication to reset', { cause: error.message });
   });
   context.progress('opening every table');
+  const missing = await tablesWithoutFile(session, staging);
+  if (missing.length > 0) {
+    throw new NamedError(
+      'Restore.TableUnreadable',
+      `InnoDB knows tables that have no file: ${missing.slice(0, 20).join('; ')}`.slice(0, 3500),
+      { tables: missing.length },
+    );
+  }
   await checkTables(session, manifest.fingerprint.coverage === 'full', context.log, (done, of) =>
     context.progress(`opening tables: ${done} of ${of}`),
   );
   const applied = manifest.server.role === 'replica';
-  const [row] = await session.rows('SELECT @@GLOBAL.gtid_slave_pos AS gtid');
-  const gtid = sortedGtids(row?.gtid ?? '');
-  if (applied && manifest.comparison === 'exact' && gtid !== manifest.position?.gtid) {
-    throw new NamedError(
-      'Restore.FingerprintDiffers',
-      `the restored data stands at ${gtid || 'no position'}, the backup was recorded at ${manifest.position?.gtid}`,
-      { found: gtid, expected: manifest.position?.gtid ?? '' },
-    );
-  }
+  await setPosition(session, manifest);
   context.progress('comparing');
   const open = await openFingerprint(session, { applied, like: manifest.fingerprint, holdTables: false });
   const found = await open.finish((done, of) => context.progress(`comparing tables: ${done} of ${of}`));
@@ -90,13 +118,15 @@ export async function start(
   const socket = socketPath(target, 'mariadb.sock');
   // The account reads it and cannot change it: file and directory stay the runner's until all is placed.
   await writeFile(configFile, serverConfig(target, manifest, serverId), { mode: 0o644, flag: 'wx' });
+  // The runner's umask takes it from others, and the server reads it under its own account.
+  await chmod(configFile, 0o644);
   const removed = await removeReplicationLeftovers(staging);
   if (removed.length > 0) context.log('replication settings removed', { files: removed.join(', ') });
-  await giveTo(account, staging);
   const stagedSocket = socketPath({ directory: staging, port }, 'staged.sock');
   for (const place of new Set([dirname(socket), dirname(stagedSocket)])) {
     if (place === directory || place === staging) continue;
-    await mkdir(dirname(place), { recursive: true, mode: 0o755 });
+    // Explicitly, since the runner's umask takes a new directory from everybody else.
+    if ((await mkdir(dirname(place), { recursive: true })) !== undefined) await chmod(dirname(place), 0o755);
     await mkdir(place, { recursive: true, mode: 0o700 });
     await chown(place, account.uid, account.gid);
   }
@@ -104,7 +134,7 @@ export async function start(
   context.progress('starting the staged server');
   const fingerprint = await withStagedServer(
     { configFile, staging, socket: stagedSocket, user, context },
-    (session) => prove(session, manifest, context),
+    (session) => prove(session, staging, manifest, context),
   );
   await writeRestoreMarker(directory, { ...who, state: 'placing' });
   await placeFiles(staging, directory);
@@ -138,6 +168,6 @@ export async function start(
     serverId,
     position: manifest.position,
     fingerprint,
-    howToReach: `mariadb --socket=${socket} (accounts are those of the backup); stop: ${server.howToStop}; start: mariadbd --defaults-file=${configFile}`,
+    howToReach: `mariadb --socket=${asTyped(socket)} (accounts are those of the backup); stop: ${server.howToStop}; start: mariadbd --defaults-file=${asTyped(configFile)}`,
   };
 }

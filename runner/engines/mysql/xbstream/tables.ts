@@ -18,8 +18,12 @@ const packed = /(\.(zst|lz4|qp|xbcrypt))+$/;
 const ofTables =
   /^(?<stem>.+?)\.(?<extension>ibd|new|frm|par|MAD|MAI|MYD|MYI|MRG|CSV|CSM|ARZ|ARM|TRG|isl|sdi|ren|del|crpt)(?<part>\.delta|\.meta)?$/;
 const partitionMark = /#p#/i;
-/** FULLTEXT's own tables and the server's unfinished ones (ALTER, aborted DDL) are no tables of a user. */
-const internal = /^(FTS_[0-9a-f]{16}_|#sql)/;
+/**
+ * FULLTEXT's own tables and the server's unfinished ones (ALTER, aborted DDL) are no tables of a user. The former are
+ * told by their whole name (fts0fts.cc), because a user's may begin like one.
+ */
+const internal =
+  /^(?:FTS_[0-9a-f]{16}_(?:[0-9a-f]{16}_INDEX_[1-6]|BEING_DELETED|BEING_DELETED_CACHE|CONFIG|DELETED|DELETED_CACHE)$|#sql)/i;
 
 /** The name of a streamed file without what compression and encryption add to it (`.zst`, `.lz4`, `.qp`, `.xbcrypt`). */
 export function unpackedName(path: string): string {

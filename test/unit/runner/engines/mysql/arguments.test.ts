@@ -20,12 +20,17 @@ const options: BackupArguments = {
 describe('mariadb-backup', () => {
   it('gets its option file first, since it would ignore it anywhere else', () => {
     expect(backupArguments(options)[0]).toBe('--defaults-file=/run/holdfast/j/client.cnf');
-    expect(prepareArguments('/d', 1)[0]).toBe('--defaults-file=/d/backup-my.cnf');
+    expect(prepareArguments('/d', 1, '/t')[0]).toBe('--defaults-file=/d/backup-my.cnf');
   });
 
   it('M10 M11 gets no option that does nothing, fails on a busy server or leaves the applier stopped', () => {
     const all = backupArguments({ ...options, checkpointFirst: true, replica: true }).join(' ');
     expect(all).not.toMatch(/ftwrl|kill-long|backup-locks|rsync|safe-slave|compress|password|user/);
+  });
+
+  it('has temporary files where no server has its own, so that nobody removes them and nobody is robbed of theirs', () => {
+    expect(backupArguments(options)).toContain(`--tmpdir=${options.targetDir}`);
+    expect(prepareArguments('/d', 1, '/t')).toContain('--tmpdir=/t');
   });
 
   it('M25 makes a checkpoint first only where the plan says so', () => {

@@ -26,6 +26,7 @@ const facts = (changes: Partial<MemberFacts> = {}): MemberFacts => ({
   variables: { log_bin: 'ON' },
   channels: [healthy],
   dumpThreads: 0,
+  encryption: [],
   grants: ['GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost` WITH GRANT OPTION'],
   datadir: { document: '/var/lib/mysql', server: '/var/lib/mysql' },
   maxReplicaLagSeconds: 300,

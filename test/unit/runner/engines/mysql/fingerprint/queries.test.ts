@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { rowExpression } from '../../../../../../runner/engines/mysql/fingerprint/checksum.ts';
 import { withoutCounter } from '../../../../../../runner/engines/mysql/fingerprint/definitions.ts';
 import {
+  isSmall,
   rangeSource,
   rowsPerRange,
   seededPoint,
@@ -19,14 +20,13 @@ const table: UserTable = {
   ],
   key: ['id'],
   bytes: 10e9,
-  rowBytes: 100,
 };
 
 describe('a checksum of rows', () => {
   it('takes each value with its length, tells NULL from empty, and large values by their hash', () => {
     const text = rowExpression(table.columns);
     expect(text).toContain("CONCAT(OCTET_LENGTH(CAST(`id` AS BINARY)),':',CAST(`id` AS BINARY))");
-    expect(text).toContain('SHA2(CAST(`odd `` name` AS BINARY),256)');
+    expect(text).toContain('SHA2(`odd `` name`,256)');
     expect(text.match(/'N'\)/g)).toHaveLength(2);
   });
 });
@@ -54,9 +54,17 @@ describe('ranges of a large table', () => {
   });
 
   it('read about 1 GiB in all, however many tables there are', () => {
-    expect(rowsPerRange(table, 1)).toBe(100_000);
-    expect(rowsPerRange(table, 1000) * 4 * 1000 * 100).toBeLessThanOrEqual(1024 ** 3);
-    expect(rowsPerRange({ ...table, rowBytes: 0 }, 1e9)).toBe(100);
+    expect(rowsPerRange(100, 1)).toBe(100_000);
+    expect(rowsPerRange(100, 1000) * 4 * 1000 * 100).toBeLessThanOrEqual(1024 ** 3);
+    expect(rowsPerRange(0, 1e9)).toBe(100);
+  });
+
+  it('leave few whole tables where there are many', () => {
+    const of = (bytes: number, tables: number) => isSmall({ ...table, bytes }, tables);
+    expect(of(8 * 1024 * 1024, 10)).toBe(true);
+    expect(of(8 * 1024 * 1024, 10_000)).toBe(false);
+    expect(of(100_000, 10_000)).toBe(true);
+    expect(of(64 * 1024, 1e6)).toBe(true);
   });
 
   it('are read by key, or as the ends of the key order where it does not begin with an integer', () => {
@@ -64,7 +72,20 @@ describe('ranges of a large table', () => {
       '`shop`.`orders` WHERE `id` BETWEEN 5 AND 9',
     );
     expect(rangeSource(table, { from: 'last', to: '9' }, '`shop`.`orders`')).toBe(
-      '(SELECT `id`,`odd `` name` FROM `shop`.`orders` ORDER BY `id` DESC LIMIT 9) AS piece',
+      '(SELECT `id`,`odd `` name` FROM `shop`.`orders` FORCE INDEX (PRIMARY) ORDER BY `id` DESC LIMIT 9) AS piece',
+    );
+  });
+
+  it('are so many rows and no more where one value of the first column of a key may stand for any number', () => {
+    const tenants = { ...table, key: ['tenant', 'id'] };
+    expect(rangeSource(tenants, { from: '5', to: '+9' }, 't')).toBe(
+      '(SELECT `id`,`odd `` name` FROM t FORCE INDEX (PRIMARY) WHERE `tenant` >= 5 ORDER BY `tenant`,`id` LIMIT 9) AS piece',
+    );
+  });
+
+  it('are the first rows as they are stored where there is no key', () => {
+    expect(rangeSource({ ...table, key: [] }, { from: 'first', to: '9' }, 't')).toBe(
+      '(SELECT `id`,`odd `` name` FROM t USE INDEX () LIMIT 9) AS piece',
     );
   });
 

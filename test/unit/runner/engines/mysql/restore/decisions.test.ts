@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { placingOrder } from '../../../../../../runner/engines/mysql/restore/place.ts';
 import { restoreRefusal } from '../../../../../../runner/engines/mysql/restore/preflight.ts';
-import { prepareWarnings } from '../../../../../../runner/engines/mysql/restore/prepare.ts';
+import { foreignOptions, prepareWarnings } from '../../../../../../runner/engines/mysql/restore/prepare.ts';
 import { isReplicationLeftover } from '../../../../../../runner/engines/mysql/restore/replication-leftovers.ts';
 import {
   newServerId,
@@ -100,6 +100,26 @@ describe('a restored server', () => {
     expect(config).toContain('collation_server="utf8mb4_general_ci"');
   });
 
+  it('has temporary files of its own, so that its start removes none of a server beside it', () => {
+    expect(config).toContain('tmpdir="/data/new/.holdfast-tmp"');
+    expect(config).toContain('ignore-db-dirs=".holdfast-tmp"');
+  });
+
+  it('M23 loads the libraries that its tables and accounts need, by plain names only', () => {
+    const variables = { plugin_libraries: 'ha_archive.so,../evil.so,auth_ed25519.so' };
+    const text = serverConfig(target, { server: { ...server, variables }, backupId: 'b', clusterId: 'c' }, 7);
+    expect(text.split('\n').filter((line) => line.startsWith('plugin-load'))).toEqual([
+      'plugin-load-add="ha_archive.so"',
+      'plugin-load-add="auth_ed25519.so"',
+    ]);
+  });
+
+  it('M23 has an empty sql_mode where the old one had', () => {
+    const variables = { sql_mode: '' };
+    const text = serverConfig(target, { server: { ...server, variables }, backupId: 'b', clusterId: 'c' }, 7);
+    expect(text).toContain('sql_mode=""');
+  });
+
   it('gets no line that a manifest smuggles into a value', () => {
     const variables = { sql_mode: 'ANSI"\nplugin-load=evil' };
     const text = serverConfig(target, { server: { ...server, variables }, backupId: 'b', clusterId: 'c' }, 7);
@@ -146,6 +166,21 @@ describe('what prepare says', () => {
     expect(prepareWarnings(['[00] completed OK!', line])).toEqual([line]);
   });
 
+  it('M19 counts too when the table is called like something harmless', () => {
+    const line =
+      '2026-11-23  5:44:39 0 [Warning] InnoDB: Tablespace 5 was not found at ./shop/deprecated.ibd when restoring a (partial?) backup. All redo log for this file will be ignored!';
+    expect(prepareWarnings([line])).toEqual([line]);
+  });
+
+  it('does not count for tables dropped or renamed since the checkpoint, nor for words in their names', () => {
+    expect(
+      prepareWarnings([
+        '2026-11-23  6:33:48 0 [Note] InnoDB: At LSN: 47469: unable to open file ./o/drop1.ibd for tablespace 6',
+        '[00] 2026-11-23 06:33:48 Renaming ./o/corrupt.new to ./o/corrupt.ibd',
+      ]),
+    ).toEqual([]);
+  });
+
   it('does not count when it is about the process', () => {
     expect(
       prepareWarnings([
@@ -154,6 +189,23 @@ describe('what prepare says', () => {
         '2026-11-23  5:44:39 0 [Warning] mariadb-backup: io_uring_queue_init() failed',
       ]),
     ).toEqual([]);
+  });
+});
+
+describe('the option file within a backup', () => {
+  it('has what the tool writes there', () => {
+    const text =
+      '# The server\n[mysqld]\ninnodb_data_file_path=ibdata1:12M;ibdata2:12M:autoextend\ninnodb_undo_directory=./\n\n';
+    expect(foreignOptions(text)).toEqual([]);
+  });
+
+  it.each([
+    'plugin_load=evil',
+    'plugin_dir="/data/new/x"',
+    'innodb_data_home_dir=/var/lib/mysql',
+    '!include /etc/x',
+  ])('is not followed with %s', (line) => {
+    expect(foreignOptions(`[mysqld]\n${line}\n`)).toEqual([line]);
   });
 });
 

@@ -41,10 +41,17 @@ describe('files of tables', () => {
     'd/#sql-alter-1-2.ibd',
     'd/sub/t.ibd',
     'd/FTS_0000000000000123_0000000000000456_INDEX_1.ibd',
+    'd/FTS_0000000000000123_BEING_DELETED_CACHE.ibd',
     'undo_001.ibu',
     'mysql.ibd',
   ])('%s belongs to no table', (path) => {
     expect(tableFile(path)).toBeUndefined();
+  });
+
+  it('a name that only begins like one of FULLTEXT belongs to a table of a user', () => {
+    expect(tableFile('d/FTS_0000000000000001_orders.ibd')).toMatchObject({
+      table: 'FTS_0000000000000001_orders',
+    });
   });
 
   it('are put together to tables as preparing the backup will leave them', () => {
