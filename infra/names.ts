@@ -53,6 +53,7 @@ export function namesOf(settings: Settings) {
     machineArn: (name: MachineName) => arn('states', control, `stateMachine:${i}-${name}`),
     /** Items of a distributed map are executions of `<machine>/<label>`. */
     itemExecutionsArn: (name: MachineName) => arn('states', control, `execution:${i}-${name}/*`),
+    mapRunsArn: (name: MachineName) => arn('states', control, `mapRun:${i}-${name}/*`),
     executionsArn: (name: MachineName) => arn('states', control, `execution:${i}-${name}:*`),
     bus: i,
     busArn: arn('events', control, `event-bus/${i}`),

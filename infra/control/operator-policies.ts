@@ -18,7 +18,13 @@ const run = (names: Names, of: MachineName[]) => [
 /** To see what is protected, what runs and what went wrong: no byte of a backup, and nothing is changed. */
 const look = ({ names }: Parts, deadLetters: IQueue) => [
   allow(['states:DescribeStateMachine', 'states:ListExecutions'], machines.map(names.machineArn)),
-  allow(['states:DescribeExecution', 'states:GetExecutionHistory'], machines.map(names.executionsArn)),
+  allow(
+    ['states:DescribeExecution', 'states:GetExecutionHistory'],
+    [...machines.map(names.executionsArn), names.itemExecutionsArn('fleet-backup')],
+  ),
+  // How many starts of a run of Fleet backup went well.
+  allow(['states:ListMapRuns'], [names.executionsArn('fleet-backup')]),
+  allow(['states:DescribeMapRun', 'states:ListExecutions'], [names.mapRunsArn('fleet-backup')]),
   allow(
     ['dynamodb:GetItem', 'dynamodb:Query'],
     [names.tableArn(names.catalogTable), names.tableArn(names.jobsTable)],
