@@ -1,20 +1,35 @@
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 
-/** What vitest's JSON report says of one run. */
+/** What vitest's JSON report says of one run. A file that broke outside of its tests has a status and no failed test. */
 type Report = {
   numPassedTests: number;
-  numFailedTests: number;
-  numFailedTestSuites: number;
-  success: boolean;
+  testResults: {
+    name: string;
+    status: 'passed' | 'failed';
+    assertionResults: { fullName: string; status: string }[];
+  }[];
 };
+
+type Counts = { passed: number; failures: string[] };
 
 const root = join(import.meta.dirname, '..');
 
+/** Each failed test as `file: its sentence`, and each file that broke outside of its tests. */
+function failuresOf({ testResults }: Report): string[] {
+  return testResults.flatMap(({ name, status, assertionResults }) => {
+    const file = relative(root, name);
+    const tests = assertionResults
+      .filter((test) => test.status === 'failed')
+      .map((test) => `${file}: ${test.fullName}`);
+    return tests.length === 0 && status === 'failed' ? [file] : tests;
+  });
+}
+
 /** Runs one vitest project and returns its counts; a project that broke before it could report counts as one failure. */
-async function runProject(project: string, reportFile: string): Promise<{ passed: number; failed: number }> {
+async function runProject(project: string, reportFile: string): Promise<Counts> {
   const args = [
     'run',
     '--project',
@@ -33,10 +48,11 @@ async function runProject(project: string, reportFile: string): Promise<{ passed
   process.off('SIGINT', forward).off('SIGTERM', forward);
   try {
     const report = JSON.parse(await readFile(reportFile, 'utf8')) as Report;
-    const broken = report.numFailedTests === 0 && code !== 0 ? Math.max(1, report.numFailedTestSuites) : 0;
-    return { passed: report.numPassedTests, failed: report.numFailedTests + broken };
+    const failures = failuresOf(report);
+    if (failures.length === 0 && code !== 0) failures.push(`${project}: vitest ended with ${code}`);
+    return { passed: report.numPassedTests, failures };
   } catch {
-    return { passed: 0, failed: 1 };
+    return { passed: 0, failures: [`${project}: vitest made no report`] };
   }
 }
 
@@ -45,16 +61,17 @@ const projects = ['unit', 'properties', 'infra', 'journeys'].filter(
   (p) => wanted.length === 0 || wanted.includes(p),
 );
 const reports = await mkdtemp(join(tmpdir(), 'holdfast-test-'));
-let passed = 0;
-let failed = 0;
+const all: Counts = { passed: 0, failures: [] };
+const summaries: string[] = [];
 for (const project of projects) {
   const started = Date.now();
-  const counts = await runProject(project, join(reports, `${project}.json`));
-  passed += counts.passed;
-  failed += counts.failed;
+  const { passed, failures } = await runProject(project, join(reports, `${project}.json`));
+  all.passed += passed;
+  all.failures.push(...failures);
   const seconds = ((Date.now() - started) / 1000).toFixed(0);
-  console.log(`${project}: ${counts.passed} passed, ${counts.failed} failed in ${seconds} s\n`);
+  summaries.push(`${project}: ${passed} passed, ${failures.length} failed in ${seconds} s`);
 }
 await rm(reports, { recursive: true, force: true });
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+console.log(['', ...all.failures.map((failure) => `failed: ${failure}`), ...summaries].join('\n'));
+console.log(`${all.passed} passed, ${all.failures.length} failed`);
+process.exitCode = all.failures.length === 0 && all.passed > 0 ? 0 : 1;
