@@ -48,13 +48,15 @@ function removeFields(value: unknown, path: readonly PropertyKey[], fields: read
  * ignored, also where the schema of the typed document would refuse it. Throws `Input.Invalid` naming the path.
  */
 export function readStored<S extends z.ZodType>(schema: S, what: string, value: unknown): z.output<S> {
-  const copy = structuredClone(value);
+  let copy = value;
   // Each round removes at least one field; strict objects nest three deep at most (record, document, member).
   for (let round = 0; ; round++) {
     const read = schema.safeParse(copy);
     if (read.success) return read.data;
     const unknownFields = read.error.issues.filter((issue) => issue.code === 'unrecognized_keys');
     if (unknownFields.length === 0 || round > 10) throw invalid(what, read.error.issues);
+    // Only now, since a copy of what a host wrote may be as large as it liked.
+    if (round === 0) copy = structuredClone(value);
     for (const issue of unknownFields) removeFields(copy, issue.path, issue.keys);
   }
 }

@@ -7,6 +7,9 @@ import { fingerprintSchema } from './fingerprint.ts';
 
 export const manifestVersion = 1;
 
+/** A number of things, bytes or seconds: no table takes a larger one, and no reader counts further. */
+const amount = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
+
 /** What one job wrote of one stream. `index` is the key of the index file that lists its volumes, with the SHA-256 of its stored bytes. */
 export const streamSummarySchema = z.object({
   stream: streamName,
@@ -56,14 +59,14 @@ export const manifestSchema = z.object({
   lsn: z.object({ from: z.string(), to: z.string(), last: z.string() }).nullable(),
   streams: z.array(streamSummarySchema).min(1),
   metrics: z.object({
-    seconds: z.number(),
-    lockSeconds: z.number(),
-    applierStoppedSeconds: z.number(),
-    bytes: z.number(),
-    storedBytes: z.number(),
-    files: z.number(),
-    tables: z.number(),
-    rows: z.number(),
+    seconds: amount,
+    lockSeconds: amount,
+    applierStoppedSeconds: amount,
+    bytes: amount,
+    storedBytes: amount,
+    files: amount,
+    tables: amount,
+    rows: amount,
   }),
   /** `exact`: fingerprint and backup stand at one position. `bounded`: proven only by replaying to the position of a fingerprint. */
   comparison: z.enum(['exact', 'bounded']),
@@ -73,8 +76,8 @@ export const manifestSchema = z.object({
   policy: policySchema,
   restore: z.object({
     /** Disk a restore needs: unpacked files and room for prepare. */
-    bytes: z.number(),
-    memoryBytes: z.number(),
+    bytes: amount,
+    memoryBytes: amount,
     toolVersion: z.string(),
     /** Commands that restore this backup without holdfast. */
     byHand: z.array(z.string()),

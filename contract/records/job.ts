@@ -158,8 +158,8 @@ export const memberInspectionSchema = z.object({
   toolVersion: z.string().nullable(),
   datadir: z.string(),
   /** Bytes of data files, without logs, undo and temporary space: what the 20 GB rule looks at. */
-  dataBytes: z.number(),
-  redoBytes: z.number(),
+  dataBytes: z.number().min(0).max(Number.MAX_SAFE_INTEGER),
+  redoBytes: z.number().min(0).max(Number.MAX_SAFE_INTEGER),
   freeBytes: z.number(),
   lagSeconds: z.number().nullable(),
   position: positionSchema.nullable(),

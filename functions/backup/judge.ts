@@ -9,8 +9,47 @@ import type { IndexRead } from './read-index.ts';
 /** What is wrong with a stored backup, so that it is none. */
 export type Fault = { name: ErrorName; cause: string };
 
-/** A manifest counts only for the order that named it: every id that both know must be the same. */
-export function judgeManifest(manifest: Manifest, order: BackupOrder, jobId: string): Fault | undefined {
+/** Minutes by which a host's clock may differ from control's: runners set theirs by the answers they get (F53). */
+const skewMinutes = 5;
+
+/** A manifest's times lie between its order and now: by others its backup would stand before or after all others for ever. */
+function judgeTimes(
+  { startedAt, committedAt }: Pick<Manifest, 'startedAt' | 'committedAt'>,
+  orderedAt: string,
+  now: Date,
+): string | undefined {
+  const skew = skewMinutes * 60_000;
+  const early = Date.parse(startedAt) < Date.parse(orderedAt) - skew;
+  const late = Date.parse(committedAt) > now.getTime() + skew;
+  return early || late || startedAt > committedAt
+    ? `it says ${startedAt} to ${committedAt}; it was ordered at ${orderedAt} and it is ${now.toISOString()} now: is the clock of its host right?`
+    : undefined;
+}
+
+/** What the streams add up to, as the metrics must say it. */
+function judgeSums({ metrics, streams }: Pick<Manifest, 'metrics' | 'streams'>): string | undefined {
+  const names = new Set(streams.map((s) => s.stream));
+  if (names.size !== streams.length) return `it names ${streams.length} streams, only ${names.size} differ`;
+  const sum = (of: (s: StreamSummary) => number) => streams.reduce((total, s) => total + of(s), 0);
+  const pairs: [string, number, number][] = [
+    ['bytes', metrics.bytes, sum((s) => s.bytes)],
+    ['storedBytes', metrics.storedBytes, sum((s) => s.storedBytes)],
+  ];
+  const wrong = pairs.find(([, said, is]) => said !== is);
+  return wrong && `its metrics say ${wrong[1]} ${wrong[0]}, its streams add up to ${wrong[2]}`;
+}
+
+/**
+ * A manifest counts only for the order that named it: every id that both know must be the same, and what later
+ * decisions of control take from it.
+ */
+export function judgeManifest(
+  manifest: Manifest,
+  order: BackupOrder,
+  ordered: { jobId: string; createdAt: string },
+  now: Date,
+): Fault | undefined {
+  const { jobId } = ordered;
   const pairs: [string, unknown, unknown][] = [
     ['clusterId', manifest.clusterId, order.clusterId],
     ['backupId', manifest.backupId, order.backupId],
@@ -26,14 +65,37 @@ export function judgeManifest(manifest: Manifest, order: BackupOrder, jobId: str
     ['plan.chain', manifest.plan.chain, order.plan.chain],
     ['plan.parent', manifest.plan.parent, order.plan.parent],
     ['plan.timeline', manifest.plan.timeline, order.plan.timeline],
+    // A restore works within these.
+    ['policy.stallSeconds', manifest.policy.stallSeconds, order.policy.stallSeconds],
+    ['policy.memoryMiB', manifest.policy.memoryMiB, order.policy.memoryMiB],
+    ['policy.deadlineHours', manifest.policy.deadlineHours, order.policy.deadlineHours],
   ];
-  const differing = pairs.filter(([, said, ordered]) => said !== ordered);
-  if (differing.length === 0) return undefined;
-  const text = differing.map(([field, said, ordered]) => `${field} is ${said}, ordered was ${ordered}`);
-  return {
-    name: 'Backup.Unknown',
-    cause: `the manifest is not of the backup that was ordered: ${text.join('; ')}`,
-  };
+  const differing = pairs.filter(([, said, wanted]) => said !== wanted);
+  if (differing.length > 0) {
+    const text = differing.map(([field, said, wanted]) => `${field} is ${said}, ordered was ${wanted}`);
+    return {
+      name: 'Backup.Unknown',
+      cause: `the manifest is not of the backup that was ordered: ${text.join('; ')}`,
+    };
+  }
+  const why = judgeTimes(manifest, ordered.createdAt, now) ?? judgeSums(manifest);
+  return why === undefined
+    ? undefined
+    : { name: 'Verify.ObjectDiffers', cause: `the manifest cannot be right: ${why}` };
+}
+
+/** Why an index is not even read: its key is not the one of its job. */
+export function judgeIndexKey(
+  manifest: Pick<Manifest, 'clusterId' | 'backupId'>,
+  { stream, jobId, index: { key } }: StreamSummary,
+): Fault | undefined {
+  const rightKey = indexKey(manifest, jobId);
+  return key === rightKey
+    ? undefined
+    : {
+        name: 'Verify.ObjectDiffers',
+        cause: `the index ${key.slice(0, 300)} of stream ${stream} should be ${rightKey}`,
+      };
 }
 
 /** The index is the one that the manifest sealed, of this backup, and its rows add up to the manifest's summary. */
@@ -47,8 +109,8 @@ export function judgeIndex(
     name: 'Verify.ObjectDiffers',
     cause: `the index ${key} ${what}`,
   });
-  const rightKey = indexKey(manifest, summary.jobId);
-  if (key !== rightKey) return differs(`of stream ${summary.stream} should be ${rightKey}`);
+  const elsewhere = judgeIndexKey(manifest, summary);
+  if (elsewhere) return elsewhere;
   if (index === undefined) return { name: 'Verify.ObjectMissing', cause: `the index ${key} is not stored` };
   if (index.outcome === 'unreadable') return differs(`cannot be read: ${index.cause}`);
   if (index.sha256 !== sha256 || index.bytes !== bytes) {

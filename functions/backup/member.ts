@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ClusterDocument, Member } from '../../contract/records/cluster.ts';
 import { checkResultSchema, type MemberInspection, protocolVersion } from '../../contract/records/job.ts';
 import type { Policy } from '../../contract/records/policy.ts';
+import { describeIssues } from '../log/lambda.ts';
 
 /** What came of looking at one member: the answer of its check, or why there is none. */
 export const inspectionSchema = z.union([
@@ -9,6 +10,19 @@ export const inspectionSchema = z.union([
   z.object({ memberId: z.string(), error: z.object({ name: z.string(), cause: z.string() }) }),
 ]);
 export type Inspection = z.infer<typeof inspectionSchema>;
+
+/**
+ * What came of one member, as its host answered it: an answer that is none speaks against this member only, and keeps
+ * no other of its cluster from being backed up.
+ */
+export function readInspection(value: unknown): Inspection[] {
+  const read = inspectionSchema.safeParse(value);
+  if (read.success) return [read.data];
+  const named = z.object({ memberId: z.string() }).safeParse(value);
+  if (!named.success) return [];
+  const cause = `what its host answered is no result of a check: ${describeIssues(read.error)}`;
+  return [{ memberId: named.data.memberId, error: { name: 'Input.Invalid', cause } }];
+}
 
 /** A member that may be backed up, or the sentences that say why not. */
 export type Candidate = { member: Member; seen: MemberInspection };

@@ -27,6 +27,11 @@ export type IndexRead =
     }
   | { outcome: 'unreadable'; cause: string };
 
+/** 50 TB and more in volumes of 256 MiB; what a list of more would take is not there. */
+const volumesAtMost = 250_000;
+/** Of text: 1 TB of stream has about 40 MB. A small file can unpack to any number of bytes (F71). */
+const textAtMost = 4 * 1024 ** 3;
+
 /** A row has a path of at most a few KiB; a longer line is not ours. */
 const lineBytesAtMost = 1024 * 1024;
 
@@ -57,7 +62,10 @@ function parse(line: string): IndexRow | undefined {
  * Reads an index as it streams in (zstd, JSON lines, head first): memory stays with the list of volumes, whatever
  * the number of chunks. A damaged or foreign file is a value; errors of the store are thrown.
  */
-export async function readIndex(stored: Readable): Promise<IndexRead> {
+export async function readIndex(
+  stored: Readable,
+  limits = { text: textAtMost, volumes: volumesAtMost },
+): Promise<IndexRead> {
   const hash = createHash('sha256');
   let bytes = 0;
   let storeError: unknown;
@@ -74,8 +82,13 @@ export async function readIndex(stored: Readable): Promise<IndexRead> {
   const streams = new Map<string, StreamInIndex>();
   let head: Extract<IndexRow, { t: 'head' }> | undefined;
   let rest = '';
+  let characters = 0;
+  let volumes = 0;
   try {
     for await (const text of decompress.setEncoding('utf8') as AsyncIterable<string>) {
+      characters += text.length;
+      if (characters > limits.text)
+        return { outcome: 'unreadable', cause: `it unpacks to more than ${limits.text} bytes` };
       const lines = (rest + text).split('\n');
       rest = lines.pop() ?? '';
       if (rest.length > lineBytesAtMost)
@@ -89,6 +102,9 @@ export async function readIndex(stored: Readable): Promise<IndexRead> {
           return { outcome: 'unreadable', cause: 'it does not begin with its head' };
         } else if (row !== undefined) {
           take(streams, row);
+          if (row.t === 'volume') volumes += 1;
+          if (volumes > limits.volumes)
+            return { outcome: 'unreadable', cause: `it lists more than ${limits.volumes} volumes` };
         }
       }
     }

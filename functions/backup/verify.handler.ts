@@ -1,4 +1,5 @@
 import { catalogFrom } from '../clients/catalog.ts';
+import { now } from '../clients/clock.ts';
 import { makeObjectsOf } from '../clients/objects.ts';
 import { readEnv } from '../env/read.ts';
 import { verifyEnv } from '../env/verify.ts';
@@ -7,4 +8,5 @@ import { makeHandler } from './verify.ts';
 export const handler = makeHandler({
   ...catalogFrom(readEnv(verifyEnv, process.env)),
   objectsOf: makeObjectsOf(),
+  now,
 });

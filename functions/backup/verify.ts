@@ -8,11 +8,11 @@ import { manifestKey, volumeKey } from '../../contract/layout.ts';
 import { id, mintedId } from '../../contract/records/ids.ts';
 import type { BackupOrder } from '../../contract/records/job.ts';
 import type { Backups } from '../catalog/backup.ts';
-import type { Orders } from '../catalog/order.ts';
+import type { OrderRecord, Orders } from '../catalog/order.ts';
 import { limited } from '../clients/limited.ts';
 import type { Objects, ObjectsOf } from '../clients/objects.ts';
 import { makeLambda } from '../log/lambda.ts';
-import { type Fault, judgeIndex, judgeManifest, judgeVolume } from './judge.ts';
+import { type Fault, judgeIndex, judgeIndexKey, judgeManifest, judgeVolume } from './judge.ts';
 import { confirmedSuspect, judgeMetrics } from './judge-metrics.ts';
 import { readIndex } from './read-index.ts';
 
@@ -28,6 +28,7 @@ export type VerifyDeps = {
   backups: Pick<Backups, 'get' | 'list'>;
   orders: Pick<Orders, 'get'>;
   objectsOf: ObjectsOf;
+  now: () => Date;
 };
 
 /** A HEAD takes some 20 ms: 4,000 volumes with 64 at once are looked at in seconds. */
@@ -41,6 +42,8 @@ async function judgeStored(
   let volumes = 0;
   let bytes = 0;
   for (const summary of manifest.streams) {
+    const elsewhere = judgeIndexKey(manifest, summary);
+    if (elsewhere) return elsewhere;
     const stored = await objects.stream(summary.index.key, summary.index.version);
     const index = stored && (await readIndex(stored));
     const fault = judgeIndex(manifest, summary, index);
@@ -61,11 +64,19 @@ async function judgeStored(
   return { volumes, bytes };
 }
 
+/** A manifest is small whatever the backup's size; with the facts of 100,000 tables it has about 20 MB. */
+const manifestBytesAtMost = 64 * 1024 * 1024;
+
 /** Reads the text of a manifest and lets the order judge it. */
-function openManifest(body: Uint8Array, order: BackupOrder, jobId: string): Manifest | Fault {
+function openManifest(
+  body: Uint8Array,
+  order: BackupOrder,
+  ordered: OrderRecord,
+  now: Date,
+): Manifest | Fault {
   try {
     const manifest = decodeManifest(body);
-    return judgeManifest(manifest, order, jobId) ?? manifest;
+    return judgeManifest(manifest, order, ordered, now) ?? manifest;
   } catch (thrown) {
     return { name: 'Verify.ObjectDiffers', cause: toErrorRecord(thrown).cause };
   }
@@ -97,14 +108,21 @@ export function makeHandler(deps: VerifyDeps) {
       const { order } = ordered;
       const objects = deps.objectsOf(order.site);
       const key = manifestKey(place);
-      const stored = await objects.get(key);
+      const found = await objects.head(key);
+      if (found && found.bytes > manifestBytesAtMost) {
+        return bad({
+          name: 'Verify.ObjectDiffers',
+          cause: `the manifest ${key} has ${found.bytes} bytes; at most ${manifestBytesAtMost} are read`,
+        });
+      }
+      const stored = found && (await objects.get(key));
       if (stored === undefined) {
         return bad({
           name: 'Verify.ObjectMissing',
           cause: `the manifest ${key} is not stored in ${order.site.bucket}`,
         });
       }
-      const manifest = openManifest(stored.body, order, ordered.jobId);
+      const manifest = openManifest(stored.body, order, ordered, deps.now());
       if (isFault(manifest)) return bad(manifest);
       const seen = await judgeStored(manifest, objects);
       if (isFault(seen)) return bad(seen);

@@ -5,8 +5,12 @@ import { type Log, makeLog } from './log.ts';
 /** Step Functions takes 256 KiB; what comes near it is a mistake that a larger fleet would turn into a failure. */
 export const answerBytesAtMost = 200 * 1024;
 
-/** The value at a path, short enough to be shown; undefined where there is none. */
+/** Values of such fields are nobody's to read, however wrong they are. */
+const secretField = /secret|token|password|credential/i;
+
+/** The value at a path, short enough to be shown; undefined where there is none, or where it may be a secret. */
 function shown(input: unknown, path: readonly PropertyKey[]): string | undefined {
+  if (path.some((step) => secretField.test(String(step)))) return undefined;
   const value = path.reduce<unknown>(
     (at, step) =>
       at !== null && typeof at === 'object' ? (at as Record<PropertyKey, unknown>)[step] : undefined,

@@ -127,13 +127,23 @@ export type LostJobsDeps = {
 const backupOf = ({ order }: OrderRecord): BackupOrder | undefined =>
   order.kind === 'backup' ? order : undefined;
 
-/** Its manifest as a result; undefined where there is none, one of another job, or one that is none. */
+/**
+ * Larger manifests are left to Verify, which the execution comes to when its job is lost and which has the memory: a
+ * host may put gigabytes there, and this pass is everybody's.
+ */
+const manifestBytesAtMost = 4 * 1024 * 1024;
+
+/** Its manifest as a result; undefined where there is none, one of another job, one too large, or one that is none. */
 async function committedResult(
   deps: LostJobsDeps,
   order: BackupOrder,
   jobId: string,
 ): Promise<BackupResult | undefined> {
-  const stored = await deps.objectsOf(order.site).get(manifestKey(order));
+  const objects = deps.objectsOf(order.site);
+  const key = manifestKey(order);
+  const found = await objects.head(key);
+  if (!found || found.bytes > manifestBytesAtMost) return undefined;
+  const stored = await objects.get(key);
   if (!stored) return undefined;
   let manifest: Manifest;
   try {

@@ -6,6 +6,7 @@ import type { Jobs } from '../catalog/job.ts';
 import { clusterLock, type Locks } from '../catalog/lock.ts';
 import type { Executions } from '../clients/executions.ts';
 import type { Folders } from '../clients/folders.ts';
+import { limited } from '../clients/limited.ts';
 import type { ObjectsOf } from '../clients/objects.ts';
 import type { Sites } from '../env/variables.ts';
 import type { Log } from '../log/log.ts';
@@ -91,6 +92,12 @@ async function reconcileBackup(deps: UnrecordedDeps, backup: BackupRecord): Prom
   return started.outcome === 'started';
 }
 
+/**
+ * A host may write manifests below any cluster's prefix, as many as it likes, and this pass is everybody's: of one
+ * cluster so many folders that nobody ordered are looked at, and that is enough for the alarm.
+ */
+export const foreignFoldersAtMost = 200;
+
 /** Manifests below a cluster's prefix that no order of ours named: reported, never used. */
 async function unclaimedOf(
   deps: UnrecordedDeps,
@@ -98,13 +105,16 @@ async function unclaimedOf(
   site: SiteRef,
   ordered: ReadonlySet<string>,
 ): Promise<string[]> {
-  const unclaimed: string[] = [];
+  const foreign: string[] = [];
   for await (const backupId of deps.folders(site, backupsPrefix(clusterId))) {
-    if (ordered.has(backupId)) continue;
-    const key = manifestKey({ clusterId, backupId });
-    if (await deps.objectsOf(site).head(key)) unclaimed.push(`s3://${site.bucket}/${key}`);
+    if (!ordered.has(backupId)) foreign.push(backupId);
+    if (foreign.length >= foreignFoldersAtMost) break;
   }
-  return unclaimed;
+  const keys = await limited(foreign, 20, async (backupId) => {
+    const key = manifestKey({ clusterId, backupId });
+    return (await deps.objectsOf(site).head(key)) ? [`s3://${site.bucket}/${key}`] : [];
+  });
+  return keys.flat();
 }
 
 /** Looks for manifests that the catalog does not know: of ordered backups they are adopted, others are reported. */

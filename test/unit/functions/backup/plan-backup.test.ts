@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Inspection } from '../../../../functions/backup/member.ts';
+import { type Inspection, readInspection } from '../../../../functions/backup/member.ts';
 import { type PlanInput, planBackup } from '../../../../functions/backup/plan-backup.ts';
 import { aBackup, aCheckResult, aCluster, aMember, aPolicy } from '../../../doubles/records.ts';
 
@@ -160,5 +160,29 @@ describe('planning a backup', () => {
       name: 'Plan.Refused',
       cause: 'homeSite: frankfurt of cluster orders is not a site of the settings',
     });
+  });
+});
+
+describe('what hosts answer', () => {
+  const replicaSeen = replica('orders-b');
+  it('speaks against its own member only where it is no answer', () => {
+    const answers = [
+      { memberId: 'orders-a', result: 'too large' },
+      {
+        memberId: 'orders-a',
+        result: { ...primary.result, member: { ...primary.result.member, dataBytes: -1 } },
+      },
+      {
+        memberId: 'orders-a',
+        result: { ...primary.result, member: { ...primary.result.member, dataBytes: 1e300 } },
+      },
+    ];
+    for (const answer of answers) {
+      const inspections = [answer, replicaSeen].flatMap(readInspection);
+      expect(planned({ inspections }).order.member.memberId).toBe('orders-b');
+      expect(refusal({ inspections: [answer].flatMap(readInspection) })?.cause).toContain(
+        'orders-a: its check failed (Input.Invalid)',
+      );
+    }
   });
 });

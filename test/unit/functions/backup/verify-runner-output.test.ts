@@ -34,8 +34,14 @@ async function backUpAndVerify(codec: 'zstd' | 'none') {
   }
   const streams = await sinks.finish();
   rmSync(spoolDir, { recursive: true });
-  objects.place(manifestKey(place), encodeManifest({ ...manifest, streams }));
-  const answer = await makeHandler({ ...catalog, objectsOf: () => objects })({
+  const [sums] = streams;
+  const metrics = { ...manifest.metrics, bytes: sums!.bytes, storedBytes: sums!.storedBytes };
+  objects.place(manifestKey(place), encodeManifest({ ...manifest, streams, metrics }));
+  const answer = await makeHandler({
+    ...catalog,
+    objectsOf: () => objects,
+    now: () => new Date('2026-11-23T02:00:00.000Z'),
+  })({
     clusterId: place.clusterId,
     backupId: place.backupId,
     execution: 'arn:e1',

@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { zstdCompressSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { IndexRow } from '../../../../contract/formats/index-file.ts';
 import type { Manifest } from '../../../../contract/formats/manifest.ts';
 import { manifestKey, volumeKey } from '../../../../contract/layout.ts';
 import type { BackupRecord } from '../../../../contract/records/backup.ts';
+import { readIndex } from '../../../../functions/backup/read-index.ts';
 import { makeHandler } from '../../../../functions/backup/verify.ts';
 import { makeMemoryCatalog } from '../../../doubles/memory-catalog.ts';
 import { makeMemoryObjects } from '../../../doubles/memory-objects.ts';
@@ -20,8 +23,9 @@ beforeEach(async () => {
   place = await orderBackup(catalog);
 });
 
+const now = () => new Date('2026-11-23T02:00:00.000Z');
 const verify = (of = place) =>
-  makeHandler({ ...catalog, objectsOf: () => objects })({ ...of, execution: 'arn:e1' });
+  makeHandler({ ...catalog, objectsOf: () => objects, now })({ ...of, execution: 'arn:e1' });
 const bad = (name: string, cause: string | RegExp) => ({
   outcome: 'bad',
   error: { name, cause: expect.stringMatching(cause) },
@@ -147,6 +151,92 @@ describe('verifying what is stored', () => {
     },
   );
 
+  it.each([
+    ['stallSeconds', 7200],
+    ['memoryMiB', 16_384],
+    ['deadlineHours', 47],
+  ])('counts no manifest that gives its restore a %s of its own choice', async (field, value) => {
+    storeBackup(objects, {
+      manifest: (m) => ({ ...m, policy: { ...m.policy, [field]: value } as never }),
+    });
+    expect(await verify()).toMatchObject(bad('Backup.Unknown', new RegExp(`policy.${field} is ${value}`)));
+  });
+
+  it.each([
+    ['in the future, to be the latest for ever', '2026-11-23T02:05:00.001Z', '2026-11-23T02:05:00.001Z'],
+    ['before its order', '2026-11-23T00:00:00.000Z', '2026-11-23T01:30:00.000Z'],
+    ['ended before it began', '2026-11-23T01:30:00.000Z', '2026-11-23T01:20:00.000Z'],
+  ])(
+    'F53: counts no manifest from a time when it cannot have been made: %s',
+    async (_, startedAt, committedAt) => {
+      storeBackup(objects, { manifest: (m) => ({ ...m, startedAt, committedAt }) });
+      expect(await verify()).toMatchObject(
+        differs(/cannot be right: it says .* is the clock of its host right\?/),
+      );
+    },
+  );
+
+  it('counts no manifest whose metrics are not those of its streams', async () => {
+    storeBackup(objects, { manifest: (m) => ({ ...m, metrics: { ...m.metrics, bytes: 1e9 } }) });
+    expect(await verify()).toMatchObject(
+      differs(/its metrics say 1000000000 bytes, its streams add up to 300/),
+    );
+  });
+
+  it('reads an index once, and none that is not the job’s own', async () => {
+    storeBackup(objects, { manifest: (m) => ({ ...m, streams: [m.streams[0]!, m.streams[0]!] }) });
+    expect(await verify()).toMatchObject(differs(/names 2 streams, only 1 differ/));
+    const key = 'payroll/backups/b/index/job.jsonl.zst';
+    storeBackup(objects, {
+      manifest: (m) => ({
+        ...m,
+        streams: m.streams.map((s) => ({ ...s, index: { ...s.index, key } })),
+      }),
+    });
+    objects.calls.length = 0;
+    expect(await verify()).toMatchObject(differs(/the index payroll/));
+    expect(objects.calls.filter((call) => call.includes('payroll'))).toEqual([]);
+  });
+
+  it('F71 loads no manifest larger than any can be', async () => {
+    storeBackup(objects);
+    const large = { ...objects, head: async () => ({ bytes: 5e9, crc32: null, versionId: 'v1' }) };
+    const handler = makeHandler({ ...catalog, objectsOf: () => large, now });
+    objects.calls.length = 0;
+    expect(await handler({ ...place, execution: 'arn:e1' })).toMatchObject(differs(/has 5000000000 bytes/));
+    expect(objects.calls).toEqual([]);
+  });
+
+  it('F71 gives up an index that unpacks to more than any has, in rows or in bytes', async () => {
+    const row = (n: number) => ({ t: 'volume', stream: 'main', n, bytes: 1, crc: '00000000', version: null });
+    const head = { t: 'head', v: 1, clusterId: 'c', backupId: 'b', jobId: 'j' };
+    const text = [head, row(0), row(1), row(2)].map((r) => `${JSON.stringify(r)}\n`).join('');
+    const read = (limits: { text: number; volumes: number }) =>
+      readIndex(Readable.from([zstdCompressSync(text)]), limits);
+    expect((await read({ text: 1e6, volumes: 3 })).outcome).toBe('read');
+    expect(await read({ text: 1e6, volumes: 2 })).toMatchObject({
+      outcome: 'unreadable',
+      cause: expect.stringContaining('more than 2 volumes'),
+    });
+    expect(await read({ text: 50, volumes: 3 })).toMatchObject({
+      outcome: 'unreadable',
+      cause: expect.stringContaining('more than 50 bytes'),
+    });
+  });
+
+  it('reads a manifest of nests and of odd names, and finds that it is none', async () => {
+    const key = manifestKey(place);
+    for (const text of [
+      `{"v":1,"x":${'['.repeat(200_000)}${']'.repeat(200_000)}}`,
+      '{"v":1,"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}',
+    ]) {
+      storeBackup(objects);
+      objects.place(key, text);
+      expect((await verify()).outcome).toBe('bad');
+      expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
+    }
+  });
+
   it('reads no manifest that is cut', async () => {
     storeBackup(objects);
     const whole = (await objects.get(manifestKey(place)))?.body ?? [];
@@ -242,7 +332,7 @@ describe('verifying what is stored', () => {
     storeBackup(objects);
     const failing = { ...objects, head: () => Promise.reject(new Error('503')) };
     await expect(
-      makeHandler({ ...catalog, objectsOf: () => failing })({ ...place, execution: 'arn:e1' }),
+      makeHandler({ ...catalog, objectsOf: () => failing, now })({ ...place, execution: 'arn:e1' }),
     ).rejects.toThrow('503');
   });
 

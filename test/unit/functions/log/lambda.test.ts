@@ -41,6 +41,21 @@ describe('what is around every function', () => {
     });
   });
 
+  it('shows no secret of an event, however wrong it is', async () => {
+    const run = (lines: string[]) =>
+      makeLambda({
+        name: 'some',
+        event: z.strictObject({ secret: z.string().min(32), token: z.string().max(3) }),
+        onInvalid: 'refuse',
+        handle: async () => ({ outcome: 'done' }),
+        write: (line) => lines.push(line),
+      });
+    const lines: string[] = [];
+    const answer = await run(lines)({ secret: 'hunter2', token: 'AQCEAAAAKgAA' });
+    expect(JSON.stringify([answer, lines])).toContain('secret: Too small');
+    expect(JSON.stringify([answer, lines])).not.toMatch(/hunter2|AQCEA/);
+  });
+
   it('keeps long values out of refusals, and names at most five problems', async () => {
     const wide = z.object(Object.fromEntries('abcdefg'.split('').map((name) => [name, z.literal(1)])));
     const run = makeLambda({

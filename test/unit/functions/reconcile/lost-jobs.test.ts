@@ -275,6 +275,16 @@ describe('a host that belongs to a thief', () => {
     expect(await rowNow()).toMatchObject({ jobId: row.jobId, state: 'lost' });
   });
 
+  it('F71 cannot fill the memory of a pass with its manifest', async () => {
+    write({ state: 'committing' });
+    control.objects.put(order.site.bucket, manifestKey(order), ' '.repeat(5 * 1024 * 1024));
+    const objectsOf: MemoryControl['objectsOf'] = (site) => ({
+      ...control.objectsOf(site),
+      get: () => Promise.reject(new Error('read')),
+    });
+    expect(await reconcileLostJobs({ ...control, objectsOf })).toMatchObject({ live: 1, failed: 0 });
+  });
+
   it('floods nobody with rows of its making: only what was ordered is looked at', async () => {
     write({}, 'job#made-up');
     const looked: string[] = [];

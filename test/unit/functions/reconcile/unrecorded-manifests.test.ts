@@ -6,6 +6,7 @@ import { clustersOfPass } from '../../../../functions/reconcile/clusters-of-pass
 import {
   adoptName,
   decideUnrecorded,
+  foreignFoldersAtMost,
   isUnrecorded,
   reconcileUnrecordedManifests,
 } from '../../../../functions/reconcile/unrecorded-manifests.ts';
@@ -157,5 +158,29 @@ describe('the clusters of a pass', () => {
       for (const { document } of share) seen.add(document.clusterId);
     }
     expect(seen.size).toBe(5000);
+  });
+});
+
+describe('a host that floods the bucket', () => {
+  it('with manifests that nobody ordered is found out by some of them, at a bounded cost', async () => {
+    const site = example('cluster').document.homeSite;
+    expect(site).toBe(order.site.site);
+    for (let i = 0; i < 3 * foreignFoldersAtMost; i++) {
+      control.objects.put(bucket, manifestKey({ clusterId, backupId: `forged-${i}` }), '{}');
+    }
+    let heads = 0;
+    const count =
+      <A extends unknown[], R>(call: (...of: A) => R) =>
+      (...of: A): R => {
+        heads += 1;
+        return call(...of);
+      };
+    const objectsOf: MemoryControl['objectsOf'] = (place) => {
+      const objects = control.objectsOf(place);
+      return { ...objects, head: count(objects.head) };
+    };
+    const found = await reconcileUnrecordedManifests({ ...control, objectsOf }, [example('cluster')]);
+    expect(found.unclaimed).toHaveLength(foreignFoldersAtMost);
+    expect(heads).toBe(foreignFoldersAtMost);
   });
 });
