@@ -72,6 +72,8 @@ export class BackupFunctions extends Construct {
         ...rights.readSites('*/backups/*', 'receipts/*'),
         ...rights.writeSites('receipts/*'),
       ],
+      // A manifest of 100,000 tables has 20 MB and takes ten times as much while it is read.
+      memoryMiB: 512,
     });
     new ControlFunction(this, 'Release', {
       ...backup,

@@ -22,6 +22,8 @@ export class RestoreFunctions extends Construct {
       description: 'Finds the backup and what its restore needs, before anything is touched',
       env: planRestoreEnv,
       statements: [rights.catalog('GetItem', 'Query'), ...rights.readSites()],
+      // As for Record: it reads the manifest.
+      memoryMiB: 512,
     });
     new ControlFunction(this, 'HoldRestore', {
       ...restore,

@@ -9,6 +9,9 @@ import {
   indexVolumeSchema,
 } from '../../contract/formats/index-file.ts';
 
+/** Ours have 4 MiB; each is held as a whole, stored and plain, so a forged one would fill the memory (F71). */
+export const largestFrame = 64 * 1024 * 1024;
+
 /** A volume with its frames in order. */
 export type IndexedVolume = { volume: IndexVolume; frames: IndexFrame[] };
 
@@ -90,6 +93,12 @@ function tiled(
     if (frame.at !== at || frame.from !== from) {
       throw damaged(
         `a frame at ${frame.at} for ${frame.from} stands where ${at} for ${from} is due`,
+        volume.n,
+      );
+    }
+    if (frame.stored > largestFrame || frame.bytes > largestFrame) {
+      throw damaged(
+        `a frame of ${frame.stored} bytes for ${frame.bytes}; at most ${largestFrame} are read`,
         volume.n,
       );
     }

@@ -67,7 +67,17 @@ export async function openStored(options: StoredOptions): Promise<StoredBackup> 
   };
 }
 
+/** An index is held as a whole. That of 1 TB of stream has about 10 MB; more than this no host's memory has room for. */
+const largestIndex = 256 * 1024 * 1024;
+
 async function fetchIndex(index: StreamSummary['index'], options: StoredOptions): Promise<Buffer> {
+  if (index.bytes < 1 || index.bytes > largestIndex) {
+    throw new NamedError(
+      'Restore.StreamDamaged',
+      `${index.key} has ${index.bytes} bytes by its manifest; 1 to ${largestIndex} are read`,
+      { key: index.key, bytes: index.bytes },
+    );
+  }
   const bytes = Buffer.allocUnsafeSlow(index.bytes);
   await options.getObject({
     key: index.key,

@@ -56,6 +56,14 @@ describe.skipIf(existsSync('/run/systemd/system'))('the launcher', () => {
     expect(JSON.parse(await logOf('j-1'))).toEqual(['run', 'j-1']);
   });
 
+  it('lets nothing of the job leave a core file, in which passwords would be', async () => {
+    runnerIs(
+      `import fs from 'node:fs'; console.log(JSON.stringify(fs.readFileSync('/proc/self/limits', 'utf8')))`,
+    );
+    launch('j-1');
+    expect(JSON.parse(await logOf('j-1'))).toMatch(/^Max core file size +0 +0 /m);
+  });
+
   it('F39 leaves the agent: another session, and none of its pipes', async () => {
     runnerIs(
       `import { readFileSync, readlinkSync } from 'node:fs';

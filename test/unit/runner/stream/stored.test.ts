@@ -134,6 +134,34 @@ describe.each(['zstd', 'none'] as const)('a stored backup (%s)', (codec) => {
     await expect(read(withIndex(edit))).rejects.toMatchObject({ name: 'Restore.StreamDamaged' });
   });
 
+  it.each([
+    ['bytes', 2 ** 50],
+    ['stored', 2 ** 40],
+  ])(
+    'F71: a frame of %s that no memory holds is refused before room is made for it',
+    async (field, value) => {
+      const manifest = withIndex((rows) => {
+        const at = rows.findIndex((row) => row.includes('"frame"') && row.includes('"from":0,'));
+        return rows.with(at, JSON.stringify({ ...JSON.parse(rows[at]!), [field]: value }));
+      });
+      await expect(read(manifest)).rejects.toMatchObject({
+        name: 'Restore.StreamDamaged',
+        message: expect.stringContaining(`${value}`),
+      });
+    },
+  );
+
+  it.each([-1, 0, 2 ** 40])(
+    'F71: an index of %i bytes is refused before room is made for it',
+    async (bytes) => {
+      const index = { ...streams[0]!.index, bytes };
+      await expect(read(manifestOf([{ ...streams[0]!, index }]))).rejects.toMatchObject({
+        name: 'Restore.StreamDamaged',
+        message: expect.stringContaining(`${bytes} bytes`),
+      });
+    },
+  );
+
   it('rows of kinds that this reader does not know are passed over', async () => {
     const manifest = withIndex((rows) => [...rows, '{"t":"news","stream":"main","x":1}']);
     expect((await read(manifest)).equals(content)).toBe(true);
