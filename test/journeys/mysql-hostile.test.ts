@@ -1,11 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Connection, createConnection, escape as quote } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startServer } from '../../infra/local/mariadb.ts';
 import { binlogPosition, replicationAccount } from '../../infra/local/replication.ts';
 import { freePort } from '../../infra/local/wait.ts';
+import { readMarker, writeMarker } from '../../runner/engines/mysql/applier-marker.ts';
 import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
 import { openFingerprint } from '../../runner/engines/mysql/fingerprint/take.ts';
 import { withSession } from '../../runner/engines/mysql/session.ts';
@@ -14,6 +16,7 @@ import {
   backupOrderFor,
   contextIn,
   memberOf,
+  policy,
   restoreOrderFor,
   stopRestored,
   storedOf,
@@ -222,6 +225,33 @@ describe('servers as they are found', () => {
       await pair.sql(pair.primary, 'DROP TABLE shop.zz_last');
     },
   );
+
+  it('M11 a member that was promoted after a runner died is backed up again, and follows nobody', async () => {
+    const member = memberOf(pair.primary);
+    await writeMarker(stateDirectory, member.datadir, {
+      v: 1,
+      clusterId: 'shop',
+      memberId: member.memberId,
+      backupId: 'b-0',
+      channels: ['', 'east'],
+      stoppedAt: new Date().toISOString(),
+      runner: { pid: 2 ** 22, startTime: '0' },
+    });
+    await engine().sweep(backupOrderFor(member), contextIn(pair.directory));
+    expect(await readMarker(stateDirectory, member.datadir)).toBeUndefined();
+    expect(await pair.sql(pair.primary, 'SHOW ALL SLAVES STATUS')).toEqual([]);
+  });
+
+  it('F15 the backup of somebody else is not killed when ours ends', async () => {
+    const other = await pair.primary.connect();
+    await other.query('BACKUP STAGE START');
+    const order = backupOrderFor(memberOf(pair.primary), { policy: { ...policy, stallSeconds: 5 } });
+    const running = takeBackup(engine(), order, contextIn(pair.directory)).catch((error: Error) => error);
+    await sleep(7_000);
+    await other.query('BACKUP STAGE END');
+    await other.end();
+    expect(await running).toMatchObject({ name: 'Backup.Stalled' });
+  });
 
   it('production beside a restore keeps its temporary files', async () => {
     const taken = await backUp(pair.replica);

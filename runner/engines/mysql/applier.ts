@@ -28,7 +28,14 @@ async function startChannels(login: Login, channels: readonly string[], log: Log
     try {
       const session = await openSession(login, AbortSignal.timeout(60_000));
       try {
-        for (const name of channels) await session.run(`START SLAVE ${quoteText(name)} SQL_THREAD`);
+        const known = (await readChannels(session)).filter((c) => channels.includes(c.name));
+        // A member that was promoted meanwhile has them no more, and nobody wants them back.
+        for (const gone of channels.filter((name) => !known.some((c) => c.name === name))) {
+          log('a replication channel is there no more; it is not started', { channel: gone });
+        }
+        for (const { name } of known.filter((c) => !c.applying)) {
+          await session.run(`START SLAVE ${quoteText(name)} SQL_THREAD`);
+        }
         const still = (await readChannels(session)).filter((c) => channels.includes(c.name) && !c.applying);
         if (still.length === 0) return;
         last = still.map((c) => `'${c.name}' ${c.error || 'does not run'}`).join('; ');

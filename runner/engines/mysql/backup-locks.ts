@@ -4,11 +4,18 @@ import type { Log } from '../engine.ts';
 import type { Login } from './login.ts';
 import { openSession, type Session } from './session.ts';
 
-/** A session that waits for a lock does not notice that its client is gone; only KILL ends it. */
-async function killBackupSessions(session: Session, log: Log): Promise<void> {
+/** The sessions of tools of ours are of our account and younger than the one that was open before the tool started. */
+export type ToolSessions = { user: string; after: number };
+
+/**
+ * A session that waits for a lock does not notice that its client is gone; only KILL ends it. Backups of others are
+ * left alone.
+ */
+async function killBackupSessions(session: Session, { user, after }: ToolSessions, log: Log): Promise<void> {
   const waiting = await session.rows(
     `SELECT ID AS id FROM information_schema.PROCESSLIST
-     WHERE ID <> CONNECTION_ID() AND (INFO LIKE 'BACKUP STAGE%' OR STATE LIKE '%backup lock%' AND INFO LIKE 'BACKUP%')`,
+     WHERE ID <> CONNECTION_ID() AND ID > ? AND USER = ? AND INFO LIKE 'BACKUP STAGE%'`,
+    [after, user],
   );
   for (const { id } of waiting) {
     log('killing the session of the ended tool', { session: id ?? '' });
@@ -20,9 +27,16 @@ async function killBackupSessions(session: Session, log: Log): Promise<void> {
  * Proves that no backup lock is left on the server (F15): takes the first stage itself, which only one session can
  * hold and which blocks nobody else, and gives it back. Until it gets it, sessions that wait in a stage are killed.
  * Never cut short by a cancel: it is what makes cancelling safe. A server that is down holds no lock.
+ * @param since session of ours that was open before the tool's
  * @param ended why the tool was ended or failed, told with the error if no proof comes within `seconds`
  */
-export async function proveLocksGone(login: Login, log: Log, ended: Error, seconds = 60): Promise<void> {
+export async function proveLocksGone(
+  login: Login,
+  since: Session,
+  log: Log,
+  ended: Error,
+  seconds = 60,
+): Promise<void> {
   const until = performance.now() + seconds * 1000;
   let last = '';
   while (performance.now() < until) {
@@ -36,7 +50,7 @@ export async function proveLocksGone(login: Login, log: Log, ended: Error, secon
           return;
         } catch (error) {
           last = (error as Error).message;
-          await killBackupSessions(session, log);
+          await killBackupSessions(session, { user: login.user, after: since.id }, log);
         }
       } finally {
         await session.close();

@@ -9,41 +9,20 @@ import { type StoppedApplier, stopApplier } from './applier.ts';
 import { backupArguments } from './arguments.ts';
 import { backupPosition, metadata } from './backup-position.ts';
 import { roleOf } from './eligibility.ts';
-import { inBoth, readTableNames } from './expected-tables.ts';
+import { mustHold, readTableNames } from './expected-tables.ts';
 import { openFingerprint } from './fingerprint/take.ts';
 import { resolveLogin, writeToolOptions } from './login.ts';
 import { describeServer, restoreNeeds } from './manifest-facts.ts';
 import { readPlugins } from './plugins.ts';
 import { currentPosition, samePosition } from './position.ts';
 import { readPlaces, readServerFacts } from './server-facts.ts';
-import { openSession, type Session } from './session.ts';
+import { openSession } from './session.ts';
 import { runTool } from './tool-run.ts';
 import { findTools } from './versions.ts';
 import { requiredFiles, verdict } from './xbstream/completeness.ts';
 import { fileRows } from './xbstream/index-rows.ts';
 import { parseCheckpoints } from './xbstream/metadata.ts';
 import { tables } from './xbstream/tables.ts';
-
-/** Fingerprint of a primary: definitions may change under the reader, so it is read again when the server says so. */
-async function readFingerprint(session: Session, applied: boolean, like?: Fingerprint): Promise<Fingerprint> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await (await openFingerprint(session, { applied, like, holdTables: false })).finish();
-    } catch (error) {
-      // 1412: the definition of a table changed after the snapshot; 1146: the table was dropped; 1205: it is locked.
-      const { errno, message } = error as { errno?: number; message: string };
-      await session.run('ROLLBACK').catch(() => {});
-      if (errno !== 1412 && errno !== 1146 && errno !== 1205) throw error;
-      if (attempt < 3) continue;
-      throw new NamedError(
-        'Backup.Failed',
-        `tables changed or were locked each of ${attempt} times that the fingerprint was read: ${message}`,
-        { attempts: attempt },
-        { cause: error },
-      );
-    }
-  }
-}
 
 /**
  * One physical full backup of a MariaDB member into the stream `main`.
@@ -81,7 +60,7 @@ export async function backup(
     let before: Fingerprint | undefined;
     if (!stands) {
       context.progress('reading the fingerprint before');
-      before = await readFingerprint(session, applied);
+      before = await (await openFingerprint(session, { applied, holdTables: false, others: true })).finish();
     }
 
     const extraLsnDir = join(context.workDir, 'lsn');
@@ -100,23 +79,30 @@ export async function backup(
     });
     context.progress('streaming', 0, plan.expectedBytes);
     const sink = sinks.open('main');
-    const run = await runTool(order, args, sink, login, context);
+    const run = await runTool(order, args, sink, { login, session }, context);
 
     // The first session may have idled for hours; a fresh one cannot have been dropped meanwhile.
     const reader = await openSession(login, context.signal);
     try {
       context.progress('reading the fingerprint');
       const tablesAfter = await readTableNames(reader);
-      let fingerprint: Fingerprint;
-      if (applier !== undefined) {
-        const open = await openFingerprint(reader, { applied, holdTables: true });
-        await applier.start();
-        fingerprint = await open.finish((done, of) => context.progress(`comparing ${done} of ${of} tables`));
-      } else {
-        fingerprint = await readFingerprint(reader, applied, before);
+      const open = await openFingerprint(reader, {
+        applied,
+        like: before,
+        holdTables: stands,
+        others: !stands,
+      });
+      await applier?.start();
+      const fingerprint = await open.finish((done, of) =>
+        context.progress(`comparing ${done} of ${of} tables`),
+      );
+      if (open.unread().length > 0) {
+        context.log('tables changed while they were read', {
+          tables: open.unread().join(', ').slice(0, 500),
+        });
       }
 
-      const expectedTables = inBoth(tablesBefore, tablesAfter);
+      const expectedTables = mustHold(tablesBefore, tablesAfter, run.state);
       const decision = verdict({
         state: run.state,
         exitCode: run.end.exitCode,
@@ -138,6 +124,7 @@ export async function backup(
       // A log that did not move says nothing of writers that do not log (sql_log_bin, filters): the data must agree.
       const exact =
         samePosition(position, fingerprint.position) &&
+        open.unread().length === 0 &&
         (before === undefined || sameData(before, fingerprint));
       if (stands && !exact && position !== null && fingerprint.position !== null) {
         throw new NamedError(
@@ -184,8 +171,14 @@ export async function backup(
     } finally {
       await reader.close();
     }
+  } catch (error) {
+    // What broke is told; the marker stays until the applier runs, and the next look at this member starts it.
+    await applier?.start().catch((cause: Error) => {
+      context.log('the applier is not started', { cause: cause.message });
+      if (error instanceof Error) error.message += `; and ${cause.message}`;
+    });
+    throw error;
   } finally {
     await session.close();
-    await applier?.start();
   }
 }

@@ -1,5 +1,7 @@
 import type { Session } from './session.ts';
 import { decodeFilename } from './xbstream/filename.ts';
+import type { XbstreamState } from './xbstream/parser.ts';
+import { tableFile } from './xbstream/tables.ts';
 
 export type TableName = { db: string; table: string };
 
@@ -28,8 +30,22 @@ export async function readTableNames(session: Session): Promise<TableName[]> {
     .filter(({ db, table }) => !shared.has(JSON.stringify([db, table])));
 }
 
-/** Tables in both lists: those that were there from the start of a backup to its end (F10). */
-export function inBoth(before: readonly TableName[], after: readonly TableName[]): TableName[] {
-  const names = new Set(after.map(({ db, table }) => JSON.stringify([db, table])));
-  return before.filter(({ db, table }) => names.has(JSON.stringify([db, table])));
+const keyOf = ({ db, table }: TableName) => JSON.stringify([db, table]);
+
+/**
+ * Tables that the backup must hold (F10): of those that are there after it, the ones that were there before it too, and
+ * those that the stream itself names by a definition or by a file that went with its directory.
+ */
+export function mustHold(
+  before: readonly TableName[],
+  after: readonly TableName[],
+  { files, goneWithDirectory }: Pick<XbstreamState, 'files' | 'goneWithDirectory'>,
+): TableName[] {
+  const names = new Set(before.map(keyOf));
+  for (const path of [...files.keys(), ...goneWithDirectory]) {
+    const file = tableFile(path);
+    if (file !== undefined && (file.extension === 'frm' || goneWithDirectory.has(path)))
+      names.add(keyOf(file));
+  }
+  return after.filter((table) => names.has(keyOf(table)));
 }

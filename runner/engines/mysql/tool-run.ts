@@ -6,6 +6,7 @@ import type { EngineContext, StreamSink } from '../engine.ts';
 import { proveLocksGone } from './backup-locks.ts';
 import { makeLockBudget } from './lock-budget.ts';
 import type { Login } from './login.ts';
+import type { Session } from './session.ts';
 import { isFileLine, saysRedoOverrun, stageOf } from './stages.ts';
 import type { XbstreamEvent } from './xbstream/events.ts';
 import { chunkRow } from './xbstream/index-rows.ts';
@@ -79,10 +80,14 @@ function failureOf(end: ChildEnd, overrun: string | undefined): NamedError | Err
   }
   if (end.firstCause !== undefined && end.firstCause instanceof NamedError) return end.firstCause;
   if (end.exitCode === 0 && end.firstCause === undefined) return undefined;
+  // What it says of its settings comes first and is long; what went wrong must be seen.
+  const causes = lines.filter(
+    (line) => /error|fatal|fail|cannot|unable/i.test(line) && !/setrlimit/.test(line),
+  );
   const how = end.signal === null ? `with code ${end.exitCode}` : `by ${end.signal}`;
   return new NamedError(
     'Backup.ToolFailed',
-    `mariadb-backup ended ${how}${end.firstCause ? ` (${end.firstCause.message})` : ''}: ${lines.join(' | ').slice(-3000)}`,
+    `mariadb-backup ended ${how}${end.firstCause ? ` (${end.firstCause.message})` : ''}: ${(causes.length > 0 ? causes : lines).join(' | ').slice(-3000)}`,
     { exitCode: end.exitCode, signal: end.signal },
   );
 }
@@ -95,7 +100,7 @@ export async function runTool(
   order: BackupOrder,
   args: string[],
   sink: StreamSink,
-  login: Login,
+  { login, session }: { login: Login; session: Session },
   context: EngineContext,
 ): Promise<ToolRun> {
   const { policy, plan } = order;
@@ -146,7 +151,7 @@ export async function runTool(
   }
   const failure = failureOf(end, overrun);
   if (failure !== undefined) {
-    await proveLocksGone(login, context.log, failure);
+    await proveLocksGone(login, session, context.log, failure);
     throw failure;
   }
   sink.spool(false);

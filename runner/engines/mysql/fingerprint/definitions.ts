@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { quoteName, type Row, type Session } from '../session.ts';
+import { hasMoved } from './moved.ts';
 import { isRemote } from './remote.ts';
 
 /** Schemas of the server itself. */
@@ -50,7 +51,12 @@ export async function schemaHash(session: Session): Promise<string> {
       lines.push(`remote ${JSON.stringify([db, name, engine])}`);
       continue;
     }
-    const [row] = await session.rows(`SHOW CREATE TABLE ${quoteName(db ?? '')}.${quoteName(name ?? '')}`);
+    const [row] = await session
+      .rows(`SHOW CREATE TABLE ${quoteName(db ?? '')}.${quoteName(name ?? '')}`)
+      .catch((error: unknown) => {
+        if (hasMoved(error)) return [];
+        throw error;
+      });
     const definition = row?.['Create Table'] ?? row?.Create ?? Object.values(row ?? {})[1] ?? '';
     lines.push(`table ${JSON.stringify([db, name, withoutCounter(definition)])}`);
   }

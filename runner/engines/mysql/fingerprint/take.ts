@@ -4,12 +4,15 @@ import type { MysqlPosition } from '../../../../contract/positions/position.ts';
 import { snapshotPosition } from '../position.ts';
 import type { Session } from '../session.ts';
 import { accountsHash, schemaHash } from './definitions.ts';
+import { hasMoved } from './moved.ts';
 import { chooseRanges, fullCoverageBytes, isSmall, type Range, rowsPerRange } from './ranges.ts';
 import { readTableFacts } from './table-facts.ts';
 import { isTransactional, nameInSql, readLengths, readUserTables, type UserTable } from './user-tables.ts';
 
 export type OpenFingerprint = {
   position: MysqlPosition | null;
+  /** Tables that could not be read because others changed or locked them; known after `finish`. */
+  unread: () => readonly string[];
   /** Reads the tables in the snapshot; the server may go on meanwhile. Closes the snapshot. */
   finish: (onTable?: (done: number, of: number) => void) => Promise<Fingerprint>;
 };
@@ -24,6 +27,11 @@ export type FingerprintOptions = {
    * Only where such waiting harms nobody, on a replica whose applier stands.
    */
   holdTables: boolean;
+  /**
+   * Others may change definitions meanwhile: a table that goes or changes under the reader is read once more by itself
+   * and, where that fails too, has no checksum. Without it the reading fails.
+   */
+  others?: boolean;
 };
 
 const keyOf = (table: { schema: string; table: string }) => JSON.stringify([table.schema, table.table]);
@@ -47,7 +55,8 @@ export async function openFingerprint(
   const known = new Map(options.like?.tables.map((table) => [keyOf(table), table]));
 
   const rangesOf = async (table: UserTable): Promise<Range[] | undefined> => {
-    if (options.like !== undefined) return known.get(keyOf(table))?.ranges;
+    const seen = known.get(keyOf(table));
+    if (seen !== undefined && seen.checksum !== null) return seen.ranges;
     if (coverage === 'full' || table.kind === 'sequence' || isSmall(table, tables.length)) {
       return undefined;
     }
@@ -55,8 +64,15 @@ export async function openFingerprint(
     return chooseRanges(session, table, seed, rowsPerRange(rowBytes, large));
   };
   const facts = new Map<UserTable, TableFingerprint>();
+  const moved: UserTable[] = [];
   const read = async (table: UserTable) => {
-    facts.set(table, await readTableFacts(session, table, await rangesOf(table)));
+    try {
+      facts.set(table, await readTableFacts(session, table, await rangesOf(table)));
+    } catch (error) {
+      if (!options.others || !hasMoved(error)) throw error;
+      facts.set(table, { schema: table.schema, table: table.table, rows: 0, checksum: null });
+      moved.push(table);
+    }
   };
 
   // Before the snapshot, because a transaction that has seen a table of Aria (the server's own are) knows no savepoints.
@@ -88,6 +104,7 @@ export async function openFingerprint(
 
   return {
     position,
+    unread: () => moved.map(nameInSql),
     finish: async (onTable = () => {}) => {
       // Backwards, so that each table is let go of once it is read: DDL waits for the rest only.
       for (let i = transactional.length - 1; i >= 0; i--) {
@@ -95,6 +112,7 @@ export async function openFingerprint(
         onTable(transactional.length - i, transactional.length);
       }
       await session.run('ROLLBACK');
+      for (const table of moved.splice(0)) await read(table);
       return {
         v: 1,
         takenAt,

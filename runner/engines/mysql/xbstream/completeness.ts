@@ -94,6 +94,13 @@ export function verdict(input: VerdictInput): Verdict {
       ([newPath, path]) => `${newPath} is missing: it was renamed from ${path} before that was copied`,
     ),
   );
+  // .new files are written last, while DDL is blocked: their tables are there, whatever is removed after them.
+  tell(
+    reasons,
+    [...state.goneWithDirectory]
+      .filter((path) => unpackedName(path).endsWith('.new'))
+      .map((path) => `${path} is missing: a removal of its directory came after it`),
+  );
   tell(reasons, missingCompanions(state.flavour, state.files, state.content));
 
   if (input.expectedTables !== undefined) {

@@ -14,6 +14,8 @@ export function makeFileTable() {
   /** Renames whose source was not there, by new path; forgotten once that comes, goes or moves on. */
   const missedRenames = new Map<string, string>();
   const strays = new Set<string>();
+  /** Whole files that went with their directory and have not come again. */
+  const goneWithDirectory = new Set<string>();
 
   const open = (path: string, rewrite: boolean, from: number): StreamedFile => {
     const file = { bytes: 0, ended: false, rewrite, source: path, from, to: 0 };
@@ -21,6 +23,7 @@ export function makeFileTable() {
     next.set(path, { offset: 0, seek: false });
     strays.delete(path);
     missedRenames.delete(path);
+    goneWithDirectory.delete(path);
     const slash = path.lastIndexOf('/');
     if (slash > 0) directories.add(path.slice(0, slash));
     return file;
@@ -45,6 +48,7 @@ export function makeFileTable() {
     files,
     strays,
     missedRenames,
+    goneWithDirectory,
 
     /** Bytes at `offset` up to `end` (holes included), from a chunk whose header is at `headerOffset`. */
     write(
@@ -120,6 +124,7 @@ export function makeFileTable() {
     remove(path: string): Refusal | undefined {
       const pattern = path.endsWith('*');
       const gone: string[] = [];
+      const directory = !pattern && !files.has(path);
       missedRenames.delete(path);
       if (files.has(path)) gone.push(path);
       else if (pattern || directories.has(path)) {
@@ -134,6 +139,7 @@ export function makeFileTable() {
         forget(name);
         // mbstream 10.11.19 leaves what a pattern names where it is; who unpacks must remove it.
         if (pattern) strays.add(name);
+        if (directory) goneWithDirectory.add(name);
       }
       return undefined;
     },

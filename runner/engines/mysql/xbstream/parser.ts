@@ -37,6 +37,8 @@ export type XbstreamState = {
   files: ReadonlyMap<string, Readonly<StreamedFile>>;
   /** MariaDB: renames whose file was not in the stream, new path to old; it is missing unless it came later. */
   missedRenames: ReadonlyMap<string, string>;
+  /** Files that a removal of their directory took away; the tool may do so after it wrote the new ones of that name. */
+  goneWithDirectory: ReadonlySet<string>;
   /** Files that a removal by pattern named; mbstream may leave them, so they must be removed after unpacking. */
   strays: ReadonlySet<string>;
   /** Content of metadata and .ren files, as far as it was small. */
@@ -308,6 +310,7 @@ export function makeXbstreamParser(
       midChunk,
       files: table.files,
       missedRenames: table.missedRenames,
+      goneWithDirectory: table.goneWithDirectory,
       strays: table.strays,
       content: kept.get,
       bufferedBytes: (pending?.length ?? 0) + kept.bytes(),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { MysqlPosition } from '../../../../../contract/positions/position.ts';
 import { backupPosition } from '../../../../../runner/engines/mysql/backup-position.ts';
-import { inBoth } from '../../../../../runner/engines/mysql/expected-tables.ts';
+import { mustHold } from '../../../../../runner/engines/mysql/expected-tables.ts';
 import { samePosition, sortedGtids } from '../../../../../runner/engines/mysql/position.ts';
 
 const at = (gtid: string, file?: string, offset?: number): MysqlPosition => ({
@@ -58,10 +58,25 @@ describe('the position of a backup', () => {
 });
 
 describe('the tables that a backup must hold', () => {
+  const table = (name: string) => ({ db: 'shop', table: name });
+
   it('F10 are those that were there at its start and at its end', () => {
-    const table = (name: string) => ({ db: 'shop', table: name });
-    expect(inBoth([table('kept'), table('dropped')], [table('created'), table('kept')])).toEqual([
+    const stream = { files: new Map(), goneWithDirectory: new Set<string>() };
+    expect(mustHold([table('kept'), table('dropped')], [table('created'), table('kept')], stream)).toEqual([
       table('kept'),
     ]);
+  });
+
+  it('F10 are those too that were made meanwhile and that the stream names', () => {
+    const file = { bytes: 1, ended: true, rewrite: false, source: '', from: 0, to: 1 };
+    const stream = {
+      files: new Map([
+        ['shop/created.frm', file],
+        ['shop/dropped.frm', file],
+      ]),
+      goneWithDirectory: new Set(['shop/again.MAD']),
+    };
+    const after = [table('created'), table('again'), table('later')];
+    expect(mustHold([], after, stream)).toEqual([table('created'), table('again')]);
   });
 });

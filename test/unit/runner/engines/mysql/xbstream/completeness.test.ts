@@ -166,8 +166,24 @@ describe('the verdict', () => {
       [fileOf('d/db.opt', 'x'), chunkOf.rename('d/a.MAD', 'd/b.MAD')],
       'd/b.MAD is missing: it was renamed from d/a.MAD before that was copied',
     ],
+    [
+      'F10 a table whose database was dropped and made again, when the removal came last',
+      [fileOf('e/db.opt', 'x'), fileOf('e/t.new', 'x'), chunkOf.remove('e'), fileOf('e/db.opt', 'x')],
+      'e/t.new is missing: a removal of its directory came after it',
+    ],
   ])('refuses %s', (_what, parts, reason) => {
     expect(reasons(judge('mariadb', Buffer.concat([...parts, streams.mariadb])))).toContain(reason);
+  });
+
+  it('is content with a database that was dropped and made again before its tables were copied', () => {
+    const parts = [
+      fileOf('e/t.ibd', 'x'),
+      chunkOf.remove('e'),
+      fileOf('e/db.opt', 'x'),
+      fileOf('e/t.frm', 'x'),
+      fileOf('e/t.new', 'x'),
+    ];
+    expect(judge('mariadb', Buffer.concat([...parts, streams.mariadb]))).toMatchObject({ complete: true });
   });
 
   it('takes the parts of partitions for one table, and asks for its definition once', () => {
