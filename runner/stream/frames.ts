@@ -1,8 +1,6 @@
 import type { IndexFrame } from '../../contract/formats/index-file.ts';
 import type { Bell } from './bell.ts';
-import { openRawFrames } from './raw-frames.ts';
 import type { Volumes } from './volumes.ts';
-import { openZstdFrames } from './zstd-frames.ts';
 
 /**
  * A frame ends early at a change of file once it holds this much: a small table then costs little more than itself
@@ -32,7 +30,3 @@ export type FramesOptions = {
   fail: (error: unknown) => void;
   onFrame: (row: IndexFrame) => void;
 };
-
-/** Cuts a stream into frames that never straddle volumes. */
-export const openFrames = (options: FramesOptions): Frames =>
-  options.codec === 'none' ? openRawFrames(options) : openZstdFrames(options);
