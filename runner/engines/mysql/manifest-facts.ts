@@ -121,11 +121,11 @@ export function restoreNeeds(
     toolVersion,
     byHand: [
       `aws s3 cp --recursive ${from}/volumes/main volumes/main`,
-      'mkdir DIR',
-      `${unpack} mbstream -x -C DIR`,
-      'mkdir TMP',
-      `mariadb-backup ${prepareArguments('DIR', prepareMemoryBytes, 'TMP').join(' ')}`,
-      'chown -R mysql:mysql DIR TMP',
+      'mkdir DIR TMP',
+      'chown mysql: DIR TMP',
+      // Not as root: the tool loads what the backup's own option file names.
+      `${unpack} runuser -u mysql -- mbstream -x -C DIR`,
+      `runuser -u mysql -- mariadb-backup ${prepareArguments('DIR', prepareMemoryBytes, 'TMP').join(' ')}`,
       // The backup's own option file and nothing of the host's: a server that runs there keeps its socket and tmpdir.
       'mariadbd --defaults-file=DIR/backup-my.cnf --datadir=DIR --tmpdir=TMP --socket=DIR/mariadb.sock --skip-networking --user=mysql --skip-slave-start --server-id=NEW',
     ],
