@@ -14,8 +14,11 @@ import { startTarget } from './target.ts';
 import { freePort } from './wait.ts';
 import { startWriter } from './writer.ts';
 
+/** `npm run demo -- <purpose> <megabytes>`: two targets of one checkout are told apart by their purpose. */
+const [purpose = 'demo', megabytes = '200'] = process.argv.slice(2);
+
 /** Bytes of tables and indexes that the demo loads, loses and brings back. */
-const demoBytes = 200e6;
+const demoBytes = Number(megabytes) * 1e6;
 
 type Restored = {
   directory: string;
@@ -32,14 +35,14 @@ function succeeded(what: string, end: ExecutionEnd): ExecutionEnd {
   return end;
 }
 
-const registry = openRegistry(localPaths('demo').pids);
+const registry = openRegistry(localPaths(purpose).pids);
 const orphans = await registry.stopOrphans();
 stopChildrenAtExit(registry);
 const { chapter, say, seconds } = narrator();
 if (orphans.length > 0) say(`stopped what an earlier run left: ${orphans.join(', ')}`);
 
 chapter('Deploy holdfast to the emulator');
-const target = await startTarget({ purpose: 'demo', registry, say });
+const target = await startTarget({ purpose, registry, say });
 
 chapter('Start a primary, its replica and an empty host; load data; let a writer run');
 const servers = await startLocalServers({

@@ -13,6 +13,16 @@ export function parseStartTicks(stat: string): number | undefined {
   return afterName[0] === 'Z' || !Number.isInteger(ticks) ? undefined : ticks;
 }
 
+/** Whether any process of a group runs; one that only waits to be reaped does not. Field 5 of /proc/<pid>/stat. */
+export function groupRuns(group: number): boolean {
+  return readdirSync('/proc').some((pid) => {
+    if (!/^\d+$/.test(pid)) return false;
+    const stat = read(`/proc/${pid}/stat`);
+    const [state, , itsGroup] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return Number(itsGroup) === group && state !== 'Z';
+  });
+}
+
 /** The identity of a running process; undefined when there is none, or only its zombie. */
 export function identify(pid: number): ProcessIdentity | undefined {
   const startTicks = parseStartTicks(read(`/proc/${pid}/stat`));

@@ -2,7 +2,7 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { identify, isAlive, type ProcessIdentity, processesOfRoot } from './process-identity.ts';
+import { groupRuns, identify, isAlive, type ProcessIdentity, processesOfRoot } from './process-identity.ts';
 
 /** One started child, as its file in the registry tells it. */
 export type Registered = ProcessIdentity & {
@@ -37,6 +37,7 @@ export function openRegistry(directory: string): ProcessRegistry {
   if (!owner) throw new Error('this process is not in /proc: the local target needs Linux');
   let order = 0;
   const mine: { file: string; entry: Registered }[] = [];
+  const roots = new Set<string>();
 
   const note = (entry: Registered): string => {
     order += 1;
@@ -56,7 +57,7 @@ export function openRegistry(directory: string): ProcessRegistry {
 
   const end = async (file: string, entry: Registered, graceMs: number): Promise<void> => {
     const isRootMark = entry.pid === entry.owner.pid;
-    if (!isRootMark) await endProcess(entry, graceMs);
+    if (!isRootMark) await endProcess({ ...entry, group: true }, graceMs);
     if (entry.root) await Promise.all(processesOfRoot(entry.root).map((found) => endProcess(found, graceMs)));
     rmSync(file, { force: true });
   };
@@ -69,6 +70,18 @@ export function openRegistry(directory: string): ProcessRegistry {
     }
   };
 
+  /**
+   * More than one pass: what orders work is stopped last, and may have had some begun on a host meanwhile. Three are
+   * enough, since the first leaves nobody to order more; what survives SIGKILL is not waited for.
+   */
+  const endAllOfMine = async (graceMs: number): Promise<void> => {
+    const ofRoots = () => [...roots].flatMap(processesOfRoot);
+    for (let pass = 0; pass < 3 && (pass === 0 || mine.length > 0 || ofRoots().length > 0); pass++) {
+      await endMine(graceMs);
+      await Promise.all(ofRoots().map((found) => endProcess(found, graceMs)));
+    }
+  };
+
   return {
     start(name, command, args, options = {}) {
       const child = spawn(command, args, { stdio: 'ignore', ...options, detached: true });
@@ -77,10 +90,11 @@ export function openRegistry(directory: string): ProcessRegistry {
       return child;
     },
     watchRoot(name, root) {
+      roots.add(root);
       note({ ...owner, name, root, owner });
     },
     stop: (pid, graceMs = DEFAULT_GRACE_MS) => endMine(graceMs, pid),
-    stopAll: (graceMs = DEFAULT_GRACE_MS) => endMine(graceMs),
+    stopAll: (graceMs = DEFAULT_GRACE_MS) => endAllOfMine(graceMs),
     async stopOrphans(graceMs = DEFAULT_GRACE_MS) {
       const names: string[] = [];
       for (const { file, entry } of readEntries(directory).reverse()) {
@@ -93,8 +107,8 @@ export function openRegistry(directory: string): ProcessRegistry {
     },
     killAllNow() {
       for (const { file, entry } of mine.splice(0).reverse()) {
-        const targets = entry.root ? processesOfRoot(entry.root) : [entry];
-        for (const target of targets) if (isAlive(target)) signal(target.pid, 'SIGKILL');
+        if (entry.root) for (const { pid } of processesOfRoot(entry.root)) signal(pid, 'SIGKILL');
+        else if (isAlive(entry)) signal(-entry.pid, 'SIGKILL');
         rmSync(file, { force: true });
       }
     },
@@ -113,6 +127,8 @@ export function stopChildrenAtExit(registry: ProcessRegistry, before?: () => Pro
     // A terminal's Ctrl-C comes twice: once to the group, once forwarded by whoever started us.
     if (stopping) return;
     stopping = true;
+    // Whoever still works on what is being stopped fails: that is no crash.
+    process.on('uncaughtException', () => {});
     const done = (): never => process.exit(code);
     Promise.resolve(before?.())
       .catch(() => {})
@@ -130,19 +146,23 @@ export function stopChildrenAtExit(registry: ProcessRegistry, before?: () => Pro
 
 /**
  * SIGTERM, then SIGKILL when it still runs after `graceMs`; nothing when the pid is someone else's by now. With
- * `group` the signals go to the process group that it leads.
+ * `group` the signals go to the process group that it leads, until nobody of it runs: a child that ends at once may
+ * leave children of its own, as the CDK does, and one that is killed always does.
  */
 export async function endProcess(
   target: ProcessIdentity & { group?: boolean },
   graceMs: number,
 ): Promise<void> {
+  if (!isAlive(target)) return;
+  // The number of a group is not given out again while one of its processes is there.
+  const runs = () => isAlive(target) || (target.group === true && groupRuns(target.pid));
   for (const [name, waitMs] of [
     ['SIGTERM', graceMs],
     ['SIGKILL', 5_000],
   ] as const) {
-    if (!isAlive(target)) return;
+    if (!runs()) return;
     signal(target.group ? -target.pid : target.pid, name);
-    for (const deadline = Date.now() + waitMs; isAlive(target) && Date.now() < deadline; ) await sleep(20);
+    for (const deadline = Date.now() + waitMs; runs() && Date.now() < deadline; ) await sleep(20);
   }
 }
 

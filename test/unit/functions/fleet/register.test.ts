@@ -274,6 +274,15 @@ describe('registering a cluster', () => {
     expect(await catalog.clusters.get('orders')).toBeUndefined();
   });
 
+  it('takes a datadir that a refused document of another name wanted', async () => {
+    const [first] = cluster().members;
+    const misspelt = { ...cluster({ clusterId: 'oders', members: [first!] }) };
+    answers['i-a'] = { reachable: false };
+    expect(await register(misspelt)).toMatchObject({ outcome: 'refused' });
+    answers = {};
+    expect(await register(cluster())).toMatchObject({ outcome: 'registered' });
+  });
+
   it('refuses members on hosts that are unknown, serve another purpose, or hold another cluster’s data', async () => {
     const [first] = cluster().members;
     await catalog.hosts.put(aHost('i-c', { purposes: ['restore'] }), undefined);

@@ -1,0 +1,134 @@
+import { StopExecutionCommand } from '@aws-sdk/client-sfn';
+import { describe, expect, it } from 'vitest';
+import { identify, isAlive, processesOfRoot } from '../../../infra/local/process-identity.ts';
+import { applierRuns } from './appliers.ts';
+import { policyOfEveryMinute, slotOfThisMinute } from './policies.ts';
+import { realTool, runnerOf, withHeldTool, withTools } from './tools.ts';
+import { waitUntil } from './wait-until.ts';
+import { ask, ended, failed, register, run, start, succeeded, type World } from './world.ts';
+
+const byHand = { v: 1, clusterId: 'shop', reason: 'by hand' };
+const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString();
+
+export function failing(the: () => World): void {
+  const nothingHeld = async () => {
+    const { tables } = the();
+    expect({
+      locks: await tables.locks(),
+      leases: await tables.leases(),
+      live: await tables.liveJobs(),
+    }).toEqual({
+      locks: [],
+      leases: [],
+      live: [],
+    });
+  };
+  const backupOf = async (execution: string) =>
+    (await the().tables.backups('shop')).find((backup) => backup.execution === execution);
+  const backupJobOf = async (execution: string) => {
+    const job = (await the().tables.jobs(execution)).find(({ order }) => order.kind === 'backup');
+    if (!job) throw new Error(`${execution} ordered no backup`);
+    return job;
+  };
+
+  describe('a backup that fails', () => {
+    it('ends by the name of what its tool did, releases everything, and the next one succeeds', async () => {
+      const { target, servers, events } = the();
+      // Half a stream, then the end that a full disk or a bug would make.
+      const script = `case "$*" in *--version*) exec ${realTool('mariadb-backup')} --version ;; esac
+${realTool('mariadb-backup')} "$@" | head -c 3000000
+echo "mariadb-backup: out of 'luck'; \\$HOME" >&2
+exit 1`;
+      const end = await withTools(target.hosts.replica, { scripts: { 'mariadb-backup': script } }, () =>
+        run(the(), 'backup', byHand),
+      );
+      failed(end, 'Backup.ToolFailed', 'with code 1', `out of 'luck'; $HOME`);
+      expect(await backupOf(end.arn)).toMatchObject({
+        state: 'failed',
+        error: { name: 'Backup.ToolFailed' },
+      });
+      await nothingHeld();
+      expect(await applierRuns(servers.replica)).toBe(true);
+      await events.seen('Backup Failed', { version: 1, clusterId: 'shop', error: 'Backup.ToolFailed' });
+      expect(succeeded(await run(the(), 'backup', byHand))).toMatchObject({ state: 'verified' });
+    });
+
+    it('whose command got lost is lost when nobody has claimed it, and holds nothing', async () => {
+      const { target, tables } = the();
+      const before = target.ssm.commands().length;
+      const arn = await start(the(), 'backup', byHand);
+      await waitUntil('the check of both members', async () => target.ssm.commands().length >= before + 2);
+      target.ssm.faults.lose = 1;
+      await waitUntil('the order of the backup', async () =>
+        (await tables.jobs(arn)).some(({ order }) => order.kind === 'backup'),
+      );
+      await ask(the(), 'reconcile', {});
+      const job = await backupJobOf(arn);
+      expect(job.state).toBe('queued');
+      await tables.changeOrder(job.jobId, { createdAt: minutesAgo(6) });
+      await ask(the(), 'reconcile', {});
+      failed(await ended(the(), arn), 'Job.Lost', job.jobId, 'was not claimed');
+      expect(await backupOf(arn)).toMatchObject({ state: 'lost' });
+      await nothingHeld();
+    });
+
+    it('whose execution is stopped by hand is cancelled on its host, and Reconcile frees its cluster', async () => {
+      const { target, servers, tables } = the();
+      await withHeldTool(target.hosts.replica, '--backup', async ({ held }) => {
+        const arn = await start(the(), 'backup', byHand);
+        const tool = identify(await held());
+        await target.clients.sfn.send(new StopExecutionCommand({ executionArn: arn, cause: 'by hand' }));
+        const job = await backupJobOf(arn);
+        await waitUntil('the end of the job', async () => (await backupJobOf(arn)).live === undefined);
+        expect(await backupJobOf(arn)).toMatchObject({ jobId: job.jobId, error: { name: 'Job.Cancelled' } });
+        expect(tool && isAlive(tool)).toBe(false);
+        expect(await tables.locks()).toEqual(['cluster:shop']);
+        await ask(the(), 'reconcile', {});
+        expect(await backupOf(arn)).toMatchObject({ state: 'lost' });
+      });
+      await nothingHeld();
+      expect(await applierRuns(servers.replica)).toBe(true);
+    });
+
+    it('whose runner is killed is lost after five silent minutes, and the next attempt finds the replica in order (F11, M11)', async () => {
+      const { target, servers, tables, documents, events } = the();
+      const minutely = await policyOfEveryMinute(the());
+      expect(await register(the(), { ...documents.cluster, policy: minutely })).toMatchObject({
+        outcome: 'registered',
+      });
+      const slot = await slotOfThisMinute();
+      const arn = await withHeldTool(target.hosts.replica, '--backup', async ({ held }) => {
+        await run(the(), 'fleet-backup', { v: 1, policy: minutely, slot });
+        const tool = identify(await held());
+        const [job] = (await tables.liveJobs()).filter(({ order }) => order.kind === 'backup');
+        if (!job) throw new Error('no backup runs');
+        const pids = processesOfRoot(target.hosts.replica.root).map(({ pid }) => pid);
+        process.kill(runnerOf(job.jobId, pids), 'SIGKILL');
+        await waitUntil('the end of the tool', async () => !(tool && isAlive(tool)));
+        expect(await applierRuns(servers.replica)).toBe(false);
+
+        await ask(the(), 'reconcile', {});
+        expect((await tables.liveJobs()).map(({ jobId }) => jobId)).toEqual([job.jobId]);
+        await tables.changeJob(job, { beatAt: minutesAgo(6) });
+        await ask(the(), 'reconcile', {});
+        const end = await ended(the(), job.execution);
+        failed(end, 'Job.Lost', job.jobId, 'last beat');
+        return job.execution;
+      });
+      expect(arn.endsWith(`:shop-${slot}-1`)).toBe(true);
+      expect(await backupOf(arn)).toMatchObject({ state: 'lost', slot, attempt: 1 });
+      await events.seen('Backup Failed', { clusterId: 'shop', slot, attempt: 1, error: 'Job.Lost' });
+      await nothingHeld();
+
+      expect(await tables.slot('shop', slot)).toMatchObject({ state: 'failed', attempt: 1 });
+      await tables.changeSlot('shop', slot, { closedAt: minutesAgo(15) });
+      await ask(the(), 'reconcile', {});
+      const second = arn.replace(/-1$/, '-2');
+      expect(succeeded(await ended(the(), second))).toMatchObject({ state: 'verified' });
+      expect(await applierRuns(servers.replica)).toBe(true);
+      expect(await tables.slot('shop', slot)).toMatchObject({ state: 'recorded', attempt: 2 });
+      expect(await backupOf(second)).toMatchObject({ slot, attempt: 2, comparison: 'exact' });
+      await register(the(), documents.cluster);
+    });
+  });
+}

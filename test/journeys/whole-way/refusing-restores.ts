@@ -1,0 +1,105 @@
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { restoreInput } from '../../../infra/local/backup-story.ts';
+import { onSmallDisk } from './small-disk.ts';
+import { withTools } from './tools.ts';
+import { failed, run, type World } from './world.ts';
+
+/** A port nobody listens on, below the range from which the system hands out ports. */
+const freePort = 20_999;
+
+export function refusingRestores(the: () => World): void {
+  const never = () => join(the().target.hosts.empty.root, 'never');
+  const request = (change: object = {}, at: object = {}) => {
+    const input = restoreInput({ directory: never(), port: freePort });
+    return { ...input, ...change, target: { ...input.target, ...at } };
+  };
+  const refused = async (input: unknown, error: string, ...words: string[]) => {
+    failed(await run(the(), 'restore', input), error, ...words);
+    expect(existsSync(never())).toBe(false);
+    expect([...(await the().tables.locks()), ...(await the().tables.pins())]).toEqual([]);
+  };
+
+  describe('refusing a restore before anything is touched, and holding nothing afterwards', () => {
+    it('of an unknown cluster, an unknown backup, onto an unknown host', async () => {
+      await refused(request({ clusterId: 'nobody' }), 'Cluster.Unknown', 'nobody');
+      await refused(request({ backupId: 'no-such-backup' }), 'Backup.Unknown', 'no-such-backup');
+      await refused(request({}, { hostId: 'mi-nobody' }), 'Host.Unknown', 'mi-nobody');
+    });
+
+    it('onto a host that serves a database and is for nothing else', async () => {
+      await refused(request({}, { hostId: 'mi-replica' }), 'Host.WrongPurpose', 'mi-replica', 'database');
+    });
+
+    it('of single tables, or to a time, which this version cannot do', async () => {
+      await refused(request({ tables: ['shop.orders'] }), 'Restore.NotYet', 'tables');
+      await refused(request({ to: { time: '2026-11-23T02:00:00Z' } }), 'Restore.NotYet', 'to:', '2026-11-23');
+    });
+
+    it('to a directory that is none, or to a port that is none', async () => {
+      await refused(request({}, { directory: 'relative/path' }), 'Input.Invalid', 'target.directory');
+      await refused(request({}, { directory: '/a/../b' }), 'Input.Invalid', 'target.directory', '/a/../b');
+      await refused(request({}, { port: 80 }), 'Input.Invalid', 'target.port', '80');
+    });
+
+    it('into a directory that holds files, or a file in its place (F67)', async () => {
+      const directory = join(the().target.hosts.empty.root, 'full');
+      const precious = join(directory, `precious "file"; $1`);
+      mkdirSync(directory);
+      writeFileSync(precious, 'x');
+      await refused(request({}, { directory }), 'Restore.DirectoryNotEmpty', directory, 'precious');
+      await refused(request({}, { directory: precious }), 'Restore.DirectoryNotEmpty', 'not a directory');
+      expect(readdirSync(directory)).toEqual([`precious "file"; $1`]);
+    });
+
+    it('onto a port on which something listens, or as an account that is not there', async () => {
+      const { port } = the().servers.replica;
+      await refused(request({}, { port }), 'Restore.PortTaken', 'target.port', String(port));
+      await refused(
+        request({}, { user: 'nobody-here' }),
+        'Restore.UserUnknown',
+        'target.user',
+        'nobody-here',
+      );
+    });
+
+    it('onto a disk with too little room, saying how much is needed (F68)', async () => {
+      await onSmallDisk(join(the().target.hosts.empty.root, 'small'), async (directory) => {
+        const inside = { directory: join(directory, 'restored') };
+        await refused(request({}, inside), 'Restore.NoSpace', directory, 'free', 'needs', 'GB');
+        expect(readdirSync(directory)).toEqual([]);
+      });
+    });
+
+    it('onto a host without mariadb-backup', async () => {
+      await withTools(the().target.hosts.empty, { only: ['mariadbd'] }, () =>
+        refused(request(), 'Restore.ToolMissing', 'mi-empty', 'mariadb-backup'),
+      );
+    });
+
+    it('onto a host whose server or tool is of another series, saying which would fit (F19)', async () => {
+      const { empty } = the().target.hosts;
+      const old = (name: string) => ({ scripts: { [name]: `echo '${name}  Ver 10.6.23-MariaDB'` } });
+      await withTools(empty, old('mariadbd'), () =>
+        refused(request(), 'Restore.VersionMismatch', 'mariadbd 10.6.23', '10.11'),
+      );
+      await withTools(empty, old('mariadb-backup'), () =>
+        refused(request(), 'Restore.VersionMismatch', 'mariadb-backup 10.6.23', '10.11'),
+      );
+    });
+
+    it('with everything that is wrong at once, so that nobody has to find out one by one', async () => {
+      const { port } = the().servers.replica;
+      const directory = join(the().target.hosts.empty.root, 'full');
+      await withTools(the().target.hosts.empty, { only: ['mariadbd'] }, () =>
+        refused(
+          request({}, { directory, port }),
+          'Restore.DirectoryNotEmpty',
+          String(port),
+          'mariadb-backup',
+        ),
+      );
+    });
+  });
+}
