@@ -159,7 +159,11 @@ export const memberInspectionSchema = z.object({
   datadir: z.string(),
   /** Bytes of data files, without logs, undo and temporary space: what the 20 GB rule looks at. */
   dataBytes: z.number().min(0).max(Number.MAX_SAFE_INTEGER),
+  /** The redo log as configured: what a restored server makes anew. */
   redoBytes: z.number().min(0).max(Number.MAX_SAFE_INTEGER),
+  /** Redo since the last checkpoint, which a backup without a checkpoint first copies. */
+  redoToCopyBytes: z.number().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
+  undoBytes: z.number().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
   freeBytes: z.number(),
   lagSeconds: z.number().nullable(),
   position: positionSchema.nullable(),

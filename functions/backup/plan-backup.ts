@@ -39,8 +39,12 @@ export type Planned = {
 const GB = (bytes: number) =>
   bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${(bytes / 1e6).toFixed(1)} MB`;
 
-/** Bytes of a stream, as the plan and the operator expect them: data files, and the redo that is copied beside them. */
-const expectedBytesOf = ({ seen }: Candidate) => seen.dataBytes + seen.redoBytes;
+/**
+ * Bytes of a stream, as the plan and the operator expect them: data and undo files, and without a checkpoint first the
+ * redo since the last one. What is written meanwhile comes besides.
+ */
+const expectedBytesOf = ({ seen }: Candidate, checkpointFirst: boolean) =>
+  seen.dataBytes + (seen.undoBytes ?? 0) + (checkpointFirst ? 0 : (seen.redoToCopyBytes ?? seen.redoBytes));
 
 /** When waiting for a lease ends: with the slot's window, or as long from now for a backup by hand. */
 function windowEnd(slot: string | null, { schedule }: Policy, now: Date): string {
@@ -52,7 +56,9 @@ function windowEnd(slot: string | null, { schedule }: Policy, now: Date): string
 function planOf(chosen: Candidate, others: number, input: PlanInput): BackupPlan {
   const { policy, history, cluster, ids } = input;
   const { role, lagSeconds } = chosen.seen;
-  const expectedBytes = expectedBytesOf(chosen);
+  const checkpointFirst =
+    policy.checkpointFirst === 'always' || (policy.checkpointFirst === 'auto' && role === 'replica');
+  const expectedBytes = expectedBytesOf(chosen, checkpointFirst);
   const sizes = sizesFor(expectedBytes, policy);
   const behind = role === 'replica' ? ` ${lagSeconds ?? 0} s behind` : '';
   const outside = chosen.seen.outsideDatadir.length;
@@ -69,8 +75,7 @@ function planOf(chosen: Candidate, others: number, input: PlanInput): BackupPlan
         : []),
     ],
     role,
-    checkpointFirst:
-      policy.checkpointFirst === 'always' || (policy.checkpointFirst === 'auto' && role === 'replica'),
+    checkpointFirst,
     stopApplier: policy.stopApplier && role === 'replica',
     volumeBytes: sizes.volumeBytes,
     uploadsInFlight: sizes.uploadsInFlight,

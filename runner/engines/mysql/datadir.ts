@@ -5,27 +5,35 @@ import { isAbsolute, join, resolve } from 'node:path';
 export type DatadirContent = {
   dataBytes: number;
   redoBytes: number;
+  undoBytes: number;
   /** Where files or directories outside are pointed to from within (M18). */
   outside: string[];
 };
 
 /** Logs, undo and temporary space at the top level do not count as data: the 20 GB rule and the plan look at what must be copied (M25). */
 const redo = /^ib_logfile\d+$/;
-const noData =
-  /^(undo\d+|ibtmp\d+|ib_buffer_pool|aria_log\..*|aria_log_control|tc\.log|.*\.pid|.*\.err|.*\.sock)$/;
+const undo = /^undo\d+$/;
+const noData = /^(ibtmp\d+|ib_buffer_pool|aria_log\..*|aria_log_control|tc\.log|.*\.pid|.*\.err|.*\.sock)$/;
 
 export type DatadirNames = {
-  /** Base names of binary and relay logs that lie in the data directory (`pbin`, `m-relay-bin`). */
+  /**
+   * Base names of binary and relay logs that lie in the data directory (`pbin`, `relay`); `…-relay-bin`, which a server
+   * takes where none is configured and does not tell, is known.
+   */
   logs: readonly string[];
 };
 
 /** Walks a data directory. What vanishes meanwhile (a dropped table) is passed over. */
 export async function readDatadir(datadir: string, names: DatadirNames): Promise<DatadirContent> {
-  const found: DatadirContent = { dataBytes: 0, redoBytes: 0, outside: [] };
-  const isLog = (name: string) =>
-    names.logs.some(
-      (log) => name === `${log}.index` || (name.startsWith(`${log}.`) && /\.\d{6,}$/.test(name)),
+  const found: DatadirContent = { dataBytes: 0, redoBytes: 0, undoBytes: 0, outside: [] };
+  const isLog = (name: string) => {
+    const base = /^(.+)\.(?:\d{6,}|index|state)$/.exec(name)?.[1];
+    if (base === undefined) return false;
+    // A named channel's relay logs carry its name after the base.
+    return (
+      /-relay-bin(-|$)/.test(base) || names.logs.some((log) => base === log || base.startsWith(`${log}-`))
     );
+  };
 
   const walk = async (directory: string, top: boolean): Promise<void> => {
     for (const entry of await readdir(directory, { withFileTypes: true }).catch(gone([]))) {
@@ -40,6 +48,7 @@ export async function readDatadir(datadir: string, names: DatadirNames): Promise
       } else if (entry.isFile()) {
         const size = (await lstat(path).catch(gone(undefined)))?.size ?? 0;
         if (top && redo.test(entry.name)) found.redoBytes += size;
+        else if (top && undo.test(entry.name)) found.undoBytes += size;
         else if (!(top && (noData.test(entry.name) || isLog(entry.name)))) found.dataBytes += size;
       }
     }

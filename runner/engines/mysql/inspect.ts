@@ -63,7 +63,7 @@ async function inspectServer(
     const mariadb = facts.version.includes('MariaDB');
     const places = mariadb
       ? await readPlaces(session, facts)
-      : { dataBytes: 0, redoBytes: 0, outsideDatadir: [] };
+      : { dataBytes: 0, undoBytes: 0, redoBytes: 0, redoToCopyBytes: 0, outsideDatadir: [] };
     const plugins = mariadb ? await readPlugins(session) : [];
     const grants = await session.rows('SHOW GRANTS');
     return {
@@ -78,6 +78,8 @@ async function inspectServer(
       datadir: facts.datadir,
       dataBytes: places.dataBytes,
       redoBytes: places.redoBytes,
+      redoToCopyBytes: places.redoToCopyBytes,
+      undoBytes: places.undoBytes,
       freeBytes: await freeBytes(facts.datadir),
       lagSeconds: lagOf(facts.channels),
       position: mariadb ? await currentPosition(session, role === 'replica') : null,

@@ -66,7 +66,15 @@ export async function readPlaces(session: Session, facts: ServerFacts) {
     variables.innodb_data_home_dir ?? '',
     variables.innodb_undo_directory ?? '',
   ]);
-  return { dataBytes: content.dataBytes, redoBytes: content.redoBytes, outsideDatadir: outside };
+  const [age] = await session.rows("SHOW GLOBAL STATUS LIKE 'Innodb_checkpoint_age'");
+  return {
+    dataBytes: content.dataBytes,
+    undoBytes: content.undoBytes,
+    // The files may lie elsewhere (innodb_log_group_home_dir).
+    redoBytes: Number(variables.innodb_log_file_size ?? content.redoBytes),
+    redoToCopyBytes: Number(age?.Value ?? content.redoBytes),
+    outsideDatadir: outside,
+  };
 }
 
 /** The data directory as the document and as the server name it, both as the file system knows them. */

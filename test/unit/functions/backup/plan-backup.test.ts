@@ -104,6 +104,17 @@ describe('planning a backup', () => {
     expect(planned({ now: late }).waitUntil).toBe(late.toISOString());
   });
 
+  it('expects data and undo, and of the redo what the tool will copy', () => {
+    const sizes = { dataBytes: 100, undoBytes: 10, redoBytes: 1000, redoToCopyBytes: 1 };
+    const expected = (checkpointFirst: 'always' | 'never') =>
+      planned({
+        policy: { ...policy, checkpointFirst },
+        inspections: [replica('orders-b', sizes)],
+      }).order.plan.expectedBytes;
+    expect(expected('always')).toBe(110);
+    expect(expected('never')).toBe(111);
+  });
+
   it('M18: plans around tables outside the data directory, and says so', () => {
     const outside = replica('orders-b', { outsideDatadir: ['/data2/shop/t.ibd'] });
     expect(planned({ inspections: [outside] }).reasons.join()).toContain(

@@ -25,12 +25,15 @@ describe('a data directory', () => {
       'pbin.000001': 5000,
       'pbin.index': 5000,
       'host-relay-bin.000002': 5000,
+      'host-relay-bin-east.000002': 5000,
+      'pbin.state': 5000,
       'host.err': 5000,
     };
     for (const [name, size] of Object.entries(sizes)) writeFileSync(join(datadir, name), Buffer.alloc(size));
-    expect(await readDatadir(datadir, { logs: ['pbin', 'host-relay-bin'] })).toEqual({
+    expect(await readDatadir(datadir, { logs: ['pbin'] })).toEqual({
       dataBytes: 1110,
       redoBytes: 7,
+      undoBytes: 5000,
       outside: [],
     });
   });
