@@ -108,7 +108,7 @@ describe('planning a backup', () => {
     const sizes = { dataBytes: 100, undoBytes: 10, redoBytes: 1000, redoToCopyBytes: 1 };
     const expected = (checkpointFirst: 'always' | 'never') =>
       planned({
-        policy: { ...policy, checkpointFirst },
+        policy: aPolicy({ checkpointFirst }),
         inspections: [replica('orders-b', sizes)],
       }).order.plan.expectedBytes;
     expect(expected('always')).toBe(110);
