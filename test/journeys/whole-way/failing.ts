@@ -37,7 +37,7 @@ export function failing(the: () => World): void {
       // Half a stream, then the end that a full disk or a bug would make.
       const script = `case "$*" in *--version*) exec ${realTool('mariadb-backup')} --version ;; esac
 ${realTool('mariadb-backup')} "$@" | head -c 3000000
-echo "mariadb-backup: out of 'luck'; \\$HOME" >&2
+echo "[ERROR] mariadb-backup: out of 'luck'; \\$HOME" >&2
 exit 1`;
       const end = await withTools(target.hosts.replica, { scripts: { 'mariadb-backup': script } }, () =>
         run(the(), 'backup', byHand),
