@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Connection, createConnection, escape as quote } from 'mysql2/promise';
@@ -263,6 +263,23 @@ describe('servers as they are found', () => {
     for (const file of kept) {
       expect(existsSync(file)).toBe(true);
       rmSync(file);
+    }
+  });
+
+  it('F67 a disk that becomes full while a backup is unpacked is told by name, and left as it was', async () => {
+    const taken = await backUp(pair.replica);
+    const directory = join(pair.directory, 'small');
+    mkdirSync(directory);
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=8m,mode=755', 'none', directory]);
+    expect(mounted.status).toBe(0);
+    try {
+      const order = restoreOrderFor(join(directory, 'restored'), await freePort());
+      await expect(
+        engine().restore.unpack(order, storedOf(taken), contextIn(pair.directory)),
+      ).rejects.toMatchObject({ name: 'Restore.NoSpace', message: expect.stringContaining('restored') });
+      expect(readdirSync(order.target.directory)).toEqual([]);
+    } finally {
+      spawnSync('umount', [directory]);
     }
   });
 

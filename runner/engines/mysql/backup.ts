@@ -153,7 +153,7 @@ export async function backup(
         restore: restoreNeeds(
           order,
           { unpackedBytes, streamBytes: run.state.streamBytes },
-          places.redoBytes,
+          { redoBytes: places.redoBytes, pageBytes: Number(facts.variables.innodb_page_size ?? 16384) },
           tools['mariadb-backup'] ?? '',
           places.outsideDatadir,
         ),

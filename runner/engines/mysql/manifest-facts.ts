@@ -98,8 +98,11 @@ export async function describeServer(
 /** Buffer pool for prepare: it reads each page of the redo once; 512 MiB hold the pages of some 10 GB of redo's changes. */
 export const prepareMemoryBytes = 512 * 1024 * 1024;
 
-/** What a server makes for itself when it starts: ibtmp1 (12 MiB), Aria's log, the copy of the buffer pool's list. */
-const startBytes = 32 * 1024 * 1024;
+/**
+ * What a server makes for itself when it starts: ibtmp1 (12 MiB, but 1,216 pages where that is more: 76 MiB at 64 KiB),
+ * Aria's log, the list of the buffer pool.
+ */
+const startBytes = (pageBytes: number) => 20 * 1024 * 1024 + 1280 * pageBytes;
 
 /**
  * What a restore of these files needs. Room: the unpacked files and a tenth, for undo and temporary tables of the
@@ -109,14 +112,14 @@ const startBytes = 32 * 1024 * 1024;
 export function restoreNeeds(
   order: BackupOrder,
   { unpackedBytes, streamBytes }: { unpackedBytes: number; streamBytes: number },
-  redoBytes: number,
+  { redoBytes, pageBytes }: { redoBytes: number; pageBytes: number },
   toolVersion: string,
   outsideDatadir: string[],
 ): Manifest['restore'] {
   const from = `s3://${order.site.bucket}/${order.clusterId}/backups/${order.backupId}`;
   const unpack = order.policy.codec === 'zstd' ? 'cat volumes/main/* | zstd -d |' : 'cat volumes/main/* |';
   return {
-    bytes: Math.max(Math.ceil(unpackedBytes * 1.1), streamBytes) + redoBytes + startBytes,
+    bytes: Math.max(Math.ceil(unpackedBytes * 1.1), streamBytes) + redoBytes + startBytes(pageBytes),
     memoryBytes: prepareMemoryBytes,
     toolVersion,
     byHand: [

@@ -105,6 +105,14 @@ export async function unpack(
     await writer.close();
     await rm(staging, { recursive: true, force: true });
     await rm(markerPath(directory), { force: true });
+    if ((error as NodeJS.ErrnoException).code === 'ENOSPC') {
+      throw new NamedError(
+        'Restore.NoSpace',
+        `the disk of ${directory} became full while the backup was unpacked; a restore needs ${manifest.restore.bytes} bytes. What was unpacked is removed`,
+        { directory, bytes: manifest.restore.bytes },
+        { cause: error },
+      );
+    }
     throw error;
   }
 }
