@@ -36,6 +36,8 @@ export function judgeDocument(document: ClusterDocument, around: Surroundings): 
     const other = around.others.find(
       (cluster) =>
         cluster.document.clusterId !== clusterId &&
+        // A document that was refused, under a wrong name perhaps, must not keep the right one out.
+        cluster.state === 'registered' &&
         !cluster.document.retired &&
         cluster.document.members.some((m) => m.hostId === member.hostId && m.datadir === member.datadir),
     );
