@@ -112,7 +112,7 @@ function installNodeModules() {
   if (nodeModulesFitLockfile()) return;
   const path = [nodeForNpm(), process.env.PATH ?? ''].join(delimiter);
   say('installing npm packages (npm ci)');
-  must('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { PATH: path });
+  must('npm', ['ci', '--ignore-scripts', '--loglevel=error', '--no-audit', '--no-fund'], { PATH: path });
   if (!nodeModulesFitLockfile())
     fail('npm ci ended well, but node_modules does not hold what the lockfile names');
 }

@@ -31,4 +31,19 @@ describe('the project', () => {
     expect(process.versions.node).toMatch(/^24\./);
     expect(readFileSync(join(root, 'package-lock.json'), 'utf8')).not.toMatch(/"resolved"/);
   });
+
+  it('has a lockfile that npm ci takes on every platform: no optional package is left out', () => {
+    type Locked = { optionalDependencies?: Record<string, string>; inBundle?: boolean };
+    const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, Locked>;
+    };
+    const missing = Object.entries(packages)
+      .filter(([, locked]) => !locked.inBundle)
+      .flatMap(([at, locked]) =>
+        Object.keys(locked.optionalDependencies ?? {}).filter(
+          (name) => !packages[`node_modules/${name}`] && !packages[`${at}/node_modules/${name}`],
+        ),
+      );
+    expect(missing).toEqual([]);
+  });
 });
