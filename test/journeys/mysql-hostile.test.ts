@@ -266,6 +266,20 @@ describe('servers as they are found', () => {
     }
   });
 
+  it('a table that the server itself cannot open ends a backup with its name, before the tool starts', async () => {
+    await pair.sql(
+      pair.primary,
+      'SET sql_log_bin=0',
+      'CREATE TABLE shop.hollow (id INT PRIMARY KEY)',
+      'ALTER TABLE shop.hollow DISCARD TABLESPACE',
+    );
+    await expect(backUp(pair.primary)).rejects.toMatchObject({
+      name: 'Backup.Failed',
+      message: expect.stringContaining('hollow'),
+    });
+    await pair.sql(pair.primary, 'SET sql_log_bin=0', 'DROP TABLE shop.hollow');
+  });
+
   it('F67 a disk that becomes full while a backup is unpacked is told by name, and left as it was', async () => {
     const taken = await backUp(pair.replica);
     const directory = join(pair.directory, 'small');

@@ -24,6 +24,18 @@ import { fileRows } from './xbstream/index-rows.ts';
 import { parseCheckpoints } from './xbstream/metadata.ts';
 import { tables } from './xbstream/tables.ts';
 
+/** What the server itself says of a statement (a table that cannot be opened) is a failure with a name. */
+function named(error: unknown): unknown {
+  const { errno, sqlState } = error as { errno?: number; sqlState?: string };
+  if (error instanceof NamedError || sqlState === undefined) return error;
+  return new NamedError(
+    'Backup.Failed',
+    `the server answered with error ${errno}: ${(error as Error).message}; a table that it cannot open must be repaired or dropped first`,
+    { errno: errno ?? 0 },
+    { cause: error },
+  );
+}
+
 /**
  * One physical full backup of a MariaDB member into the stream `main`.
  *
@@ -171,7 +183,8 @@ export async function backup(
     } finally {
       await reader.close();
     }
-  } catch (error) {
+  } catch (thrown) {
+    const error = named(thrown);
     // What broke is told; the marker stays until the applier runs, and the next look at this member starts it.
     await applier?.start().catch((cause: Error) => {
       context.log('the applier is not started', { cause: cause.message });
