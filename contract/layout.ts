@@ -43,9 +43,3 @@ export const registryPrefix = (kind: 'cluster' | 'host') => `registry/${kind}s/`
 /** The list of due clusters of one slot, in the scratch bucket. */
 export const dueListKey = (policy: string, slot: string, nonce: string) =>
   `due/${policy}/${slot}-${nonce}.jsonl`;
-
-/** Reads clusterId and backupId out of the key of a manifest; undefined when the key is not one. */
-export function placeOfManifest(key: string): BackupPlace | undefined {
-  const match = /^([a-z0-9-]{1,40})\/backups\/([A-Za-z0-9-]{1,64})\/manifest\.json$/.exec(key);
-  return match ? { clusterId: match[1]!, backupId: match[2]! } : undefined;
-}

@@ -116,7 +116,6 @@ export const settingsSchema = z
 
 export type Settings = z.output<typeof settingsSchema>;
 export type SettingsInput = z.input<typeof settingsSchema>;
-export type SiteSettings = z.infer<typeof siteSchema>;
 export type Place = { account: string; region: string };
 
 /** Checks settings. Throws Settings.Invalid with one line for each thing that is wrong: its path, value, and what would be right. */

@@ -42,4 +42,3 @@ export const eventDetailSchemas = {
 } as const;
 
 export type EventName = keyof typeof eventDetailSchemas;
-export type EventDetail<N extends EventName> = z.infer<(typeof eventDetailSchemas)[N]>;

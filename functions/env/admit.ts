@@ -1,6 +1,4 @@
-import type { z } from 'zod';
 import { envOf } from './variables.ts';
 
 /** Environment of the function `admit`. */
 export const admitEnv = envOf('CATALOG_TABLE', 'JOBS_TABLE', 'POLICY_PREFIX');
-export type AdmitEnv = z.input<typeof admitEnv>;

@@ -1,6 +1,4 @@
-import type { z } from 'zod';
 import { envOf } from './variables.ts';
 
 /** Environment of the function `broker`. */
 export const brokerEnv = envOf('CATALOG_TABLE', 'JOBS_TABLE', 'RESTORE_ROLES');
-export type BrokerEnv = z.input<typeof brokerEnv>;

@@ -1,6 +1,4 @@
-import type { z } from 'zod';
 import { envOf } from './variables.ts';
 
 /** Environment of the function `dispatch`. */
 export const dispatchEnv = envOf('CATALOG_TABLE', 'JOBS_TABLE', 'HOST_PLACES');
-export type DispatchEnv = z.input<typeof dispatchEnv>;

@@ -1,6 +1,4 @@
-import type { z } from 'zod';
 import { envOf } from './variables.ts';
 
 /** Environment of the function `plan-restore`. */
 export const planRestoreEnv = envOf('CATALOG_TABLE', 'JOBS_TABLE', 'SITES');
-export type PlanRestoreEnv = z.input<typeof planRestoreEnv>;

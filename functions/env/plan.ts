@@ -1,6 +1,4 @@
-import type { z } from 'zod';
 import { envOf } from './variables.ts';
 
 /** Environment of the function `plan`. */
 export const planEnv = envOf('CATALOG_TABLE', 'JOBS_TABLE', 'SITES');
-export type PlanEnv = z.input<typeof planEnv>;

@@ -1,4 +1,3 @@
-import type { z } from 'zod';
 import { envOf } from './variables.ts';
 
 /** Environment of the function `reconcile`. */
@@ -10,4 +9,3 @@ export const reconcileEnv = envOf(
   'BACKUP_MACHINE_ARN',
   'METRIC_NAMESPACE',
 );
-export type ReconcileEnv = z.input<typeof reconcileEnv>;

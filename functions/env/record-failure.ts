@@ -1,6 +1,4 @@
-import type { z } from 'zod';
 import { envOf } from './variables.ts';
 
 /** Environment of the function `record-failure`. */
 export const recordFailureEnv = envOf('CATALOG_TABLE', 'JOBS_TABLE');
-export type RecordFailureEnv = z.input<typeof recordFailureEnv>;

@@ -1,6 +1,4 @@
-import type { z } from 'zod';
 import { envOf } from './variables.ts';
 
 /** Environment of the function `record-restore`. */
 export const recordRestoreEnv = envOf('CATALOG_TABLE', 'JOBS_TABLE');
-export type RecordRestoreEnv = z.input<typeof recordRestoreEnv>;

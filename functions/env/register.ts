@@ -1,6 +1,4 @@
-import type { z } from 'zod';
 import { envOf } from './variables.ts';
 
 /** Environment of the function `register`. */
 export const registerEnv = envOf('CATALOG_TABLE', 'JOBS_TABLE', 'SITES', 'POLICY_PREFIX', 'HOST_PLACES');
-export type RegisterEnv = z.input<typeof registerEnv>;

@@ -1,6 +1,4 @@
-import type { z } from 'zod';
 import { envOf } from './variables.ts';
 
 /** Environment of the function `release`. */
 export const releaseEnv = envOf('CATALOG_TABLE', 'JOBS_TABLE');
-export type ReleaseEnv = z.input<typeof releaseEnv>;

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { NamedError } from '../../../contract/errors/named-error.ts';
 import type { BackupOrder } from '../../../contract/records/job.ts';
 import type { ChildEnd } from '../../host/child.ts';
+import { earlyEndBytes } from '../../stream/frames.ts';
 import type { EngineContext, StreamSink } from '../engine.ts';
 import { proveLocksGone } from './backup-locks.ts';
 import { makeLockBudget } from './lock-budget.ts';
@@ -14,8 +15,6 @@ import { makeXbstreamParser, type XbstreamState } from './xbstream/parser.ts';
 
 export type ToolRun = { end: ChildEnd; state: XbstreamState; lockSeconds: number };
 
-/** A frame ends early only once it holds this much (see the stream's own rule), so smaller pieces need no cut. */
-const boundaryBytes = 1024 * 1024;
 /** How long emptying the buffer may hold the tool up: redo must go on being copied meanwhile (M07). */
 const drainSeconds = 10;
 
@@ -54,7 +53,7 @@ export function makeStreamTee(sink: StreamSink) {
       }
       let from = 0;
       for (const cut of cuts) {
-        if (cut - lastCut < boundaryBytes) continue;
+        if (cut - lastCut < earlyEndBytes) continue;
         lastCut = cut;
         const to = cut - written;
         if (to > from) await sink.write(bytes.subarray(from, to));
