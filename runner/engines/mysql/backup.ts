@@ -80,7 +80,7 @@ export async function backup(
     await mkdir(extraLsnDir, { recursive: true, mode: 0o700 });
     await mkdir(targetDir, { recursive: true, mode: 0o700 });
     const args = backupArguments({
-      defaultsFile: await writeToolOptions(login, context.workDir),
+      defaultsFile: writeToolOptions(login, context.workDir),
       address: login.address,
       datadir: facts.datadir,
       extraLsnDir,

@@ -1,8 +1,9 @@
-import { open, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { NamedError } from '../../../contract/errors/named-error.ts';
 import type { Credential, Member } from '../../../contract/records/cluster.ts';
+import { writeSecretFile } from '../../host/files.ts';
 import type { EngineContext } from '../engine.ts';
 import { formatClientOptions, parseClientOptions } from './option-file.ts';
 
@@ -64,18 +65,14 @@ export async function resolveLogin(member: Member, context: EngineContext): Prom
  * only option file (`--defaults-file`), so that nothing of the host's files can change what they do.
  * @returns its path
  */
-export async function writeToolOptions(login: Login, workDir: string): Promise<string> {
+export function writeToolOptions(login: Login, workDir: string): string {
   const path = join(workDir, 'client.cnf');
-  const file = await open(path, 'w', 0o600);
-  try {
-    await file.writeFile(
-      formatClientOptions({
-        user: login.user,
-        ...(login.password === undefined ? {} : { password: login.password }),
-      }),
-    );
-  } finally {
-    await file.close();
-  }
+  writeSecretFile(
+    path,
+    formatClientOptions({
+      user: login.user,
+      ...(login.password === undefined ? {} : { password: login.password }),
+    }),
+  );
   return path;
 }
