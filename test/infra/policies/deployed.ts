@@ -1,6 +1,13 @@
 import { type Names, namesOf } from '../../../infra/names.ts';
 import { type Place, parseSettings, type Settings } from '../../../infra/settings.ts';
-import { exampleSettings, flat, ofType, statementsOf, synthesized, type Template } from '../synthesized.ts';
+import {
+  exampleSettings,
+  flat,
+  ofType,
+  synthesized,
+  type Template,
+  wholeStatementsOf,
+} from '../synthesized.ts';
 import type { PolicyStatement } from './decide.ts';
 
 /** Every policy of an installation as its synthesized templates say, with ARNs where they point at a resource. */
@@ -47,10 +54,9 @@ const pointer = /<([A-Za-z0-9]+)(?:\.Arn)?>/g;
 
 /** A value with every pointer that `flat` left, such as `<SiteKey.Arn>`, replaced. */
 function resolved<T>(value: T, template: Template, at: Place): T {
-  const text = JSON.stringify(value).replaceAll(pointer, (all, id: string) =>
-    id === 'runner' ? all : arnOf(template, at, id),
-  );
-  return JSON.parse(text) as T;
+  return JSON.parse(
+    JSON.stringify(value).replaceAll(pointer, (_, id: string) => arnOf(template, at, id)),
+  ) as T;
 }
 
 /** Synthesizes the settings and reads the policies out of the templates. */
@@ -93,7 +99,7 @@ export function deployed(input: unknown = exampleSettings()): Deployed {
     roles,
     identity: (name) => {
       const { template, at } = role(name);
-      return resolved(statementsOf(template, name), template, at);
+      return resolved(wholeStatementsOf(template, name), template, at);
     },
     trust: (name) => role(name).trust,
     bucket: (site) => atSite(site, 'AWS::S3::BucketPolicy', 'PolicyDocument', 'Backups'),
