@@ -7,12 +7,13 @@ export type Findings = {
   closedExecutions: { held: number; freed: number; failed: number } | undefined;
   unrecorded: { adopted: number; unclaimed: readonly string[]; failed: number } | undefined;
   retries: { started: number; exhausted: number; failed: number } | undefined;
+  strays: { tombstoned: number; failed: number } | undefined;
 };
 
 /** The counts of a pass. A duty that failed, or an item of it, shows as `DutiesFailed`, never as a quiet zero. */
 export function countsOf(found: Findings): MetricCounts {
-  const { clusters, lostJobs, closedExecutions, unrecorded, retries } = found;
-  const duties = [lostJobs, closedExecutions, unrecorded, retries];
+  const { clusters, lostJobs, closedExecutions, unrecorded, retries, strays } = found;
+  const duties = [lostJobs, closedExecutions, unrecorded, retries, strays];
   const whole = duties.filter((d) => d === undefined).length + (clusters === undefined ? 1 : 0);
   const parts = duties.reduce((n, d) => n + (d?.failed ?? 0), 0);
   return {

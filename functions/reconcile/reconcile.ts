@@ -7,6 +7,7 @@ import type { PutMetrics } from '../clients/metrics.ts';
 import type { ObjectsOf } from '../clients/objects.ts';
 import type { GetPolicy } from '../clients/policies.ts';
 import type { Tasks } from '../clients/tasks.ts';
+import type { VersionsOf } from '../clients/versions.ts';
 import type { MetricCounts } from '../env/metric-names.ts';
 import type { Sites } from '../env/variables.ts';
 import { makeLambda } from '../log/lambda.ts';
@@ -16,6 +17,7 @@ import { clustersOfPass } from './clusters-of-pass.ts';
 import { reconcileLostJobs } from './lost-jobs.ts';
 import { countsOf } from './metrics.ts';
 import { reconcileRetries } from './retries.ts';
+import { reconcileStrays } from './strays.ts';
 import { reconcileUnrecordedManifests } from './unrecorded-manifests.ts';
 
 export type ReconcileDeps = Catalog & {
@@ -23,6 +25,7 @@ export type ReconcileDeps = Catalog & {
   tasks: Tasks;
   objectsOf: ObjectsOf;
   folders: Folders;
+  versionsOf: VersionsOf;
   getPolicy: GetPolicy;
   putMetrics: PutMetrics;
   sites: Sites;
@@ -36,8 +39,8 @@ export type ReconcileAnswer = { outcome: 'reconciled'; counts: MetricCounts; unc
 const unclaimedShown = 20;
 
 /**
- * One pass: lost jobs, what closed executions hold, manifests without a record, retries, and the counts of all. In
- * this order, since each may make room for the next. A duty that fails does not keep the others from being done;
+ * One pass: lost jobs, what closed executions hold, manifests without a record, retries, what ended attempts left in
+ * the store, and the counts of all. In this order, since each may make room for the next. A duty that fails does not keep the others from being done;
  * the pass fails at its end, so that its alarm hears of it.
  */
 export const makeHandler = (deps: ReconcileDeps) =>
@@ -68,12 +71,14 @@ export const makeHandler = (deps: ReconcileDeps) =>
         reconcileUnrecordedManifests({ ...deps, log }, share),
       );
       const retries = await duty('retries', () => reconcileRetries({ ...deps, log }, share));
+      const strays = await duty('strays', () => reconcileStrays({ ...deps, log }, share));
       const counts = countsOf({
         clusters: clusters?.length,
         lostJobs,
         closedExecutions,
         unrecorded,
         retries,
+        strays,
       });
       await duty('metrics', () => deps.putMetrics(counts, at));
       if (failed.length > 0) {

@@ -77,9 +77,10 @@ describe('the counts of a pass', () => {
       closedExecutions: { held: 2, freed: 1, failed: 0 },
       unrecorded: { adopted: 1, unclaimed: ['a', 'b'], failed: 3 },
       retries: undefined,
+      strays: { tombstoned: 2, failed: 1 },
     });
     expect(counts).toMatchObject({
-      dutiesFailed: 6,
+      dutiesFailed: 7,
       heldLocks: 2,
       holdersFreed: 1,
       backupsAdopted: 1,
