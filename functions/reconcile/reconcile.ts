@@ -18,6 +18,7 @@ import { reconcileLostJobs } from './lost-jobs.ts';
 import { countsOf } from './metrics.ts';
 import { reconcileRetries } from './retries.ts';
 import { reconcileStrays } from './strays.ts';
+import { reconcileForeignNames } from './unclaimed.ts';
 import { reconcileUnrecordedManifests } from './unrecorded-manifests.ts';
 
 export type ReconcileDeps = Catalog & {
@@ -35,7 +36,7 @@ export type ReconcileDeps = Catalog & {
 
 export type ReconcileAnswer = { outcome: 'reconciled'; counts: MetricCounts; unclaimed: string[] };
 
-/** What an answer shows of unclaimed manifests; the count says how many there are. */
+/** What an answer shows of what nobody ordered, manifests first; the counts say how many there are. */
 const unclaimedShown = 20;
 
 /**
@@ -71,6 +72,9 @@ export const makeHandler = (deps: ReconcileDeps) =>
         reconcileUnrecordedManifests({ ...deps, log }, share),
       );
       const retries = await duty('retries', () => reconcileRetries({ ...deps, log }, share));
+      const foreign = await duty('foreign names', async () =>
+        clusters ? reconcileForeignNames({ ...deps, log }, clusters) : { names: [], failed: 0 },
+      );
       const strays = await duty('strays', () => reconcileStrays({ ...deps, log }, share));
       const counts = countsOf({
         clusters: clusters?.length,
@@ -79,6 +83,7 @@ export const makeHandler = (deps: ReconcileDeps) =>
         unrecorded,
         retries,
         strays,
+        foreign,
       });
       await duty('metrics', () => deps.putMetrics(counts, at));
       if (failed.length > 0) {
@@ -89,7 +94,11 @@ export const makeHandler = (deps: ReconcileDeps) =>
       return {
         outcome: 'reconciled',
         counts,
-        unclaimed: (unrecorded?.unclaimed ?? []).slice(0, unclaimedShown),
+        unclaimed: [
+          ...(unrecorded?.unclaimed ?? []),
+          ...(foreign?.names ?? []),
+          ...(unrecorded?.others ?? []),
+        ].slice(0, unclaimedShown),
       };
     },
   });

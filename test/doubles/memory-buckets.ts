@@ -54,7 +54,7 @@ export function makeMemoryBuckets({ now = () => new Date() }: { now?: () => Date
   };
   const folders: Folders = async function* folders({ bucket }, prefix) {
     const names = [...keys(bucket).keys()]
-      .filter((key) => key.startsWith(prefix) && key.slice(prefix.length).includes('/'))
+      .filter((key) => key.startsWith(prefix))
       .map((key) => key.slice(prefix.length).split('/')[0]!);
     yield* [...new Set(names)].sort();
   };
