@@ -25,7 +25,7 @@ intact() {
 
 # One installation at a time: the next one waits, and finds the work done.
 take_turn() {
-  exec 9>"$root/install.lock" || return 1
+  exec 9>>"$root/install.lock" || return 1
   flock -w 240 9
 }
 
