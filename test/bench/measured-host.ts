@@ -48,6 +48,7 @@ export async function makeMeasuredHost(paths: LocalPaths, registry: ProcessRegis
   await bundleRunner(join(root, 'lib/runner.mjs'));
   const { env, userid } = await identityOf(emulator);
   const { tables } = accountClients(emulator);
+  const { flag, environment } = launched();
   let jobs = 0;
 
   const useTool = (order: ToolOrder | undefined) => {
@@ -79,13 +80,13 @@ export async function makeMeasuredHost(paths: LocalPaths, registry: ProcessRegis
         registry,
         {
           saysOnStdout: true,
-          command: [join(root, 'bin/node'), join(root, 'lib/runner.mjs'), 'run', jobId],
+          command: [join(root, 'bin/node'), flag, join(root, 'lib/runner.mjs'), 'run', jobId],
           env: {
             ...env,
             AWS_ENDPOINT_URL_S3: store,
             HOLDFAST_ROOT: root,
             NODE_COMPILE_CACHE: join(root, 'cache'),
-            ...launchEnvironment(),
+            ...environment,
           },
         },
         root,
@@ -100,11 +101,14 @@ export async function makeMeasuredHost(paths: LocalPaths, registry: ProcessRegis
 }
 
 /** What the launcher gives the runner besides its places, read from the launcher itself. */
-function launchEnvironment(): Record<string, string> {
+function launched() {
   const launcher = readFileSync(join(project, 'runner/host/launch/holdfast-launch'), 'utf8');
-  const found = [...launcher.matchAll(/^export (NODE_OPTIONS|MALLOC_ARENA_MAX)=(\S+)$/gm)];
-  if (found.length !== 2) throw new Error('the launcher no longer sets what the bench looks for');
-  return Object.fromEntries(found.map(([, name, value]) => [name, value]));
+  const flag = /setsid "\$1" (--max-semi-space-size=\d+) "\$2" run/.exec(launcher)?.[1];
+  const arenas = /^export MALLOC_ARENA_MAX=(\d+)$/m.exec(launcher)?.[1];
+  if (flag === undefined || arenas === undefined) {
+    throw new Error('the launcher starts the runner in another way than the bench looks for');
+  }
+  return { flag, environment: { MALLOC_ARENA_MAX: arenas } };
 }
 
 async function identityOf(emulator: Emulator) {
