@@ -25,7 +25,10 @@ export type MeasuredHost = {
   /**
    * Runs one job in the bundled runner, with its rows in the emulator. With `tool` the runner finds the double in place of mariadb-backup, whose own cost is taken off.
    */
-  run: (order: Order, given: { store: string; tool?: Omit<ToolOrder, 'real' | 'usage'> }) => Promise<JobRun>;
+  run: (
+    order: Order,
+    given: { store: string; tool?: Omit<ToolOrder, 'real' | 'usage'>; endsWith?: number },
+  ) => Promise<JobRun>;
 };
 
 const table = 'jobs';
@@ -69,7 +72,7 @@ export async function makeMeasuredHost(paths: LocalPaths, registry: ProcessRegis
 
   return {
     directory: root,
-    run: async (order, { store, tool }) => {
+    run: async (order, { store, tool, endsWith }) => {
       jobs += 1;
       const jobId = `j-${jobs}`;
       const usage = join(root, 'usage');
@@ -80,10 +83,12 @@ export async function makeMeasuredHost(paths: LocalPaths, registry: ProcessRegis
         registry,
         {
           saysOnStdout: true,
+          ...(endsWith === undefined ? {} : { endsWith }),
           command: [join(root, 'bin/node'), flag, join(root, 'lib/runner.mjs'), 'run', jobId],
           env: {
             ...env,
             AWS_ENDPOINT_URL_S3: store,
+            AWS_ENDPOINT_URL_LAMBDA: store,
             HOLDFAST_ROOT: root,
             NODE_COMPILE_CACHE: join(root, 'cache'),
             ...environment,

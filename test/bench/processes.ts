@@ -38,6 +38,8 @@ export type Pipeline = {
   intoCat?: boolean;
   /** Its stdout is what it says of itself, to be told when it fails, and not data. */
   saysOnStdout?: boolean;
+  /** The exit code that it is expected to end with; 0 without. */
+  endsWith?: number;
 };
 
 const word = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
@@ -49,7 +51,7 @@ const words = (command: readonly string[]) => command.map(word).join(' ');
  */
 export async function measure(
   registry: ProcessRegistry,
-  { command, env, producer, intoCat, saysOnStdout }: Pipeline,
+  { command, env, producer, intoCat, saysOnStdout, endsWith = 0 }: Pipeline,
   scratch: string,
 ): Promise<Cost> {
   const directory = mkdtempSync(join(scratch, 'run-'));
@@ -70,6 +72,7 @@ export async function measure(
   const tail = readFileSync(said, 'utf8').slice(-2000);
   const cost = JSON.parse(readFileSync(file, 'utf8')) as Cost;
   rmSync(directory, { recursive: true });
-  if (cost.exitCode !== 0) throw new Error(`${command.join(' ')} ended with ${cost.exitCode}: ${tail}`);
+  if (cost.exitCode !== endsWith)
+    throw new Error(`${command.join(' ')} ended with ${cost.exitCode}: ${tail}`);
   return cost;
 }

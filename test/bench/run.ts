@@ -2,15 +2,17 @@ import { rmSync } from 'node:fs';
 import { narrator } from '../../infra/local/narrator.ts';
 import { localPaths } from '../../infra/local/paths.ts';
 import { openRegistry, stopChildrenAtExit } from '../../infra/local/processes.ts';
+import { backup } from './backup.ts';
 import { type Measure, tableLines } from './measure.ts';
 import { memory } from './memory.ts';
+import { restore } from './restore.ts';
 import { installRivals } from './rivals.ts';
 import { type Bench, makeStand } from './stand.ts';
 import { streaming } from './streaming.ts';
 import { zstd } from './zstd.ts';
 
 /** `npm run bench [name]`: all benches, or one of them. Succeeds when every measure meets its target. */
-const benches: readonly Bench[] = [streaming, zstd, memory];
+const benches: readonly Bench[] = [streaming, zstd, memory, backup, restore];
 
 const [wanted, ...more] = process.argv.slice(2);
 const chosen = benches.filter((bench) => wanted === undefined || bench.name === wanted);

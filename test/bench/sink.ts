@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createWriteStream, mkdirSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -12,7 +13,8 @@ import { crc32 } from 'node:zlib';
  * its own so that its work is nobody's who is measured. Writes its address as one line of JSON, and answers
  * `GET /_counts` with `Counts`. It speaks what the runner, `aws s3 cp` and `rclone rcat` say: PutObject, multipart
  * uploads, HEAD. Signatures are not verified. `discard` may answer each put late, `check` compares each object with its
- * CRC32 header, `keep` writes objects below the directory.
+ * CRC32 header, `keep` writes objects below the directory and gives ranges of them. For a restore it also answers as the
+ * broker does: with credentials that nobody verifies.
  */
 export type Counts = {
   /** Objects and parts that were stored, and their bytes without the framing of aws-chunked. */
@@ -67,6 +69,30 @@ async function take(request: IncomingMessage, key: string): Promise<number> {
   return decoded === undefined ? bytes : Number(decoded);
 }
 
+/** Gives a range of a kept object, all of it without one. */
+async function give(request: IncomingMessage, response: ServerResponse, key: string): Promise<void> {
+  const file = await open(join(detail, key));
+  try {
+    const { size } = await file.stat();
+    const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '');
+    const from = Number(range?.[1] ?? 0);
+    const bytes = Buffer.allocUnsafe(Math.min(Number(range?.[2] ?? size - 1) + 1, size) - from);
+    await file.read(bytes, 0, bytes.length, from);
+    response.writeHead(range ? 206 : 200, { 'content-length': bytes.length });
+    response.end(bytes);
+  } finally {
+    await file.close();
+  }
+}
+
+const granted = {
+  outcome: 'granted',
+  accessKeyId: 'bench',
+  secretAccessKey: 'bench',
+  sessionToken: 'bench',
+  expiration: new Date(Date.now() + 3_600_000).toISOString(),
+};
+
 async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://sink');
   const upload = url.searchParams.get('uploadId');
@@ -95,6 +121,10 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
     for await (const _ of request);
     const of = `<Bucket>${bucket}</Bucket><Key>${key}</Key><ETag>${etag}</ETag>`;
     xml(response, `<CompleteMultipartUploadResult>${of}</CompleteMultipartUploadResult>`);
+  } else if (url.pathname.endsWith('/invocations')) {
+    response.end(JSON.stringify(granted));
+  } else if (request.method === 'GET' && mode === 'keep') {
+    await give(request, response, key);
   } else if (request.method === 'HEAD') {
     const size = sizes.get(key) ?? 0;
     response.writeHead(200, { etag, 'content-length': size, 'last-modified': new Date().toUTCString() });
