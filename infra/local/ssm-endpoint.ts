@@ -6,6 +6,7 @@ import type { ProcessRegistry } from './processes.ts';
 import type { Secret } from './scan/find-secrets.ts';
 import type { Command, SsmFaults, SsmState } from './ssm-commands.ts';
 import type { CommandDocument } from './ssm-document.ts';
+import { makeDownload } from './ssm-download.ts';
 import { SsmError } from './ssm-error.ts';
 import { operations } from './ssm-operations.ts';
 
@@ -52,6 +53,7 @@ export async function startSsmEndpoint(options: SsmEndpointOptions): Promise<Ssm
     hosts: new Map(),
     documents: new Map(),
     commands: new Map(),
+    download: makeDownload({ emulator, sts, identities }),
     faults: { lose: 0, deliverTwice: 0, throttle: 0, delayMs: 0, deliverySeconds: undefined },
     running: new Set(),
   };

@@ -88,8 +88,8 @@ export function definitionsOf(template: Template): Record<string, Definition> {
   );
 }
 
-/** The key of the runner's file is the hash of its bytes, which change with every line of the runner. */
-const unhashed = (resource: string) => resource.replace(/[0-9a-f]{64}\.?[a-z]*$/, '<runner>');
+/** The name of a release changes with every line of the runner. */
+const unhashed = (resource: string) => resource.replace(/[0-9a-f]{64}(?=-)/, '<release>');
 
 /** Statements of the policies on the role of this name, flattened. */
 export function wholeStatementsOf(template: Template, roleName: string): Statement[] {
