@@ -7,6 +7,8 @@ import type { PutMetrics } from '../clients/metrics.ts';
 import type { ObjectsOf } from '../clients/objects.ts';
 import type { GetPolicy } from '../clients/policies.ts';
 import type { Tasks } from '../clients/tasks.ts';
+import type { Publish } from '../clients/topic.ts';
+import { reconcileCoverage } from '../coverage/reconcile-coverage.ts';
 import type { MetricCounts } from '../env/metric-names.ts';
 import type { Sites } from '../env/variables.ts';
 import { makeLambda } from '../log/lambda.ts';
@@ -25,8 +27,10 @@ export type ReconcileDeps = Catalog & {
   folders: Folders;
   getPolicy: GetPolicy;
   putMetrics: PutMetrics;
+  publish: Publish;
   sites: Sites;
   backupMachineArn: string;
+  installation: string;
   now: () => Date;
 };
 
@@ -36,7 +40,7 @@ export type ReconcileAnswer = { outcome: 'reconciled'; counts: MetricCounts; unc
 const unclaimedShown = 20;
 
 /**
- * One pass: lost jobs, what closed executions hold, manifests without a record, retries, and the counts of all. In
+ * One pass: lost jobs, what closed executions hold, manifests without a record, retries, coverage, and the counts of all. In
  * this order, since each may make room for the next. A duty that fails does not keep the others from being done;
  * the pass fails at its end, so that its alarm hears of it.
  */
@@ -68,12 +72,18 @@ export const makeHandler = (deps: ReconcileDeps) =>
         reconcileUnrecordedManifests({ ...deps, log }, share),
       );
       const retries = await duty('retries', () => reconcileRetries({ ...deps, log }, share));
+      const coverage =
+        clusters &&
+        (await duty('coverage', () =>
+          reconcileCoverage({ ...deps, log }, { clusters, share, unclaimed: unrecorded }),
+        ));
       const counts = countsOf({
         clusters: clusters?.length,
         lostJobs,
         closedExecutions,
         unrecorded,
         retries,
+        coverage,
       });
       await duty('metrics', () => deps.putMetrics(counts, at));
       if (failed.length > 0) {
