@@ -10,6 +10,8 @@ export const metricNames = {
   holdersFreed: 'HoldersFreed',
   backupsAdopted: 'BackupsAdopted',
   manifestsUnclaimed: 'ManifestsUnclaimed',
+  /** Everything that is stored and nobody ordered: manifests, folders without one, segments, foreign names. */
+  unclaimed: 'Unclaimed',
   attemptsStarted: 'AttemptsStarted',
   slotsExhausted: 'SlotsExhausted',
   dutiesFailed: 'DutiesFailed',

@@ -6,6 +6,7 @@ import { makePutMetrics } from '../clients/metrics.ts';
 import { makeObjectsOf } from '../clients/objects.ts';
 import { makeGetPolicy } from '../clients/policies.ts';
 import { makeTasks } from '../clients/tasks.ts';
+import { makeVersionsOf } from '../clients/versions.ts';
 import { readEnv } from '../env/read.ts';
 import { reconcileEnv } from '../env/reconcile.ts';
 import { makeHandler } from './reconcile.ts';
@@ -18,6 +19,7 @@ export const handler = makeHandler({
   tasks: makeTasks(),
   objectsOf: makeObjectsOf(),
   folders: makeFolders(),
+  versionsOf: makeVersionsOf(),
   getPolicy: makeGetPolicy(env.POLICY_PREFIX),
   putMetrics: makePutMetrics(env.METRIC_NAMESPACE),
   sites: env.SITES,

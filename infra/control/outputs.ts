@@ -15,6 +15,7 @@ export class Outputs extends Construct {
       RegisterFunction: names.function('register'),
       RebuildFunction: names.function('rebuild'),
       ReconcileFunction: names.function('reconcile'),
+      RetentionFunction: names.function('retention'),
       BrokerFunction: names.function('broker'),
       FleetBackupMachineArn: names.machineArn('fleet-backup'),
       BackupMachineArn: names.machineArn('backup'),

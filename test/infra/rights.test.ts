@@ -107,6 +107,21 @@ describe('control', () => {
     expect(Object.fromEntries(rights)).toEqual(expected('control-roles'));
   });
 
+  it('lets retention alone delete, and that without reading a byte or going around a lock', () => {
+    const deleters = roleNames(control).filter((name) =>
+      statementsOf(control, name).some((s) => listOf(s.Action).some((a) => /^s3:.*Delete/.test(a))),
+    );
+    expect(deleters).toEqual(['holdfast-retention-eu-central-1']);
+    const s3 = statementsOf(control, deleters[0]!)
+      .flatMap((s) => listOf(s.Action))
+      .filter((a) => a.startsWith('s3:'));
+    expect(s3.toSorted()).toEqual([
+      's3:DeleteObjectVersion',
+      's3:GetObjectRetention',
+      's3:ListBucketVersions',
+    ]);
+  });
+
   it('reaches hosts through the dispatch role alone', () => {
     expect(role(hosts, 'holdfast-dispatch')).toEqual(expected('dispatch-role'));
   });

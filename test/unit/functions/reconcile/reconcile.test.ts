@@ -65,7 +65,8 @@ describe('one pass of Reconcile', () => {
     const folders = () => {
       throw new Error('no such bucket');
     };
-    expect(await pass({ folders })).toMatchObject({ counts: { dutiesFailed: 1 } });
+    // Once for the cluster, once for the names of its site.
+    expect(await pass({ folders })).toMatchObject({ counts: { dutiesFailed: 2 } });
   });
 });
 
@@ -75,15 +76,18 @@ describe('the counts of a pass', () => {
       clusters: undefined,
       lostJobs: undefined,
       closedExecutions: { held: 2, freed: 1, failed: 0 },
-      unrecorded: { adopted: 1, unclaimed: ['a', 'b'], failed: 3 },
+      unrecorded: { adopted: 1, unclaimed: ['a', 'b'], others: ['c'], failed: 3 },
       retries: undefined,
+      strays: { tombstoned: 2, failed: 1 },
+      foreign: { names: ['d'], failed: 0 },
     });
     expect(counts).toMatchObject({
-      dutiesFailed: 6,
+      dutiesFailed: 7,
       heldLocks: 2,
       holdersFreed: 1,
       backupsAdopted: 1,
       manifestsUnclaimed: 2,
+      unclaimed: 4,
     });
     expect(Object.keys(counts).sort()).toEqual(Object.keys(metricNames).sort());
   });
