@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import type { LocalHost } from './host.ts';
 import { assumeHostRole, type HostIdentity, mayHaveCredentials, rootStsClient } from './host-credentials.ts';
 import type { ProcessRegistry } from './processes.ts';
-import type { Command, SsmFaults, SsmState } from './ssm-commands.ts';
+import { type Command, noFaults, type SsmFaults, type SsmState } from './ssm-commands.ts';
 import type { CommandDocument } from './ssm-document.ts';
 import { SsmError } from './ssm-error.ts';
 import { operations } from './ssm-operations.ts';
@@ -48,7 +48,7 @@ export async function startSsmEndpoint(options: SsmEndpointOptions): Promise<Ssm
     hosts: new Map(),
     documents: new Map(),
     commands: new Map(),
-    faults: { lose: 0, deliverTwice: 0, throttle: 0, delayMs: 0, deliverySeconds: undefined },
+    faults: noFaults(),
     running: new Set(),
   };
 
