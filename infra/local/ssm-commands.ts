@@ -5,7 +5,7 @@ import type { LocalHost } from './host.ts';
 import type { ProcessRegistry } from './processes.ts';
 import { type CommandDocument, resolveParameters } from './ssm-document.ts';
 import { SsmError } from './ssm-error.ts';
-import { runScript } from './ssm-run.ts';
+import { type Download, runDocument } from './ssm-steps.ts';
 
 /** One command on one host. Status and details use the API's words. */
 export type Invocation = {
@@ -71,6 +71,7 @@ export type SsmState = {
   hosts: Map<string, LocalHost & { online: boolean }>;
   documents: Map<string, CommandDocument>;
   commands: Map<string, Command>;
+  download: Download;
   faults: SsmFaults;
   /** Ends every script that still runs. */
   running: Set<() => Promise<void>>;
@@ -214,10 +215,11 @@ async function runOnce(state: SsmState, command: Command, invocation: Invocation
   invocation.status = 'InProgress';
   invocation.details = 'InProgress';
   invocation.startedAt ??= new Date();
-  const run = runScript(host, command.document, command.values, {
+  const run = runDocument(host, command.document, command.values, {
     id: `${command.commandId}-${invocation.deliveries}`,
     region: state.region,
     registry: state.registry,
+    download: state.download,
   });
   cancels.set(invocation, run.cancel);
   state.running.add(run.cancel);
@@ -227,8 +229,7 @@ async function runOnce(state: SsmState, command: Command, invocation: Invocation
   invocation.stdout = end.stdout;
   invocation.stderr = end.stderr;
   if (end.timedOut) finish(invocation, 'TimedOut', 'ExecutionTimedOut', -1);
-  else if (end.exitCode === 0) finish(invocation, 'Success', 'Success', 0);
-  else finish(invocation, 'Failed', 'Failed', end.exitCode);
+  else finish(invocation, end.status, end.status, end.exitCode);
 }
 
 function finish(invocation: Invocation, status: Invocation['status'], details: string, code: number): void {

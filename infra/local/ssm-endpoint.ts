@@ -5,6 +5,7 @@ import { assumeHostRole, type HostIdentity, mayHaveCredentials, rootStsClient } 
 import type { ProcessRegistry } from './processes.ts';
 import { type Command, noFaults, type SsmFaults, type SsmState } from './ssm-commands.ts';
 import type { CommandDocument } from './ssm-document.ts';
+import { makeDownload } from './ssm-download.ts';
 import { SsmError } from './ssm-error.ts';
 import { operations } from './ssm-operations.ts';
 
@@ -48,6 +49,7 @@ export async function startSsmEndpoint(options: SsmEndpointOptions): Promise<Ssm
     hosts: new Map(),
     documents: new Map(),
     commands: new Map(),
+    download: makeDownload({ emulator, sts, identities }),
     faults: noFaults(),
     running: new Set(),
   };

@@ -89,7 +89,8 @@ export function makeMemoryBuckets({ now = () => new Date() }: { now?: () => Date
       for (const key of keys(bucket).keys()) if (key.startsWith(prefix)) locks.set(`${bucket}/${key}`, until);
     },
     keys: (bucket: string) => [...keys(bucket).keys()].sort(),
-    put: (bucket: string, key: string, body: string) => void keys(bucket).set(key, Buffer.from(body)),
+    put: (bucket: string, key: string, body: string | Uint8Array) =>
+      void keys(bucket).set(key, Buffer.from(body as Uint8Array)),
     text: (bucket: string, key: string) => keys(bucket).get(key)?.toString(),
   };
 }

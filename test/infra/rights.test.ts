@@ -43,12 +43,12 @@ describe('a host', () => {
     expect(role(hosts, 'holdfast-host')).toEqual(expected('host-role'));
   });
 
-  it('reads nothing but the runner, by the hash of its bytes', () => {
+  it('reads nothing but the files of its release', () => {
     const { rights } = role(hosts, 'holdfast-host');
     const reads = rights.filter((s) => listOf(s.Action).includes('s3:GetObject'));
     expect(reads.flatMap((s) => listOf(s.Resource))).toEqual([
-      'arn:aws:s3:::cdk-hnb659fds-assets-111111111111-eu-central-1/<runner>',
-      'arn:aws:s3:::cdk-hnb659fds-assets-111111111111-eu-west-1/<runner>',
+      'arn:aws:s3:::cdk-hnb659fds-assets-111111111111-eu-central-1/<release>-*',
+      'arn:aws:s3:::cdk-hnb659fds-assets-111111111111-eu-west-1/<release>-*',
     ]);
   });
 

@@ -4,7 +4,7 @@ import { createConnection, escape as quote } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../infra/local/wait.ts';
 import { compareFingerprints } from '../../runner/engines/compare-fingerprints.ts';
-import { readMarker, writeMarker } from '../../runner/engines/mysql/applier-marker.ts';
+import { readMarker, writeMarker } from '../../runner/engines/mysql/backup-marker.ts';
 import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
 import { chooseRanges, type Range } from '../../runner/engines/mysql/fingerprint/ranges.ts';
 import { readTableFacts } from '../../runner/engines/mysql/fingerprint/table-facts.ts';
@@ -206,7 +206,7 @@ describe('the MariaDB physical full', () => {
     expect(whileItLives.ineligible.join()).toContain('applier');
     expect(await applierRuns()).toBe(false);
 
-    await writeMarker(stateDirectory, member.datadir, {
+    await writeMarker(stateDirectory, {
       ...marker!,
       runner: { pid: 2 ** 22, startTime: '0' },
     });
@@ -215,7 +215,7 @@ describe('the MariaDB physical full', () => {
     expect(await applierRuns()).toBe(true);
     expect(await readMarker(stateDirectory, member.datadir)).toBeUndefined();
 
-    await writeMarker(stateDirectory, member.datadir, marker!);
+    await writeMarker(stateDirectory, marker!);
     await pair.sql(pair.replica, 'STOP SLAVE SQL_THREAD');
     await engine().sweep(order, contextIn(pair.directory));
     expect(await applierRuns()).toBe(true);

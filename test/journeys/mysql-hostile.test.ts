@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startServer } from '../../infra/local/mariadb.ts';
 import { binlogPosition, replicationAccount } from '../../infra/local/replication.ts';
 import { freePort } from '../../infra/local/wait.ts';
-import { readMarker, writeMarker } from '../../runner/engines/mysql/applier-marker.ts';
+import { readMarker, writeMarker } from '../../runner/engines/mysql/backup-marker.ts';
 import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
 import { openFingerprint } from '../../runner/engines/mysql/fingerprint/take.ts';
 import { withSession } from '../../runner/engines/mysql/session.ts';
@@ -228,13 +228,14 @@ describe('servers as they are found', () => {
 
   it('M11 a member that was promoted after a runner died is backed up again, and follows nobody', async () => {
     const member = memberOf(pair.primary);
-    await writeMarker(stateDirectory, member.datadir, {
+    await writeMarker(stateDirectory, {
       v: 1,
       clusterId: 'shop',
-      memberId: member.memberId,
+      member,
       backupId: 'b-0',
       channels: ['', 'east'],
-      stoppedAt: new Date().toISOString(),
+      sessionsAfter: 2 ** 31,
+      since: new Date().toISOString(),
       runner: { pid: 2 ** 22, startTime: '0' },
     });
     await engine().sweep(backupOrderFor(member), contextIn(pair.directory));

@@ -11,7 +11,11 @@ export type ToolSessions = { user: string; after: number };
  * A session that waits for a lock does not notice that its client is gone; only KILL ends it. Backups of others are
  * left alone.
  */
-async function killBackupSessions(session: Session, { user, after }: ToolSessions, log: Log): Promise<void> {
+export async function killBackupSessions(
+  session: Session,
+  { user, after }: ToolSessions,
+  log: Log,
+): Promise<void> {
   const waiting = await session.rows(
     `SELECT ID AS id FROM information_schema.PROCESSLIST
      WHERE ID <> CONNECTION_ID() AND ID > ? AND USER = ? AND INFO LIKE 'BACKUP STAGE%'`,

@@ -5,8 +5,9 @@ import type { Fingerprint } from '../../../contract/formats/fingerprint.ts';
 import type { BackupOrder } from '../../../contract/records/job.ts';
 import { sameData } from '../compare-fingerprints.ts';
 import type { BackupFacts, EngineContext, Sinks } from '../engine.ts';
-import { type StoppedApplier, stopApplier } from './applier.ts';
+import { type Applier, applyingChannels, makeApplier } from './applier.ts';
 import { backupArguments } from './arguments.ts';
+import { type BackupMarker, removeMarker, thisRunner, writeMarker } from './backup-marker.ts';
 import { backupPosition, metadata } from './backup-position.ts';
 import { roleOf } from './eligibility.ts';
 import { mustHold, readTableNames } from './expected-tables.ts';
@@ -36,6 +37,22 @@ function named(error: unknown): unknown {
   );
 }
 
+/** What this backup will have open, so that somebody else can undo it where this process is killed. */
+const markerOf = (
+  { clusterId, backupId, member }: BackupOrder,
+  channels: string[],
+  sessionsAfter: number,
+): BackupMarker => ({
+  v: 1,
+  clusterId,
+  backupId,
+  member,
+  channels,
+  sessionsAfter,
+  since: new Date().toISOString(),
+  runner: thisRunner(),
+});
+
 /**
  * One physical full backup of a MariaDB member into the stream `main`.
  *
@@ -53,7 +70,12 @@ export async function backup(
   const login = await resolveLogin(member, context);
   const tools = await findTools(context.runChild, context.signal);
   const session = await openSession(login, context.signal);
-  let applier: StoppedApplier | undefined;
+  let marker: BackupMarker | undefined;
+  let applier: Applier | undefined;
+  const leaveServer = async () => {
+    await applier?.start();
+    if (marker !== undefined) await removeMarker(stateDirectory, marker);
+  };
   try {
     context.progress('looking at the server');
     const facts = await readServerFacts(session);
@@ -62,11 +84,15 @@ export async function backup(
     const places = await readPlaces(session, facts);
     const server = await describeServer(order, facts, await readPlugins(session), context);
 
-    if (applied && plan.stopApplier) {
+    const stands = applied && plan.stopApplier;
+    const channels = stands ? await applyingChannels(session) : [];
+    marker = markerOf(order, channels, session.id);
+    await writeMarker(stateDirectory, marker);
+    if (channels.length > 0) {
       context.progress('stopping the applier');
-      applier = await stopApplier(order, session, login, stateDirectory, context.log);
+      applier = makeApplier(channels, login, context.log);
+      await applier.stop(session);
     }
-    const stands = applier !== undefined;
     const recorded = stands ? await currentPosition(session, true) : null;
     const tablesBefore = await readTableNames(session);
     let before: Fingerprint | undefined;
@@ -104,7 +130,7 @@ export async function backup(
         holdTables: stands,
         others: !stands,
       });
-      await applier?.start();
+      await leaveServer();
       const fingerprint = await open.finish((done, of) =>
         context.progress(`comparing ${done} of ${of} tables`),
       );
@@ -186,7 +212,7 @@ export async function backup(
   } catch (thrown) {
     const error = named(thrown);
     // What broke is told; the marker stays until the applier runs, and the next look at this member starts it.
-    await applier?.start().catch((cause: Error) => {
+    await leaveServer().catch((cause: Error) => {
       context.log('the applier is not started', { cause: cause.message });
       if (error instanceof Error) error.message += `; and ${cause.message}`;
     });
