@@ -50,6 +50,9 @@ export class RunnerRelease extends Construct {
           throw new Error(`${file} would be stored as ${stored.objectKey}, hosts would look for ${key}`);
       }
     }
+    // `cdk gc` keeps what a deployed template names, by the key up to its first dot.
+    const keys = releaseFiles(settings.runner.architectures).map((file) => releaseKey(this.name, file));
+    stack.addMetadata('holdfast', { release: keys });
     new CfnOutput(scope, 'RunnerRelease', {
       value: this.name,
       description: `What hosts of ${names.installation} in ${place.region} run; runner.release goes back to it`,

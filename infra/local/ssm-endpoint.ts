@@ -4,7 +4,7 @@ import type { LocalHost } from './host.ts';
 import { assumeHostRole, type HostIdentity, mayHaveCredentials, rootStsClient } from './host-credentials.ts';
 import type { ProcessRegistry } from './processes.ts';
 import type { Secret } from './scan/find-secrets.ts';
-import type { Command, SsmFaults, SsmState } from './ssm-commands.ts';
+import { type Command, noFaults, type SsmFaults, type SsmState } from './ssm-commands.ts';
 import type { CommandDocument } from './ssm-document.ts';
 import { makeDownload } from './ssm-download.ts';
 import { SsmError } from './ssm-error.ts';
@@ -54,7 +54,7 @@ export async function startSsmEndpoint(options: SsmEndpointOptions): Promise<Ssm
     documents: new Map(),
     commands: new Map(),
     download: makeDownload({ emulator, sts, identities }),
-    faults: { lose: 0, deliverTwice: 0, throttle: 0, delayMs: 0, deliverySeconds: undefined },
+    faults: noFaults(),
     running: new Set(),
   };
 

@@ -180,4 +180,10 @@ describe('the association', () => {
     expect(policies).toContain(`cdk-hnb659fds-assets-111111111111-eu-central-1/${release}-*`);
     expect(policies).not.toContain('0'.repeat(64));
   });
+
+  it('keeps the files of its release from cdk gc, which knows them by their keys up to the first dot', () => {
+    const template = JSON.stringify(hosts);
+    for (const file of ['release', 'holdfast-launch', 'runner', 'node-x64', 'node-arm64'])
+      expect(template).toContain(`${'0'.repeat(64)}-${file}`);
+  });
 });

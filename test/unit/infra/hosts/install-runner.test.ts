@@ -146,6 +146,22 @@ describe('another release', () => {
     );
   });
 
+  it('keeps one whose job a shell waits for, to sweep after it with the same runner', async () => {
+    const releases = ['1', '2', '3'].map((version) => smallRelease(host.work, version));
+    await host.install(releases[0]!);
+    const node = at('releases', releases[0]!.name, 'bin/node');
+    const shell = spawn('/bin/sh', ['-c', 'sleep 60; "$1" sweep', 'sh', node], {
+      stdio: 'ignore',
+      detached: true,
+    });
+    try {
+      for (const release of releases.slice(1)) await host.install(release);
+      expect(released()).toEqual(releases.map(({ name }) => name).toSorted());
+    } finally {
+      process.kill(-(shell.pid ?? 0), 'SIGKILL');
+    }
+  });
+
   it('goes back to the earlier one without a download', async () => {
     const one = smallRelease(host.work, '1');
     const two = smallRelease(host.work, '2');
