@@ -3,9 +3,8 @@ import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge.ts';
 import type { MachineName, Names } from '../names.ts';
+import { watchedMachines as machines } from './alarm-list.ts';
 import type { Parts } from './parts.ts';
-
-const machines: MachineName[] = ['fleet-backup', 'backup', 'restore'];
 
 const allow = (actions: string[], resources: string[]) => new PolicyStatement({ actions, resources });
 
@@ -31,7 +30,20 @@ const look = ({ names }: Parts, deadLetters: IQueue) => [
   ),
   allow(['logs:DescribeLogStreams', 'logs:FilterLogEvents', 'logs:GetLogEvents'], names.logGroupArns),
   allow(['ssm:GetParameter', 'ssm:GetParametersByPath'], [names.policyArns]),
-  allow(['cloudwatch:DescribeAlarms', 'cloudwatch:GetMetricData', 'cloudwatch:ListMetrics'], ['*']),
+  allow(
+    [
+      'cloudwatch:DescribeAlarms',
+      'cloudwatch:GetMetricData',
+      'cloudwatch:GetMetricStatistics',
+      'cloudwatch:ListMetrics',
+      // Which hosts SSM hears of: it knows no narrower resource.
+      'ssm:DescribeInstanceInformation',
+    ],
+    ['*'],
+  ),
+  allow(['scheduler:GetSchedule'], [names.scheduleArn('*')]),
+  allow(['cloudwatch:DescribeAlarmHistory'], [names.alarmArn('*')]),
+  allow(['cloudwatch:GetDashboard'], [names.dashboardArn]),
   allow(['sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], [deadLetters.queueArn]),
   // Which release of the runner each host has.
   allow(
