@@ -15,8 +15,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runnerSettingsSchema } from '../../../../contract/records/runner-settings.ts';
+import { type ShellStep, scriptOf } from '../../../../infra/local/ssm-document.ts';
 import { linkedNode, smallRelease } from '../../../doubles/runner-release.ts';
-import { currentRelease, type Host, makeHost, traces } from './installing.ts';
+import { currentRelease, type Host, installDocument, makeHost, traces } from './installing.ts';
 
 let host: Host;
 beforeEach(() => {
@@ -159,6 +160,28 @@ describe('another release', () => {
     } finally {
       process.kill(-(shell.pid ?? 0), 'SIGKILL');
     }
+  });
+
+  it('is current also where an old one cannot be removed', async () => {
+    const releases = ['1', '2'].map((version) => smallRelease(host.work, version));
+    for (const release of releases) await host.install(release);
+    mkdirSync(at('releases/stuck'));
+    const bin = join(host.work, 'bin');
+    mkdirSync(bin);
+    writeFileSync(join(bin, 'rm'), '#!/bin/sh\necho cannot remove >&2\nexit 1\n', { mode: 0o755 });
+    const document = installDocument();
+    const [step] = document.content.mainSteps as [ShellStep];
+    const back = spawnSync(
+      '/usr/bin/dash',
+      ['-c', scriptOf(document, step, { Release: releases[0]!.name }).script],
+      {
+        env: { PATH: `${bin}:/usr/bin:/bin`, HOLDFAST_ROOT: host.root },
+        encoding: 'utf8',
+      },
+    );
+    expect(back).toMatchObject({ status: 100, stderr: 'cannot remove\n' });
+    expect(currentRelease(host.root).name).toBe(releases[0]!.name);
+    expect(released()).toContain('stuck');
   });
 
   it('goes back to the earlier one without a download', async () => {
