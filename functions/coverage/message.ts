@@ -92,7 +92,7 @@ function single(tell: Tell, place: Place): Message {
     ['cleared', isOver(tell) ? breach.clearedAt : undefined],
     ['last good', lastGood(tell, place.now)],
     ['due', standing?.due ? `slot ${standing.due.slot}` : undefined],
-    ['policy', plan?.text],
+    ['policy', plan?.text ?? plan?.name],
     ['why', proof?.why],
     ['what to do', isOver(tell) ? undefined : `docs/runbook.md#${about.section}`],
     ['execution', proof?.execution && executionLink(proof.execution)],
