@@ -23,6 +23,18 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'faults',
+          include: ['test/faults/**/*.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          // Real servers, emulators and killed processes: one file at a time has the machine to itself.
+          fileParallelism: false,
+          maxWorkers: 1,
+          passWithNoTests: true,
+        },
+      },
+      {
+        test: {
           name: 'journeys',
           include: ['test/journeys/**/*.test.ts'],
           testTimeout: 300_000,

@@ -25,6 +25,7 @@ export function namesOf(settings: Settings) {
   const hostRole = `${i}-host`;
   const dispatchRole = `${i}-dispatch`;
   const document = `${i}-run-job`;
+  const assetBucket = (at: Place) => `cdk-${settings.bootstrapQualifier}-assets-${at.account}-${at.region}`;
   return {
     installation: i,
     catalogTable: `${i}-catalog`,
@@ -72,6 +73,7 @@ export function namesOf(settings: Settings) {
     policyArns: arn('ssm', control, `parameter/${i}/policies/*`),
     document,
     documentArn: (at: Place) => arn('ssm', at, `document/${document}`),
+    installDocument: `${i}-install-runner`,
     hostRole,
     hostRoleArn: (at: Place) => roleArn(at, hostRole),
     dispatchRole,
@@ -81,8 +83,8 @@ export function namesOf(settings: Settings) {
     /** The roles of the deployment itself, which CDK's bootstrap made. */
     deploymentRoleArn: (at: Place) =>
       roleArn(at, `cdk-${settings.bootstrapQualifier}-cfn-exec-role-${at.account}-${at.region}`),
-    assetBucketArn: (at: Place) =>
-      `arn:${partitionOf(at.region)}:s3:::cdk-${settings.bootstrapQualifier}-assets-${at.account}-${at.region}`,
+    assetBucket,
+    assetBucketArn: (at: Place) => `arn:${partitionOf(at.region)}:s3:::${assetBucket(at)}`,
     siteStack: (name: string) => `${i}-site-${name}`,
     controlStack: `${i}-control`,
     hostsStack: (at: Place) => `${i}-hosts-${at.account}-${at.region}`,

@@ -57,7 +57,7 @@ async function runProject(project: string, reportFile: string): Promise<Counts> 
 }
 
 const wanted = process.argv.slice(2);
-const projects = ['unit', 'properties', 'infra', 'journeys'].filter(
+const projects = ['unit', 'properties', 'infra', 'faults', 'journeys'].filter(
   (p) => wanted.length === 0 || wanted.includes(p),
 );
 const reports = await mkdtemp(join(tmpdir(), 'holdfast-test-'));

@@ -9,7 +9,9 @@ import { makeLeases } from './lease.ts';
 import { makeLocks } from './lock.ts';
 import { makeOrders } from './order.ts';
 import { makePins } from './pin.ts';
+import { makeRetentionSwitch } from './retention-switch.ts';
 import { makeSlots } from './slot.ts';
+import { makeTombstones } from './tombstone.ts';
 
 /** All record kinds over one client. Handlers take only the parts they use. */
 export function makeCatalog(deps: { client: DynamoDBDocumentClient; table: string; jobs: string }) {
@@ -24,7 +26,9 @@ export function makeCatalog(deps: { client: DynamoDBDocumentClient; table: strin
     locks: makeLocks(deps),
     orders: makeOrders(deps),
     pins: makePins(deps),
+    retentionSwitch: makeRetentionSwitch(deps),
     slots: makeSlots(deps),
+    tombstones: makeTombstones(deps),
   };
 }
 

@@ -8,6 +8,9 @@ export type Findings = {
   closedExecutions: { held: number; freed: number; failed: number } | undefined;
   unrecorded: { adopted: number; failed: number } | undefined;
   retries: { started: number; failed: number } | undefined;
+  strays: { tombstoned: number; failed: number } | undefined;
+  /** Names in the buckets that no cluster bears. */
+  foreign: { names: readonly string[]; failed: number } | undefined;
   /** `counts`: undefined until every cluster has been looked at once. */
   coverage: { counts: CoverageCounts | undefined; failed: number } | undefined;
 };
@@ -17,8 +20,8 @@ export type Findings = {
  * failure, of a duty or of an item of it, shows as `DutiesFailed`: never as a quiet zero.
  */
 export function countsOf(found: Findings): MetricCounts {
-  const { clusters, lostJobs, closedExecutions, unrecorded, retries, coverage } = found;
-  const duties = [lostJobs, closedExecutions, unrecorded, retries, coverage];
+  const { clusters, lostJobs, closedExecutions, unrecorded, retries, strays, foreign, coverage } = found;
+  const duties = [lostJobs, closedExecutions, unrecorded, retries, strays, foreign, coverage];
   const whole = duties.filter((d) => d === undefined).length + (clusters === undefined ? 1 : 0);
   const parts = duties.reduce((n, d) => n + (d?.failed ?? 0), 0);
   const of = coverage?.counts;
@@ -34,7 +37,7 @@ export function countsOf(found: Findings): MetricCounts {
     clustersLost: of?.clustersLost,
     clustersPaused: of?.clustersPaused,
     oldestBackupHours: of?.oldestBackupHours,
-    objectsUnclaimed: of?.objectsUnclaimed,
+    objectsUnclaimed: of && foreign && of.objectsUnclaimed + foreign.names.length,
     liveJobs: lostJobs?.live,
     heldLocks: closedExecutions?.held,
     jobsLost: lostJobs?.lost,

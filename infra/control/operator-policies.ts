@@ -47,10 +47,10 @@ const look = ({ names }: Parts, deadLetters: IQueue) => [
   allow(['sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], [deadLetters.queueArn]),
 ];
 
-/** To register, back up, reconcile, rebuild, and to clear the queue of undelivered messages. */
+/** To register, back up, reconcile, rebuild, let retention go on after that, and to clear the queue of undelivered messages. */
 const operate = ({ names }: Parts, deadLetters: IQueue) => [
   ...run(names, ['fleet-backup', 'backup']),
-  allow(['lambda:InvokeFunction'], ['register', 'reconcile', 'rebuild'].map(names.functionArn)),
+  allow(['lambda:InvokeFunction'], ['register', 'reconcile', 'rebuild', 'retention'].map(names.functionArn)),
   allow(['sqs:DeleteMessage', 'sqs:ReceiveMessage'], [deadLetters.queueArn]),
   allow(['kms:Decrypt'], [deadLetters.encryptionMasterKey!.keyArn]),
 ];

@@ -40,6 +40,10 @@ export function rightsOf(settings: Settings, names: Names) {
       allow(['s3:ListBucket'], sites.map(names.bucketArn)),
       ...keys('kms:Decrypt'),
     ],
+    /** Versions by key and id: no byte of them. */
+    listVersions: () => allow(['s3:ListBucketVersions'], sites.map(names.bucketArn)),
+    /** Under a lock the store itself refuses: nobody has the right to go around it. */
+    deleteVersions: () => allow(['s3:DeleteObjectVersion', 's3:GetObjectRetention'], inSites(...backups)),
     writeSites: (path: string) => [allow(['s3:PutObject'], inSites(path)), ...keys('kms:GenerateDataKey')],
     putScratch: (path: string) => [
       allow(

@@ -5,7 +5,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,6 +23,8 @@ const packageOfProgram = {
   mariadb: 'mariadb-client-core',
   'mariadb-backup': 'mariadb-backup',
   zstd: 'zstd',
+  debootstrap: 'debootstrap',
+  shellcheck: 'shellcheck',
 };
 
 const programDirectories = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
@@ -36,9 +38,9 @@ function fail(line) {
   process.exit(1);
 }
 
-function run(command, args, environment = {}) {
+function run(command, args, environment = {}, cwd = project) {
   const ended = spawnSync(command, args, {
-    cwd: project,
+    cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
     maxBuffer: 64 * 1024 * 1024,
     env: { ...process.env, ...environment },
@@ -47,8 +49,8 @@ function run(command, args, environment = {}) {
   return { ok: ended.status === 0, output: output.trim().split('\n').slice(-15).join('\n') };
 }
 
-function must(command, args, environment) {
-  const ended = run(command, args, environment);
+function must(command, args, environment, cwd) {
+  const ended = run(command, args, environment, cwd);
   if (!ended.ok) fail(`"${[command, ...args].join(' ')}" failed:\n${ended.output}`);
 }
 
@@ -143,13 +145,39 @@ function installDebianPackages() {
   const names = [...missing];
   if (!isInstalled('apt-get'))
     fail(`these are missing, and there is no apt-get to install them: ${names.join(' ')}`);
-  const install = ['install', '-y', '--no-install-recommends', ...names];
+  // Another installation may be at work, as after a machine's start.
+  const install = ['install', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300', ...names];
   if (process.getuid?.() !== 0) fail(`not root; run this first: sudo apt-get ${install.join(' ')}`);
   say(`installing Debian packages: ${names.join(' ')}`);
   const quiet = { DEBIAN_FRONTEND: 'noninteractive' };
   const update = run('apt-get', ['update'], quiet);
   if (!update.ok) say(`apt-get update failed, trying with the lists that are there:\n${update.output}`);
   must('apt-get', install, quiet);
+}
+
+/**
+ * The server's plugins as files of their own: their package would bring a service that starts by itself. They lie
+ * where servers look for them, since a restored server has no other way to them.
+ */
+function installServerPlugins() {
+  const home = '/usr/lib/mysql/plugin';
+  if (existsSync(join(home, 'ha_archive.so'))) return;
+  if (process.getuid?.() !== 0)
+    fail(`not root; ${home} has to get the plugins of the package mariadb-server`);
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: a field of dpkg's
+  const version = run('dpkg-query', ['-W', '-f=${Version}', 'mariadb-server-core']).output;
+  say(`unpacking the plugins of mariadb-server ${version} into ${home}`);
+  const directory = join(project, '.local/mariadb-server');
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  run('apt-get', ['update']);
+  // Else the downloader gives its rights away and needs a directory that everybody may enter.
+  const asRoot = ['-o', 'APT::Sandbox::User=root'];
+  must('apt-get', ['download', ...asRoot, `mariadb-server=${version}`], {}, directory);
+  const [file] = readdirSync(directory);
+  must('dpkg-deb', ['--extract', join(directory, file), join(directory, 'files')]);
+  cpSync(join(directory, 'files', home), home, { recursive: true });
+  rmSync(directory, { recursive: true, force: true });
 }
 
 function createDatabaseUser() {
@@ -189,6 +217,7 @@ if (process.platform !== 'linux')
   fail(`the local target needs Linux (Debian 12 or later), this is ${process.platform}`);
 installNodeModules();
 installDebianPackages();
+installServerPlugins();
 createDatabaseUser();
 installEmulator();
 runScript(process.argv.slice(2));

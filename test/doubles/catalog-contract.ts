@@ -4,6 +4,7 @@ import { committingSeconds } from '../../contract/records/job.ts';
 import type { Catalog } from '../../functions/catalog/catalog.ts';
 import { clusterLock } from '../../functions/catalog/lock.ts';
 import { aBackup, aCluster, aCoverage, aHost, aJobRow, anOrder, aRunningBackup } from './records.ts';
+import { describeTombstones } from './tombstone-contract.ts';
 
 const at = (second: number) => new Date(Date.UTC(2026, 10, 23, 1, 0, second)).toISOString();
 
@@ -17,6 +18,8 @@ export function describeCatalog(name: string, open: () => Promise<Catalog>) {
     beforeAll(async () => {
       catalog = await open();
     });
+
+    describeTombstones(() => catalog);
 
     it('puts a cluster only over the version that was read', async () => {
       const clusterId = fresh('c');

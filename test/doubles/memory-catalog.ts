@@ -10,7 +10,9 @@ import { compareFacts } from '../../functions/catalog/fold.ts';
 import type { LockRecord } from '../../functions/catalog/lock.ts';
 import { type OrderRecord, overAfter } from '../../functions/catalog/order.ts';
 import type { PinRecord } from '../../functions/catalog/pin.ts';
+import type { RetentionOff } from '../../functions/catalog/retention-switch.ts';
 import type { SlotRecord } from '../../functions/catalog/slot.ts';
+import type { Tombstone } from '../../functions/catalog/tombstone.ts';
 
 /** The catalog in memory: the same answers as the tables give, held to them by `catalog-contract.ts`. */
 export function makeMemoryCatalog(): Catalog {
@@ -27,6 +29,8 @@ export function makeMemoryCatalog(): Catalog {
   const coverages = new Map<string, CoverageRecord>();
   const breaches = new Map<string, BreachRecord>();
   const rows = new Map<string, JobRow>();
+  const tombstones = new Map<string, Tombstone>();
+  let off: RetentionOff | undefined;
   const name = (...parts: string[]) => parts.join('|');
   const copy = structuredClone;
   const byName = <T>(map: Map<string, T>): T[] =>
@@ -191,6 +195,40 @@ export function makeMemoryCatalog(): Catalog {
         if (known?.state !== 'running' || facts.has(key)) return { outcome: 'left' };
         backups.set(key, { ...known, state, error });
         return { outcome: 'ended' };
+      },
+      async cleared(clusterId, backupId, at) {
+        const key = backupKey(clusterId, backupId);
+        const known = backups.get(key);
+        if ((known?.state !== 'failed' && known?.state !== 'lost') || facts.has(key)) return false;
+        backups.set(key, { ...known, clearedAt: at });
+        return true;
+      },
+    },
+    tombstones: {
+      async put(tombstone) {
+        const key = name(tombstone.clusterId, tombstone.backupId);
+        if (tombstones.has(key)) return false;
+        tombstones.set(key, copy(tombstone));
+        return true;
+      },
+      of: async (clusterId) => byName(tombstones).filter((t) => t.clusterId === clusterId),
+      list: async () => byName(tombstones),
+      async postpone({ clusterId, backupId }, notBefore) {
+        const key = name(clusterId, backupId);
+        const known = tombstones.get(key);
+        if (known) tombstones.set(key, { ...known, notBefore });
+      },
+      remove: async ({ clusterId, backupId }) => void tombstones.delete(name(clusterId, backupId)),
+    },
+    retentionSwitch: {
+      get: async () => copy(off),
+      async turnOff(since, why) {
+        off ??= { v: 1, since, why };
+      },
+      async turnOn(since) {
+        if (off?.since !== since) return false;
+        off = undefined;
+        return true;
       },
     },
     coverages: {

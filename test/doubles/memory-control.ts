@@ -22,9 +22,10 @@ type Told = { token: string; output: unknown } | { token: string; error: ErrorRe
  */
 export function makeMemoryControl(at: string) {
   let clock = new Date(at);
+  let storeClock: Date | undefined;
   const dynamo = makeMemoryDynamoDb();
   const catalog = makeCatalog({ client: dynamo.client, table: 'catalog', jobs: 'jobs' });
-  const objects = makeMemoryBuckets();
+  const objects = makeMemoryBuckets({ now: () => storeClock ?? clock });
   const status = new Map<string, ExecutionStatus>();
   const started: { name: string; input: Record<string, unknown> }[] = [];
   const told: Told[] = [];
@@ -56,6 +57,7 @@ export function makeMemoryControl(at: string) {
     objects,
     objectsOf: objects.objectsOf,
     folders: objects.folders,
+    versionsOf: objects.versionsOf,
     executions,
     tasks,
     sites,
@@ -74,6 +76,10 @@ export function makeMemoryControl(at: string) {
     late,
     moveTo: (instant: string) => {
       clock = new Date(instant);
+    },
+    /** Lets the store's clock differ from control's from here on; undefined: they are the same. */
+    storeClockAt: (instant: string | undefined) => {
+      storeClock = instant === undefined ? undefined : new Date(instant);
     },
     /** Writes a row as dispatch does, with its order and lock, then changes it as its runner would. */
     async dispatched(row: JobRow, changes: Partial<JobRow> = {}, running?: BackupRecord): Promise<JobRow> {

@@ -43,12 +43,12 @@ describe('a host', () => {
     expect(role(hosts, 'holdfast-host')).toEqual(expected('host-role'));
   });
 
-  it('reads nothing but the runner, by the hash of its bytes', () => {
+  it('reads nothing but the files of its release', () => {
     const { rights } = role(hosts, 'holdfast-host');
     const reads = rights.filter((s) => listOf(s.Action).includes('s3:GetObject'));
     expect(reads.flatMap((s) => listOf(s.Resource))).toEqual([
-      'arn:aws:s3:::cdk-hnb659fds-assets-111111111111-eu-central-1/<runner>',
-      'arn:aws:s3:::cdk-hnb659fds-assets-111111111111-eu-west-1/<runner>',
+      'arn:aws:s3:::cdk-hnb659fds-assets-111111111111-eu-central-1/<release>-*',
+      'arn:aws:s3:::cdk-hnb659fds-assets-111111111111-eu-west-1/<release>-*',
     ]);
   });
 
@@ -105,6 +105,21 @@ describe('control', () => {
       statementsOf(control, name).filter((s) => !listOf(s.Action).some((a) => a.startsWith('logs:'))),
     ]);
     expect(Object.fromEntries(rights)).toEqual(expected('control-roles'));
+  });
+
+  it('lets retention alone delete, and that without reading a byte or going around a lock', () => {
+    const deleters = roleNames(control).filter((name) =>
+      statementsOf(control, name).some((s) => listOf(s.Action).some((a) => /^s3:.*Delete/.test(a))),
+    );
+    expect(deleters).toEqual(['holdfast-retention-eu-central-1']);
+    const s3 = statementsOf(control, deleters[0]!)
+      .flatMap((s) => listOf(s.Action))
+      .filter((a) => a.startsWith('s3:'));
+    expect(s3.toSorted()).toEqual([
+      's3:DeleteObjectVersion',
+      's3:GetObjectRetention',
+      's3:ListBucketVersions',
+    ]);
   });
 
   it('reaches hosts through the dispatch role alone', () => {

@@ -74,6 +74,7 @@ describe('the stacks', () => {
       'ReconcileFunction',
       'RegisterFunction',
       'RestoreMachineArn',
+      'RetentionFunction',
       'RunnerSettings',
       'ScratchBucket',
     ]);
@@ -146,7 +147,7 @@ describe('the functions', () => {
   const functions = only(control, 'AWS::Lambda::Function');
 
   it('run on Node 24 for arm64, with memory, a timeout and a log group that forgets', () => {
-    expect(functions).toHaveLength(21);
+    expect(functions).toHaveLength(22);
     for (const fn of functions) {
       expect(fn.Runtime, fn.FunctionName).toBe('nodejs24.x');
       expect(fn.Architectures, fn.FunctionName).toEqual(['arm64']);
@@ -160,12 +161,13 @@ describe('the functions', () => {
     const seconds = Object.fromEntries(
       functions.map((fn) => [fn.FunctionName.replace('holdfast-', ''), fn.Timeout]),
     );
-    const { verify, register, rebuild, reconcile, broker, ...others } = seconds;
-    expect({ verify, register, rebuild, reconcile, broker }).toEqual({
+    const { verify, register, rebuild, reconcile, retention, broker, ...others } = seconds;
+    expect({ verify, register, rebuild, reconcile, retention, broker }).toEqual({
       verify: 880,
       register: 150,
       rebuild: 880,
       reconcile: 110,
+      retention: 880,
       broker: 20,
     });
     expect(new Set(Object.values(others))).toEqual(new Set([50]));
@@ -205,6 +207,22 @@ describe('the schedules', () => {
       FlexibleTimeWindow: { Mode: 'OFF' },
       Target: { RetryPolicy: { MaximumEventAgeInSeconds: 60, MaximumRetryAttempts: 0 } },
     });
+  });
+
+  it('run Retention every hour, and tell through the queue where a run failed', () => {
+    expect(named('retention')).toMatchObject({
+      ScheduleExpression: 'rate(1 hour)',
+      FlexibleTimeWindow: { Mode: 'OFF' },
+      Target: { Arn: 'arn:aws:lambda:eu-central-1:111111111111:function:holdfast-retention', Input: '{}' },
+    });
+    const invoked = only(control, 'AWS::Lambda::EventInvokeConfig').map((c) => flat(c));
+    expect(invoked).toContainEqual(
+      expect.objectContaining({
+        FunctionName: expect.stringContaining('Retention'),
+        MaximumRetryAttempts: 0,
+        DestinationConfig: { OnFailure: { Destination: expect.stringContaining('DeadLetters') } },
+      }),
+    );
   });
 
   it('stay within the window for the shortest one', () => {

@@ -65,7 +65,8 @@ describe('one pass of Reconcile', () => {
     const folders = () => {
       throw new Error('no such bucket');
     };
-    expect(await pass({ folders })).toMatchObject({ counts: { dutiesFailed: 1 } });
+    // Once for the cluster, once for the names of its site.
+    expect(await pass({ folders })).toMatchObject({ counts: { dutiesFailed: 2 } });
   });
 });
 
@@ -77,11 +78,13 @@ describe('the counts of a pass', () => {
       closedExecutions: { held: 2, freed: 1, failed: 0 },
       unrecorded: { adopted: 1, failed: 3 },
       retries: undefined,
+      strays: { tombstoned: 2, failed: 1 },
+      foreign: { names: ['d'], failed: 0 },
       coverage: undefined,
     });
     expect(counts).toMatchObject({
       passes: 1,
-      dutiesFailed: 7,
+      dutiesFailed: 8,
       heldLocks: 2,
       holdersFreed: 1,
       backupsAdopted: 1,
