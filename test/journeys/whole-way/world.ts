@@ -27,11 +27,11 @@ export type World = {
 export const quiet = () => {};
 
 /** Deploys, starts the servers with 20 MB of data and a writer, and takes the clock out: schedules are disabled. */
-export async function startWorld(): Promise<World> {
-  const registry = openRegistry(localPaths('journey').pids);
+export async function startWorld(purpose = 'journey'): Promise<World> {
+  const registry = openRegistry(localPaths(purpose).pids);
   stopChildrenAtExit(registry);
   await registry.stopOrphans();
-  const target = await startTarget({ purpose: 'journey', registry, say: quiet });
+  const target = await startTarget({ purpose, registry, say: quiet });
   await disableSchedules(target);
   const { paths, hosts } = target;
   const servers = await startLocalServers({ paths, registry, hosts, bytes: 20e6, say: quiet });

@@ -61,6 +61,8 @@ describe('what is due for an ordered backup without a record', () => {
     expect(of('lost', '2026-11-16T01:59:59.000Z')).toBe(false);
     expect(of('running', '2026-01-01T00:00:00.000Z')).toBe(true);
     expect(of('failed', running.startedAt, 'Verify.ObjectMissing')).toBe(false);
+    expect(of('failed', running.startedAt, 'Backup.Unknown')).toBe(false);
+    expect(of('failed', running.startedAt, 'Store.Conflict')).toBe(true);
   });
 
   it('an adoption’s name says whose it is, counts its tries, and is at most 80 characters', () => {
