@@ -59,7 +59,9 @@ export function keepingSecrets(the: () => World): void {
     beforeAll(async () => {
       const { target, servers, documents } = the();
       const { emulator, hosts } = target;
-      const connection = await servers.primary.connect();
+      const connection = await servers.replica.connect();
+      // Not logged: the writer's transactions are counted, and must be the only ones.
+      await connection.query('SET SESSION sql_log_bin = OFF');
       await connection.query('CREATE USER ?@localhost IDENTIFIED BY ?', [account, password]);
       await connection.query('GRANT ALL PRIVILEGES ON *.* TO ?@localhost', [account]);
       await connection.end();
