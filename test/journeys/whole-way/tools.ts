@@ -105,7 +105,8 @@ export function runnerOf(jobId: string, processes: readonly number[]): number {
   return found;
 }
 
-const commandOf = (pid: number): string[] => {
+/** Words of a process's command line; none where it is gone. */
+export const commandOf = (pid: number): string[] => {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
   } catch {
