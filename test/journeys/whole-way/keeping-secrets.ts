@@ -132,6 +132,10 @@ export function keepingSecrets(the: () => World): void {
           commands.some((command) => program.test(command)),
           String(program),
         ).toBe(true);
+      const ofRunners = processes.filter(
+        ({ kind, where }) => kind === 'environment' && /runner\.mjs/.test(where),
+      );
+      expect(ofRunners.some(({ text }) => text.includes('AWS_CONTAINER_AUTHORIZATION_TOKEN='))).toBe(true);
       const seen = new Set(scan.places.map(({ kind }) => kind));
       expect(kinds.filter((kind) => !seen.has(kind))).toEqual([]);
     });
