@@ -22,7 +22,7 @@ const slotFactSchema = z.object({
   error: z.object({ name: z.string(), cause: z.string() }).optional(),
 });
 
-const coverageRecordSchema = z.object({
+export const coverageRecordSchema = z.object({
   v: z.literal(1),
   clusterId: id,
   /** Slots before this instant are nobody's to miss: the cluster was not registered, paused or retired. Null: it is so now. */

@@ -10,8 +10,8 @@ type Planned = Pick<Policy, 'schedule' | 'attempts' | 'deadlineHours'>;
 /** A policy as of now, worked out once for all of its clusters. `policy` and `newest` are missing where nothing is planned. */
 export type Plan = {
   name: string;
-  /** Policy and schedule as one text, to see whether they have changed. */
-  text: string;
+  /** Policy and schedule as one text, to see whether they have changed; of a policy that is not deployed nobody knows. */
+  text: string | undefined;
   policy: Planned | undefined;
   newest: Slot | undefined;
   /** The newest slot that may not start any more: from here on it has a backup, or one under way, or it was missed. */
@@ -19,7 +19,7 @@ export type Plan = {
 };
 
 export function planAt(name: string, policy: Planned | undefined, now: Date): Plan {
-  if (policy === undefined) return { name, text: name, policy, newest: undefined, due: undefined };
+  if (policy === undefined) return { name, text: undefined, policy, newest: undefined, due: undefined };
   const { cron, zone, windowMinutes } = policy.schedule;
   return {
     name,
@@ -59,7 +59,8 @@ export function watchedSince(
 ): string | null {
   if (whyNotDue(cluster, cluster.document.policy, now) !== undefined) return null;
   const before = known?.watchedSince ?? cluster.registeredAt;
-  const since = known && known.watchedSince !== null && known.plan !== plan.text ? now.toISOString() : before;
+  const changed = plan.text !== undefined && known?.watchedSince && known.plan !== plan.text;
+  const since = changed ? now.toISOString() : before;
   const pauseEnd = cluster.document.paused?.until;
   return pauseEnd !== undefined && pauseEnd > since ? pauseEnd : since;
 }
@@ -121,7 +122,7 @@ export function judge(
   const failedSlot = coverage.slots.findLast((slot) => {
     const at = slotInstant(slot.slot);
     const answered = counted !== null && covers(counted, { slot: slot.slot, at });
-    return policy && at.getTime() >= Date.parse(since) && used(slot, policy, now) && !answered;
+    return policy && slot.openedAt >= since && used(slot, policy, now) && !answered;
   });
   const failed = failedSlot !== undefined || (open.has('failed') && !covered);
   return {

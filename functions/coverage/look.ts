@@ -72,12 +72,16 @@ export async function lookAt(
   unclaimed: CoverageRecord['unclaimed'],
 ): Promise<CoverageRecord> {
   const now = deps.now();
-  const { clusterId } = cluster.document;
+  const { clusterId, policy } = cluster.document;
   const since = watchedSince(cluster, known, plan, now);
   const oldest = plan.due ?? plan.newest;
   const [backups, slots] = await Promise.all([
     deps.backups.list(clusterId),
     deps.slots.list(clusterId, oldest?.slot ?? slotName(now)),
   ]);
-  return coverageFrom(cluster, backups, slots, { watchedSince: since, plan: plan.text, unclaimed });
+  return coverageFrom(cluster, backups, slots, {
+    watchedSince: since,
+    plan: plan.text ?? known?.plan ?? policy,
+    unclaimed,
+  });
 }

@@ -1,18 +1,7 @@
-import type { BreachKind, BreachRecord } from '../catalog/breach.ts';
-import type { BackupFact, CoverageRecord } from '../catalog/coverage.ts';
-import { executionArnOf } from '../clients/executions.ts';
+import type { BreachKind } from '../catalog/breach.ts';
 import type { Message } from '../clients/topic.ts';
 import { dashboardLink, executionLink, machineLink } from '../env/console-links.ts';
-import { attemptName } from '../reconcile/retries.ts';
-import type { Plan, Standing } from './judge.ts';
-
-/** One thing to tell: a breach that began, or one that is over. `standing`: none where the cluster is registered no more. */
-export type Tell = {
-  breach: BreachRecord;
-  standing?: Standing | undefined;
-  coverage?: CoverageRecord | undefined;
-  plan?: Plan | undefined;
-};
+import { evidence, hours, lastGood, minute, type Tell } from './evidence.ts';
 
 export type Place = { backupMachineArn: string; installation: string; now: Date };
 
@@ -27,48 +16,15 @@ export const aboutKind: Readonly<Record<BreachKind, { section: string; one: stri
 
 /** Up to so many are told one by one in a pass, of a kind; more than that are one message: a storm is one thing to read. */
 const oneByOne = 5;
+/** Where so many of a kind stand already, a pass has one message for all that begin or end: a storm may come by and by. */
+const crowd = 20;
 /** Clusters that such a message names. */
 const namedAtMost = 50;
 
 const isOver = ({ breach }: Tell) => breach.state === 'clearing';
 const oneLine = (text: string) => text.replace(/\s+/g, ' ').trim();
-const minute = (instant: string) => `${instant.slice(0, 16).replace('T', ' ')}Z`;
-const hours = (from: string, to: Date) => ((to.getTime() - Date.parse(from)) / 3_600_000).toFixed(1);
-
-/** SNS takes 100 characters of ASCII, and no line breaks. */
-const subjectOf = (text: string) => oneLine(text.replace(/[^\x20-\x7e]/g, '?')).slice(0, 100);
-
-const lastGood = ({ coverage }: Tell, now: Date): string =>
-  coverage?.counted
-    ? `${minute(coverage.counted.startedAt)}, ${hours(coverage.counted.startedAt, now)} h ago, backup ${coverage.counted.backupId}`
-    : 'none yet';
-
-/** The backup or the slot that the breach is about: why, and whose execution shows it. */
-function evidence({ breach, standing, coverage, plan }: Tell, place: Place) {
-  const ofBackup = (backup: BackupFact | null | undefined) =>
-    backup && {
-      why: `backup ${backup.backupId} of ${minute(backup.startedAt)}: ${backup.why ?? backup.state}`,
-      execution: backup.execution.startsWith('arn:') ? backup.execution : undefined,
-    };
-  if (breach.kind === 'lost') return ofBackup(coverage?.lost);
-  if (breach.kind === 'suspect') return ofBackup(coverage?.suspect);
-  if (breach.kind === 'unclaimed') {
-    const { count = 0, first = [] } = coverage?.unclaimed ?? {};
-    return { why: `${count} that nobody ordered, first of them ${first.join(' ')}`, execution: undefined };
-  }
-  const slot = standing?.failedSlot ?? coverage?.slots.at(-1);
-  if (standing?.planless) return { why: standing.planless, execution: undefined };
-  if (slot === undefined || coverage === undefined) {
-    const due = standing?.due ? `slot ${standing.due.slot}` : 'the slot';
-    return { why: `no attempt for ${due} was ever started`, execution: undefined };
-  }
-  const said = slot.error ? `${slot.error.name}: ${slot.error.cause}` : `it is ${slot.state}`;
-  const name = attemptName({ clusterId: coverage.clusterId, slot: slot.slot, attempt: slot.attempt });
-  return {
-    why: `attempt ${slot.attempt} of ${plan?.policy?.attempts ?? '?'} for slot ${slot.slot}: ${said}`,
-    execution: executionArnOf(place.backupMachineArn, name),
-  };
-}
+/** SNS takes less than 100 characters of ASCII, and no line breaks. */
+const subjectOf = (text: string) => oneLine(text.replace(/[^\x20-\x7e]/g, '?').slice(0, 99));
 
 const lines = (rows: readonly (readonly [string, string | undefined])[]) =>
   rows
@@ -80,7 +36,7 @@ function single(tell: Tell, place: Place): Message {
   const { breach, standing, plan } = tell;
   const { clusterId, kind, since } = breach;
   const about = aboutKind[kind];
-  const proof = isOver(tell) ? undefined : evidence(tell, place);
+  const proof = isOver(tell) ? undefined : evidence(tell, place.backupMachineArn);
   const good = tell.coverage?.counted;
   const subject = isOver(tell)
     ? `${place.installation}: ${clusterId} cleared: ${kind} for ${hours(since, place.now)} h`
@@ -92,7 +48,7 @@ function single(tell: Tell, place: Place): Message {
     ['cleared', isOver(tell) ? breach.clearedAt : undefined],
     ['last good', lastGood(tell, place.now)],
     ['due', standing?.due ? `slot ${standing.due.slot}` : undefined],
-    ['policy', plan?.text],
+    ['policy', plan?.text ?? plan?.name],
     ['why', proof?.why],
     ['what to do', isOver(tell) ? undefined : `docs/runbook.md#${about.section}`],
     ['execution', proof?.execution && executionLink(proof.execution)],
@@ -117,7 +73,10 @@ function summary(tells: readonly Tell[], place: Place): Message {
   const what = over ? `cleared: ${kind}` : about.many;
   const named = tells.slice(0, namedAtMost).map((tell): [string, string] => {
     const good = `last good ${lastGood(tell, place.now)}`;
-    return [tell.breach.clusterId, over ? good : `${good}; ${evidence(tell, place)?.why ?? ''}`];
+    return [
+      tell.breach.clusterId,
+      over ? good : `${good}; ${evidence(tell, place.backupMachineArn)?.why ?? ''}`,
+    ];
   });
   const head = lines([
     ['breach', `${count} clusters ${what}`],
@@ -135,15 +94,20 @@ function summary(tells: readonly Tell[], place: Place): Message {
   };
 }
 
-/** The messages of a pass: of each kind and phase one per cluster, or one for all where there are many. */
+/**
+ * The messages of a pass: of each kind and phase one per cluster, or one for all where there are many, in this pass or
+ * by the number of each kind that stand already.
+ */
 export function messagesOf(
   tells: readonly Tell[],
   place: Place,
+  standing: ReadonlyMap<BreachKind, number> = new Map(),
 ): { message: Message; tells: readonly Tell[] }[] {
   const groups = Map.groupBy(tells, (tell) => `${tell.breach.kind} ${isOver(tell)}`);
-  return [...groups.values()].flatMap((group) =>
-    group.length > oneByOne
+  return [...groups.values()].flatMap((group) => {
+    const crowded = group.some(({ breach }) => (standing.get(breach.kind) ?? 0) >= crowd);
+    return group.length > (crowded ? 1 : oneByOne)
       ? [{ message: summary(group, place), tells: group }]
-      : group.map((tell) => ({ message: single(tell, place), tells: [tell] })),
-  );
+      : group.map((tell) => ({ message: single(tell, place), tells: [tell] }));
+  });
 }

@@ -124,7 +124,7 @@ export async function reconcileCoverage(deps: CoverageDeps, pass: CoveragePass):
   });
   const registered = new Set(pass.clusters.map(({ document }) => document.clusterId));
   const gone = known.filter(({ clusterId }) => !registered.has(clusterId));
-  const told = await tell(subjects, gone);
+  const told = await tell(subjects, known, gone);
 
   const seen = new Set(looked.done);
   const standings = pass.clusters.flatMap((cluster) => {

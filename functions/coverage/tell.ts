@@ -3,7 +3,8 @@ import type { Publish } from '../clients/topic.ts';
 import type { Log } from '../log/log.ts';
 import { each } from '../reconcile/each.ts';
 import { decideBreach } from './decide.ts';
-import { messagesOf, type Tell } from './message.ts';
+import type { Tell } from './evidence.ts';
+import { messagesOf } from './message.ts';
 
 /** A cluster that was just looked at, and the breaches that are noted of it. */
 export type Subject = {
@@ -75,9 +76,10 @@ export function makeTeller(deps: TellDeps, now: Date) {
     return tells;
   }
 
-  /** `gone`: breaches of clusters that are registered no more. */
+  /** `noted`: every breach there is; `gone`: those of clusters that are registered no more. */
   return async (
     subjects: readonly Subject[],
+    noted: readonly BreachRecord[],
     gone: readonly BreachRecord[],
   ): Promise<{ began: number; cleared: number; failed: number }> => {
     const live = await each(subjects, 20, deps.log, ofSubject);
@@ -86,12 +88,14 @@ export function makeTeller(deps: TellDeps, now: Date) {
       return breach ? [{ breach }] : [];
     });
     const place = { backupMachineArn: deps.backupMachineArn, installation: deps.installation, now };
-    const messages = messagesOf([...live.done, ...left.done].flat(), place);
+    const counted = Map.groupBy(noted, ({ kind }) => kind);
+    const standing = new Map([...counted].map(([kind, of]) => [kind, of.length]));
+    const messages = messagesOf([...live.done, ...left.done].flat(), place, standing);
     const sent = await each(messages, 5, deps.log, async ({ message, tells }) => {
       await deps.publish(message);
       deps.log.info('told', { subject: message.subject });
-      const noted = await each(tells, 20, deps.log, ({ breach }) => deps.breaches.told(breach));
-      return { tells, failed: noted.failed };
+      const confirmed = await each(tells, 20, deps.log, ({ breach }) => deps.breaches.told(breach));
+      return { tells, failed: confirmed.failed };
     });
     const told = sent.done.flatMap(({ tells }) => tells);
     const cleared = told.filter(({ breach }) => breach.state === 'clearing').length;

@@ -27,6 +27,8 @@ export const metricNames = {
   holdersFreed: 'HoldersFreed',
   backupsAdopted: 'BackupsAdopted',
   attemptsStarted: 'AttemptsStarted',
+  /** What attempts without a manifest have stored, marked to be deleted. */
+  straysTombstoned: 'StraysTombstoned',
   dutiesFailed: 'DutiesFailed',
 } as const;
 

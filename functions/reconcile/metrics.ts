@@ -44,6 +44,7 @@ export function countsOf(found: Findings): MetricCounts {
     holdersFreed: closedExecutions?.freed,
     backupsAdopted: unrecorded?.adopted,
     attemptsStarted: retries?.started,
+    straysTombstoned: strays?.tombstoned,
     dutiesFailed: whole + parts,
   };
 }

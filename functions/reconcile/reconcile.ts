@@ -45,8 +45,8 @@ const unclaimedShown = 20;
 
 /**
  * One pass: lost jobs, what closed executions hold, manifests without a record, retries, what ended attempts left in
- * the store, coverage, and the counts of all. In this order, since each may make room for the next. A duty that fails does not keep the others from being done;
- * the pass fails at its end, so that its alarm hears of it.
+ * the store, coverage, and the counts of all. In this order, since each may make room for the next. A duty that fails
+ * does not keep the others from being done; the pass fails at its end, so that its alarm hears of it.
  */
 export const makeHandler = (deps: ReconcileDeps) =>
   makeLambda({

@@ -121,6 +121,7 @@ export function dashboardBody(names: Names, settings: Settings): { widgets: Widg
         own('jobsLost', 'jobs lost', 'Sum'),
         own('attemptsStarted', 'attempts started', 'Sum'),
         own('backupsAdopted', 'backups adopted', 'Sum'),
+        own('straysTombstoned', 'strays marked', 'Sum'),
       ]),
       lines('Held up', place(16, 17, 8, 6), [
         of('AWS/States', 'ThrottledEvents', ['ServiceMetric', 'StateTransition'], 'transitions'),

@@ -91,7 +91,7 @@ describe('the runbook', () => {
       expect(functions).toContain(name);
     const tables = named('AWS::DynamoDB::GlobalTable', 'TableName');
     for (const [, name] of runbook.matchAll(/--table-name ([a-z-]+)/g)) expect(tables).toContain(name);
-    for (const [, name] of runbook.matchAll(/\/111111111111\/([a-z-]+)/g))
+    for (const [, name] of runbook.matchAll(/--queue-name ([a-z-]+)/g))
       expect(named('AWS::SQS::Queue', 'QueueName')).toContain(name);
   });
 });

@@ -8,6 +8,7 @@ import { reconciling } from './whole-way/reconciling.ts';
 import { refusingRestores } from './whole-way/refusing-restores.ts';
 import { registering } from './whole-way/registering.ts';
 import { restoring } from './whole-way/restoring.ts';
+import { telling } from './whole-way/telling.ts';
 import { startWorld, stopWorld, type World } from './whole-way/world.ts';
 
 // One deployment for all: the chapters follow each other, and each leaves cluster and hosts as it found them, until
@@ -22,6 +23,7 @@ afterAll(() => stopWorld(world));
 
 registering(the);
 backingUp(the);
+telling(the);
 refusingRestores(the);
 asPrinted(the);
 failing(the);

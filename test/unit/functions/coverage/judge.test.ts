@@ -116,6 +116,15 @@ describe('a watched cluster', () => {
     ]);
   });
 
+  it('failed where a late start of its first slot did, though that was planned before it was registered', () => {
+    const registered = { counted: null, watchedSince: '2026-11-24T01:10:00.000Z' };
+    const tried = slot24({ attempt: 3, state: 'failed', openedAt: '2026-11-24T01:30:00.000Z' });
+    const now = '2026-11-24T01:40:00.000Z';
+    expect(standing(now, { ...registered, slots: [tried] }).holds).toEqual(['failed']);
+    const before = { ...tried, openedAt: '2026-11-24T01:05:00.000Z' };
+    expect(standing(now, { ...registered, slots: [before] }).holds).toEqual([]);
+  });
+
   it('goes on having failed while the next slot runs, and no more when a backup counts', () => {
     const next = { counted: of23rd, slots: [slot24({})] };
     const now = '2026-11-24T03:00:00.000Z';
@@ -181,6 +190,8 @@ describe('slots that nobody has to back up', () => {
 
   it('are those of another plan', () => {
     expect(since(registered({}), { plan: 'weekly 0 2 * * 0 UTC' })).toBe(now.toISOString());
+    const gone = planAt('nightly', undefined, now);
+    expect(watchedSince(registered({}), aCoverage(), gone, now)).toBe(aCoverage().watchedSince);
   });
 
   it.each([

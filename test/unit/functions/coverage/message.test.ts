@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { BreachKind, BreachRecord } from '../../../../functions/catalog/breach.ts';
 import { breachKinds } from '../../../../functions/catalog/breach.ts';
+import type { CoverageRecord } from '../../../../functions/catalog/coverage.ts';
+import type { Tell } from '../../../../functions/coverage/evidence.ts';
 import { judge, planAt } from '../../../../functions/coverage/judge.ts';
-import { messagesOf, type Tell } from '../../../../functions/coverage/message.ts';
+import { messagesOf } from '../../../../functions/coverage/message.ts';
 import { dashboardLink, executionLink, machineLink } from '../../../../functions/env/console-links.ts';
 import { aCluster, aCoverage, aPolicy } from '../../../doubles/records.ts';
 
@@ -49,7 +51,7 @@ describe('what the topic is told', () => {
         const messages = [...messagesOf(tells.slice(0, 5), place), ...messagesOf(tells, place)];
         expect(messages).toHaveLength(6);
         for (const { message } of messages) {
-          expect(message.subject).toMatch(/^[\x20-\x7e]{1,100}$/);
+          expect(message.subject).toMatch(/^[\x20-\x7e]{1,99}$/);
           expect(Buffer.byteLength(message.body)).toBeLessThan(64 * 1024);
           expect(message.attributes).toMatchObject({
             breach: kind,
@@ -78,6 +80,34 @@ describe('what the topic is told', () => {
       '',
     ]);
     expect(message.body).toContain('Host.Unreachable: no answer xxx');
+  });
+
+  it('has one message for all of a kind where many of it stand already: a storm may come by and by', () => {
+    const tells = [tellOf('overdue', 'a'), tellOf('overdue', 'b'), tellOf('suspect', 'c')];
+    const subjects = (standing: number) =>
+      messagesOf(tells, place, new Map([['overdue' as const, standing]])).map(
+        ({ message }) => message.subject.split(',')[0],
+      );
+    expect(subjects(19)).toHaveLength(3);
+    expect(subjects(20)).toEqual([
+      'holdfast: 2 clusters are overdue: a and 1 more',
+      'holdfast: c has a suspect backup',
+    ]);
+  });
+
+  it('says of an overdue cluster what its due slot knows, or that nobody started it', () => {
+    const { coverage, ...tell } = tellOf('overdue', 'orders');
+    const why = (change: Partial<CoverageRecord>) =>
+      /^why +(.*)$/m.exec(
+        messagesOf([{ ...tell, coverage: aCoverage(change) }], place)[0]?.message.body ?? '',
+      )?.[1];
+    const slot = { ...coverage!.slots[0]!, error: undefined };
+    expect(why({ slots: [slot] })).toBe('attempt 3 of 3 for slot 20261124T0100Z: it is failed');
+    expect(why({ slots: [] })).toBe('no attempt for slot 20261124T0100Z was ever started');
+    const later = { ...slot, slot: '20261125T0100Z', state: 'open' as const };
+    expect(why({ slots: [later] })).toBe('no attempt for slot 20261124T0100Z was ever started');
+    const suspect = { ...aCoverage().counted!, state: 'suspect' as const, why: 'half its size' };
+    expect(why({ slots: [{ ...slot, state: 'recorded' as const }], suspect })).toMatch(/half its size$/);
   });
 
   it('keeps kinds and phases apart, however many there are of each', () => {

@@ -145,6 +145,16 @@ describe('a cluster whose slot is missed', () => {
     expect(await pass()).toMatchObject({ counts: { clustersOverdue: 1 }, began: 1 });
   });
 
+  it('is overdue when its policy is taken away, and no more when it is back, if nothing was missed', async () => {
+    await pass();
+    const gone = { getPolicy: async () => undefined };
+    expect(await pass({}, gone)).toMatchObject({ began: 1, counts: { clustersOverdue: 2 } });
+    expect(control.published[1]).toMatchObject({ attributes: { cluster: 'c0001' } });
+    expect(control.published[1]?.body).toContain('why             its policy nightly is not deployed');
+    control.moveTo('2026-11-24T02:20:00.000Z');
+    expect(await pass()).toMatchObject({ cleared: 1, counts: { clustersOverdue: 1, clustersCovered: 1 } });
+  });
+
   it('is over when it is registered no more', async () => {
     await pass();
     clusters = clusters.slice(1);
