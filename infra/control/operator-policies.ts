@@ -45,6 +45,16 @@ const look = ({ names }: Parts, deadLetters: IQueue) => [
   allow(['cloudwatch:DescribeAlarmHistory'], [names.alarmArn('*')]),
   allow(['cloudwatch:GetDashboard'], [names.dashboardArn]),
   allow(['sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], [deadLetters.queueArn]),
+  // Which release of the runner each host has.
+  allow(
+    [
+      'ssm:DescribeAssociationExecutionTargets',
+      'ssm:DescribeAssociationExecutions',
+      'ssm:ListAssociations',
+      'ssm:ListComplianceItems',
+    ],
+    ['*'],
+  ),
 ];
 
 /** To register, back up, reconcile, rebuild, let retention go on after that, and to clear the queue of undelivered messages. */
@@ -73,7 +83,7 @@ export class OperatorPolicies extends Construct {
         acknowledge(
           made,
           `IAM5[Resource::${pattern}]`,
-          'executions, log streams and parameters are told by prefix; CloudWatch reads know no resources',
+          'executions, log streams and parameters are told by prefix; reads of CloudWatch and State Manager know no resources',
         );
       }
     };

@@ -109,6 +109,19 @@ const elsewhere: Record<string, [file: string, test: string][]> = {
       'lies in another region than the settings say, by the signed scope: the right one is named',
     ],
   ],
+  'a HEAD that asks for a checksum needs the key': [
+    [
+      'test/infra/policies/keys.test.ts',
+      'seals for hosts and writers, opens for readers and restores, all through S3 in its region',
+    ],
+  ],
+  'the identity of a host is that of its role and its node': [
+    ['test/journeys/catalog.test.ts', 'reads the identity under which a host reaches its jobs'],
+    [
+      'test/journeys/local-target.test.ts',
+      'gives a host credentials whose user id is its role id and its own id',
+    ],
+  ],
   'stacks of two regions cannot point at each other': [
     ['test/infra/stacks.test.ts', '%s shares nothing but names: no exports, imports or custom resources'],
     [

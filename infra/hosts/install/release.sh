@@ -95,5 +95,7 @@ activate() {
     point "$root/current" "releases/$release" || return 1
     say "release $release is now current${was:+, before it ${was#releases/}}"
   fi
-  point "$root/bin/holdfast-launch" ../current/bin/holdfast-launch && prune
+  point "$root/bin/holdfast-launch" ../current/bin/holdfast-launch || return 1
+  # What cannot be removed costs space and no more; the next time tries again.
+  prune || return 0
 }

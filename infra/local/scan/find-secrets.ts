@@ -55,7 +55,7 @@ function belongs({ name }: Secret, { kind, where }: Place): boolean {
   if (name === 'task token') return kind === 'history' || (kind === 'row' && where.includes('job#'));
   if (name === 'identity of a local host') {
     if (kind === 'file of a host') return where.endsWith('/etc/environment');
-    return kind === 'environment' && /\/(holdfast-launch|lib\/runner\.mjs run) /.test(`${where} `);
+    return kind === 'environment' && /\/(holdfast-launch|runner\.mjs)(\s|$)/.test(where);
   }
   return false;
 }

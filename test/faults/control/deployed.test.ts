@@ -1,6 +1,7 @@
 import { afterAll, beforeAll } from 'vitest';
 import { registerAll } from '../../../infra/local/backup-story.ts';
 import { quiet, startWorld, stopWorld, type World } from '../../journeys/whole-way/world.ts';
+import { deploying } from './deployed/deploying.ts';
 import { forging } from './deployed/forging.ts';
 import { launching } from './deployed/launching.ts';
 import { losingTheCatalog } from './deployed/losing-the-catalog.ts';
@@ -20,5 +21,6 @@ afterAll(() => stopWorld(world));
 scheduling(the);
 launching(the);
 stopping(the);
+deploying(the);
 forging(the);
 losingTheCatalog(the);
