@@ -62,7 +62,13 @@ export function namesOf(settings: Settings) {
     topicArn: arn('sns', control, `${i}-alarms`),
     deadLetters: `${i}-dead-letters`,
     scheduleGroup: i,
+    scheduleArn: (name: string) => arn('scheduler', control, `schedule/${i}/${name}`),
     metricNamespace: i,
+    dashboard: i,
+    /** Dashboards belong to no region. */
+    dashboardArn: `arn:${partitionOf(control.region)}:cloudwatch::${control.account}:dashboard/${i}`,
+    alarm: (name: string) => `${i}-${name}`,
+    alarmArn: (name: string) => arn('cloudwatch', control, `alarm:${i}-${name}`),
     policyPrefix: `/${i}/policies/`,
     policyArns: arn('ssm', control, `parameter/${i}/policies/*`),
     document,

@@ -76,6 +76,8 @@ export const settingsSchema = z
         failedExecutions: z.int().min(1).default(1),
         /** Failed runs of Reconcile within ten minutes that raise its alarm; it runs every two. */
         failedReconciles: z.int().min(1).max(5).default(3),
+        /** Throttled calls of one service within 15 minutes that raise its alarm: a burst is waited for, and is no trouble. */
+        throttles: z.int().min(1).default(100),
       })
       .prefault({}),
     logRetentionDays: z.union([z.literal(30), z.literal(90), z.literal(180), z.literal(365)]).default(90),

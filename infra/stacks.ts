@@ -14,7 +14,7 @@ export function stacksOf(app: App, settings: Settings): { sites: Stack[]; contro
   const control = new ControlStack(app, { settings });
   let release: Release | undefined;
   const built = () => {
-    release ??= buildRelease(join(import.meta.dirname, '..'), settings.runner.architectures);
+    release ??= buildRelease(join(import.meta.dirname, '..'), settings.runner.architectures, app.outdir);
     return release;
   };
   const hosts = settings.hosts.map((place) => new HostsStack(app, { settings, place, buildRelease: built }));

@@ -1,6 +1,8 @@
 import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { makeBackups } from './backup.ts';
+import { makeBreaches } from './breach.ts';
 import { makeClusters } from './cluster.ts';
+import { makeCoverages } from './coverage.ts';
 import { makeHosts } from './host.ts';
 import { makeJobs } from './job.ts';
 import { makeLeases } from './lease.ts';
@@ -15,7 +17,9 @@ import { makeTombstones } from './tombstone.ts';
 export function makeCatalog(deps: { client: DynamoDBDocumentClient; table: string; jobs: string }) {
   return {
     backups: makeBackups(deps),
+    breaches: makeBreaches(deps),
     clusters: makeClusters(deps),
+    coverages: makeCoverages(deps),
     hosts: makeHosts(deps),
     jobs: makeJobs(deps),
     leases: makeLeases(deps),

@@ -7,7 +7,9 @@ import type { PutMetrics } from '../clients/metrics.ts';
 import type { ObjectsOf } from '../clients/objects.ts';
 import type { GetPolicy } from '../clients/policies.ts';
 import type { Tasks } from '../clients/tasks.ts';
+import type { Publish } from '../clients/topic.ts';
 import type { VersionsOf } from '../clients/versions.ts';
+import { reconcileCoverage } from '../coverage/reconcile-coverage.ts';
 import type { MetricCounts } from '../env/metric-names.ts';
 import type { Sites } from '../env/variables.ts';
 import { makeLambda } from '../log/lambda.ts';
@@ -29,8 +31,10 @@ export type ReconcileDeps = Catalog & {
   versionsOf: VersionsOf;
   getPolicy: GetPolicy;
   putMetrics: PutMetrics;
+  publish: Publish;
   sites: Sites;
   backupMachineArn: string;
+  installation: string;
   now: () => Date;
 };
 
@@ -41,8 +45,8 @@ const unclaimedShown = 20;
 
 /**
  * One pass: lost jobs, what closed executions hold, manifests without a record, retries, what ended attempts left in
- * the store, and the counts of all. In this order, since each may make room for the next. A duty that fails does not keep the others from being done;
- * the pass fails at its end, so that its alarm hears of it.
+ * the store, coverage, and the counts of all. In this order, since each may make room for the next. A duty that fails
+ * does not keep the others from being done; the pass fails at its end, so that its alarm hears of it.
  */
 export const makeHandler = (deps: ReconcileDeps) =>
   makeLambda({
@@ -76,6 +80,13 @@ export const makeHandler = (deps: ReconcileDeps) =>
         clusters ? reconcileForeignNames({ ...deps, log }, clusters) : { names: [], failed: 0 },
       );
       const strays = await duty('strays', () => reconcileStrays({ ...deps, log }, share));
+      const unclaimed = unrecorded && {
+        unclaimed: [...unrecorded.unclaimed, ...unrecorded.others],
+        failed: unrecorded.failed,
+      };
+      const coverage =
+        clusters &&
+        (await duty('coverage', () => reconcileCoverage({ ...deps, log }, { clusters, share, unclaimed })));
       const counts = countsOf({
         clusters: clusters?.length,
         lostJobs,
@@ -84,6 +95,7 @@ export const makeHandler = (deps: ReconcileDeps) =>
         retries,
         strays,
         foreign,
+        coverage,
       });
       await duty('metrics', () => deps.putMetrics(counts, at));
       if (failed.length > 0) {

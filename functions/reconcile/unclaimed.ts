@@ -97,5 +97,8 @@ export async function reconcileForeignNames(
     );
     return strangers.flat();
   });
-  return { names: done.flat(), failed };
+  const names = done.flat();
+  if (names.length > 0)
+    deps.log.error('names that no cluster bears', { count: names.length, first: names.slice(0, 20) });
+  return { names, failed };
 }

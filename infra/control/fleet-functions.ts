@@ -1,6 +1,7 @@
 import { Duration } from 'aws-cdk-lib';
 import type { Function as Lambda } from 'aws-cdk-lib/aws-lambda';
 import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
+import type { Topic } from 'aws-cdk-lib/aws-sns';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { cancelClosedEnv } from '../../functions/env/cancel-closed.ts';
@@ -11,15 +12,15 @@ import { registerEnv } from '../../functions/env/register.ts';
 import { retentionEnv } from '../../functions/env/retention.ts';
 import { ControlFunction } from './control-function.ts';
 import type { Parts } from './parts.ts';
-import { sendTo } from './rights.ts';
+import { publishTo, sendTo } from './rights.ts';
 
 /** What looks at the whole fleet: what is due, who is registered, what was left behind. */
 export class FleetFunctions extends Construct {
   readonly cancelClosed: Lambda;
 
-  constructor(scope: Construct, id: string, parts: Parts & { deadLetters: IQueue }) {
+  constructor(scope: Construct, id: string, parts: Parts & { topic: Topic; deadLetters: IQueue }) {
     super(scope, id);
-    const { rights, deadLetters } = parts;
+    const { rights, topic, deadLetters } = parts;
     new ControlFunction(this, 'Due', {
       ...parts,
       folder: 'fleet',
@@ -53,7 +54,7 @@ export class FleetFunctions extends Construct {
       folder: 'reconcile',
       name: 'reconcile',
       description:
-        'Ends lost jobs, frees what closed executions held, adopts manifests, starts retries, marks strays',
+        'Ends lost jobs, frees what closed executions held, adopts manifests, starts retries, marks strays, tells of breaches',
       env: reconcileEnv,
       statements: [
         rights.catalog('GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem'),
@@ -65,6 +66,7 @@ export class FleetFunctions extends Construct {
         rights.describeExecutions(),
         rights.startBackup(),
         rights.putMetrics(),
+        ...publishTo(topic),
       ],
       // Below the two minutes after which the next run begins.
       seconds: 110,

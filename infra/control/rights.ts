@@ -1,4 +1,5 @@
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import type { Topic } from 'aws-cdk-lib/aws-sns';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Names } from '../names.ts';
 import { partitionOf } from '../names.ts';
@@ -14,6 +15,12 @@ const allow = (actions: string[], resources: string[], conditions: Record<string
 export const sendTo = (queue: IQueue) => [
   allow(['sqs:SendMessage'], [queue.queueArn]),
   allow(['kms:Decrypt', 'kms:GenerateDataKey'], [queue.encryptionMasterKey!.keyArn]),
+];
+
+/** What a publisher needs: the topic, and the key that its messages are sealed with. */
+export const publishTo = (topic: Topic) => [
+  allow(['sns:Publish'], [topic.topicArn]),
+  allow(['kms:Decrypt', 'kms:GenerateDataKey'], [topic.masterKey!.keyArn]),
 ];
 
 /** The rights that functions are put together from: exact actions on exact names. */

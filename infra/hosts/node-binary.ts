@@ -17,7 +17,7 @@ function locked(project: string, name: string): Locked {
 }
 
 /** Whether a file has an integrity of the lockfile's kind. */
-export const hasIntegrity = (file: string, integrity: string): boolean =>
+const hasIntegrity = (file: string, integrity: string): boolean =>
   integrity === `sha512-${createHash('sha512').update(readFileSync(file)).digest('base64')}`;
 
 const installedVersion = (directory: string): string | undefined => {

@@ -1,6 +1,5 @@
-import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { CfnOutput, FileAssetPackaging, Stack, Stage } from 'aws-cdk-lib';
+import { CfnOutput, FileAssetPackaging, Stack } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import type { Names } from '../names.ts';
 import type { Place, Settings } from '../settings.ts';
@@ -33,16 +32,10 @@ export class RunnerRelease extends Construct {
     else {
       const release = build();
       this.name = release.name;
-      const { outdir } = Stage.of(this) as Stage;
-      const folder = `release.${release.name}`;
-      mkdirSync(join(outdir, folder), { recursive: true });
       for (const file of releaseFiles(settings.runner.architectures)) {
-        const fileName = join(folder, file);
-        if (!existsSync(join(outdir, fileName)))
-          copyFileSync(join(release.directory, file), join(outdir, fileName));
         const key = releaseKey(release.name, file);
         const stored = stack.synthesizer.addFileAsset({
-          fileName,
+          fileName: join(release.folder, file),
           packaging: FileAssetPackaging.FILE,
           sourceHash: file.includes('.') ? key.slice(0, key.lastIndexOf('.')) : key,
         });
@@ -50,6 +43,9 @@ export class RunnerRelease extends Construct {
           throw new Error(`${file} would be stored as ${stored.objectKey}, hosts would look for ${key}`);
       }
     }
+    // `cdk gc` keeps what a deployed template names, by the key up to its first dot.
+    const keys = releaseFiles(settings.runner.architectures).map((file) => releaseKey(this.name, file));
+    stack.addMetadata('holdfast', { release: keys });
     new CfnOutput(scope, 'RunnerRelease', {
       value: this.name,
       description: `What hosts of ${names.installation} in ${place.region} run; runner.release goes back to it`,

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { linkSync, readdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readProcess } from './process-group.ts';
+import { processRuns, readProcess } from './process-group.ts';
 
 /**
  * One runner per job and host (F13, F42). The file names the process with its start time, so that a lock of a dead
@@ -42,7 +42,7 @@ function read(file: string): string | undefined {
 
 function lives(holder: string): boolean {
   const [pid, startTime] = holder.split(' ');
-  return startTime !== undefined && readProcess(Number(pid))?.startTime === startTime;
+  return processRuns(Number(pid), startTime);
 }
 
 /** Takes the stale lock out of the way; puts it back where a rival's fresh one was caught instead. */

@@ -11,9 +11,9 @@ export type SweepParts = {
 };
 
 /**
- * Clears up after runners of this host that were killed: what they had open on servers, their work directories (with
- * option files in them), lock files and spools. What belongs to a runner that lives is left alone. Answers how many
- * backups could not be undone.
+ * Clears up after runners of this host that were killed: what they left stopped on servers, their work directories (with
+ * option files in them), lock files and spools. What belongs to a runner that lives is left alone. Answers on how many
+ * servers it failed.
  */
 export async function sweepHost({ engines, context, workRoot, spoolDir }: SweepParts): Promise<number> {
   for (const swept of sweepWorkDirs(workRoot)) context.log('removed what a dead runner left', { job: swept });

@@ -3,7 +3,9 @@ import type { BackupRecord } from '../../contract/records/backup.ts';
 import type { ClusterRecord } from '../../contract/records/cluster.ts';
 import type { HostRecord } from '../../contract/records/host.ts';
 import type { JobRow } from '../../contract/records/job.ts';
+import type { BreachRecord } from '../../functions/catalog/breach.ts';
 import type { Catalog } from '../../functions/catalog/catalog.ts';
+import type { CoverageRecord } from '../../functions/catalog/coverage.ts';
 import { compareFacts } from '../../functions/catalog/fold.ts';
 import type { LockRecord } from '../../functions/catalog/lock.ts';
 import { type OrderRecord, overAfter } from '../../functions/catalog/order.ts';
@@ -24,6 +26,8 @@ export function makeMemoryCatalog(): Catalog {
   const facts = new Map<string, Pick<Receipt, 'at' | 'fact'>>();
   const orders = new Map<string, OrderRecord>();
   const endedJobs = new Set<string>();
+  const coverages = new Map<string, CoverageRecord>();
+  const breaches = new Map<string, BreachRecord>();
   const rows = new Map<string, JobRow>();
   const tombstones = new Map<string, Tombstone>();
   let off: RetentionOff | undefined;
@@ -225,6 +229,41 @@ export function makeMemoryCatalog(): Catalog {
         if (off?.since !== since) return false;
         off = undefined;
         return true;
+      },
+    },
+    coverages: {
+      list: async () => byName(coverages),
+      put: async (record) => void coverages.set(record.clusterId, copy(record)),
+    },
+    breaches: {
+      list: async () => byName(breaches),
+      async begin({ clusterId, kind }, at) {
+        const key = name(clusterId, kind);
+        if (breaches.has(key)) return false;
+        breaches.set(key, { v: 1, clusterId, kind, state: 'beginning', since: at, claimedAt: at });
+        return true;
+      },
+      async clear(seen, at, why) {
+        const key = name(seen.clusterId, seen.kind);
+        const known = breaches.get(key);
+        if (known?.since !== seen.since || known.state !== 'open') return false;
+        breaches.set(key, { ...known, state: 'clearing', claimedAt: at, clearedAt: at, why });
+        return true;
+      },
+      async claim(seen, at) {
+        const key = name(seen.clusterId, seen.kind);
+        const known = breaches.get(key);
+        const { since, state, claimedAt } = seen;
+        if (known?.since !== since || known.state !== state || known.claimedAt !== claimedAt) return false;
+        breaches.set(key, { ...known, claimedAt: at });
+        return true;
+      },
+      async told(seen) {
+        const key = name(seen.clusterId, seen.kind);
+        const known = breaches.get(key);
+        if (known?.since !== seen.since || known.state !== seen.state) return;
+        if (seen.state === 'clearing') breaches.delete(key);
+        else breaches.set(key, { ...known, state: 'open' });
       },
     },
     orders: {

@@ -4,6 +4,7 @@ import { type JobRow, jobKey } from '../../contract/records/job.ts';
 import { makeCatalog } from '../../functions/catalog/catalog.ts';
 import { type ExecutionStatus, type Executions, executionArnOf } from '../../functions/clients/executions.ts';
 import type { Tasks } from '../../functions/clients/tasks.ts';
+import type { Message, Publish } from '../../functions/clients/topic.ts';
 import { silent } from '../../functions/log/log.ts';
 import { makeMemoryBuckets } from './memory-buckets.ts';
 import { makeMemoryDynamoDb } from './memory-dynamodb.ts';
@@ -29,6 +30,8 @@ export function makeMemoryControl(at: string) {
   const started: { name: string; input: Record<string, unknown> }[] = [];
   const told: Told[] = [];
   const late = new Set<string>();
+  const published: Message[] = [];
+  const publish: Publish = async (message) => void published.push(message);
   const executions: Executions = {
     describe: async (arn) => status.get(arn) ?? { status: 'unknown' },
     start: async ({ machineArn, name, input }) => {
@@ -58,13 +61,17 @@ export function makeMemoryControl(at: string) {
     executions,
     tasks,
     sites,
+    publish,
     backupMachineArn,
+    installation: 'holdfast',
     log: silent,
     now: () => new Date(clock),
     /** Status of executions by ARN, for a test to set. */
     status,
     started,
     told,
+    /** What the topic has taken. */
+    published,
     /** Tokens that nobody waits for any more. */
     late,
     moveTo: (instant: string) => {

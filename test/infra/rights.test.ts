@@ -127,9 +127,26 @@ describe('control', () => {
   });
 
   it('lets CloudWatch of this account, EventBridge and SNS use the key of alarms, and says at the queue whose messages it takes', () => {
-    expect(one(control, 'AWS::KMS::Key').KeyPolicy).toEqual(expected('alarm-key-policy'));
+    expect(one(control, 'AWS::KMS::Key', 'AlarmChannel').KeyPolicy).toEqual(expected('alarm-key-policy'));
     expect(one(control, 'AWS::SNS::TopicPolicy').PolicyDocument).toEqual(expected('alarm-topic-policy'));
     expect(one(control, 'AWS::SQS::QueuePolicy').PolicyDocument).toEqual(expected('dead-letters-policy'));
+  });
+
+  it('holds EventBridge to its own bus with the key of that bus, and whoever puts events needs no key', () => {
+    expect(one(control, 'AWS::KMS::Key', 'Events').KeyPolicy).toEqual(expected('bus-key-policy'));
+    expect(one(control, 'AWS::Events::EventBus')).toMatchObject({
+      KmsKeyIdentifier: expect.stringMatching(/^<EventsKey/),
+      DeadLetterConfig: { Arn: expect.stringContaining('DeadLetters') },
+    });
+    const publisher = statementsOf(control, 'holdfast-publish-eu-central-1');
+    expect(publisher.flatMap((s) => listOf(s.Action)).filter((a) => !a.startsWith('logs:'))).toEqual([
+      'events:PutEvents',
+    ]);
+  });
+
+  it('seals topic, queue and bus with keys of its own', () => {
+    expect(one(control, 'AWS::SNS::Topic').KmsMasterKeyId).toMatch(/^<AlarmChannelKey/);
+    expect(one(control, 'AWS::SQS::Queue').KmsMasterKeyId).toMatch(/^<AlarmChannelKey/);
   });
 
   it('keeps its scratch bucket to itself', () => {

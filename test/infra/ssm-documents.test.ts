@@ -1,12 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { installRunnerDocument } from '../../infra/hosts/install-runner-document.ts';
 import { parseDocument, resolveParameters, scriptOf } from '../../infra/local/ssm-document.ts';
 import { namesOf } from '../../infra/names.ts';
 import { parseSettings } from '../../infra/settings.ts';
+import { stacksOf } from '../../infra/stacks.ts';
 import { commandDocumentSchema, documentBytesAtMost } from './ssm-document-schema.ts';
-import { exampleSettings, ofType, synthesized, type Template } from './synthesized.ts';
+import { appOf, exampleSettings, ofType, synthesized, type Template } from './synthesized.ts';
 
 const release = 'a'.repeat(64);
 const stacks = synthesized();
@@ -179,5 +182,18 @@ describe('the association', () => {
     const policies = JSON.stringify(ofType(template, 'AWS::IAM::Policy'));
     expect(policies).toContain(`cdk-hnb659fds-assets-111111111111-eu-central-1/${release}-*`);
     expect(policies).not.toContain('0'.repeat(64));
+  });
+
+  it('reaches the other places of an account after the one that makes the role for all of them', () => {
+    const outdir = mkdtempSync(join(tmpdir(), 'holdfast-places-'));
+    const [first, second] = stacksOf(appOf(outdir), parseSettings(exampleSettings())).hosts;
+    expect(second!.dependencies).toContain(first);
+    rmSync(outdir, { recursive: true });
+  });
+
+  it('keeps the files of its release from cdk gc, which knows them by their keys up to the first dot', () => {
+    const template = JSON.stringify(hosts);
+    for (const file of ['release', 'holdfast-launch', 'runner', 'node-x64', 'node-arm64'])
+      expect(template).toContain(`${'0'.repeat(64)}-${file}`);
   });
 });

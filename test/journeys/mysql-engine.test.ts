@@ -4,7 +4,7 @@ import { createConnection, escape as quote } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../infra/local/wait.ts';
 import { compareFingerprints } from '../../runner/engines/compare-fingerprints.ts';
-import { readMarker, writeMarker } from '../../runner/engines/mysql/backup-marker.ts';
+import { readMarker, writeMarker } from '../../runner/engines/mysql/applier-marker.ts';
 import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
 import { chooseRanges, type Range } from '../../runner/engines/mysql/fingerprint/ranges.ts';
 import { readTableFacts } from '../../runner/engines/mysql/fingerprint/table-facts.ts';

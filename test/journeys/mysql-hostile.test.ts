@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startServer } from '../../infra/local/mariadb.ts';
 import { binlogPosition, replicationAccount } from '../../infra/local/replication.ts';
 import { freePort } from '../../infra/local/wait.ts';
-import { readMarker, writeMarker } from '../../runner/engines/mysql/backup-marker.ts';
+import { readMarker, writeMarker } from '../../runner/engines/mysql/applier-marker.ts';
 import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
 import { openFingerprint } from '../../runner/engines/mysql/fingerprint/take.ts';
 import { withSession } from '../../runner/engines/mysql/session.ts';
@@ -234,8 +234,7 @@ describe('servers as they are found', () => {
       member,
       backupId: 'b-0',
       channels: ['', 'east'],
-      sessionsAfter: 2 ** 31,
-      since: new Date().toISOString(),
+      stoppedAt: new Date().toISOString(),
       runner: { pid: 2 ** 22, startTime: '0' },
     });
     await engine().sweep(backupOrderFor(member), contextIn(pair.directory));

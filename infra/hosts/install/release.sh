@@ -58,6 +58,16 @@ write_settings() {
   ' "$root/etc/runner.json" "$settings"
 }
 
+# in_use PATH: something runs from below it, or is about to: a shell that waits to sweep after its job names it too.
+# The path goes through a pipe, so that grep does not find itself.
+in_use() {
+  case $running in
+    *"$1"*) return 0 ;;
+  esac
+  # shellcheck disable=SC2062
+  echo "$1" | grep -qaF -f - /proc/[0-9]*/cmdline 2>/dev/null
+}
+
 # Removes what nothing runs from and nobody goes back to.
 prune() {
   running=$(readlink /proc/[0-9]*/exe)
@@ -66,17 +76,11 @@ prune() {
     case $found in
       "$root/releases/$release" | "$root/$previous") continue ;;
     esac
-    case $running in
-      *"$found/"*) continue ;;
-    esac
-    rm -rf "$found" && say "removed ${found##*/}"
+    in_use "$found/" || { rm -rf "$found" && say "removed ${found##*/}"; }
   done
   # An installation by hand lies directly below; it goes once there is a release to go back to.
   [ -n "$previous" ] && [ -e "$root/bin/node" ] || return 0
-  case $running in
-    *"$root/bin/node"*) return 0 ;;
-  esac
-  rm -rf "$root/bin/node" "$root/lib/runner.mjs" "$root/cache"
+  in_use "$root/bin/node" || rm -rf "$root/bin/node" "$root/lib/runner.mjs" "$root/cache"
 }
 
 # Makes an intact release the current one. Until current is renamed jobs start as before, and a job that runs keeps
@@ -91,5 +95,7 @@ activate() {
     point "$root/current" "releases/$release" || return 1
     say "release $release is now current${was:+, before it ${was#releases/}}"
   fi
-  point "$root/bin/holdfast-launch" ../current/bin/holdfast-launch && prune
+  point "$root/bin/holdfast-launch" ../current/bin/holdfast-launch || return 1
+  # What cannot be removed costs space and no more; the next time tries again.
+  prune || return 0
 }

@@ -8,14 +8,10 @@ import { openSession, type Session } from './session.ts';
 export type ToolSessions = { user: string; after: number };
 
 /**
- * A session that waits for a lock does not notice that its client is gone; only KILL ends it. Backups of others are
- * left alone.
+ * A session that waits for a lock looks every second whether its client is still there (seen in 10.11); KILL does not
+ * wait for that. Backups of others are left alone.
  */
-export async function killBackupSessions(
-  session: Session,
-  { user, after }: ToolSessions,
-  log: Log,
-): Promise<void> {
+async function killBackupSessions(session: Session, { user, after }: ToolSessions, log: Log): Promise<void> {
   const waiting = await session.rows(
     `SELECT ID AS id FROM information_schema.PROCESSLIST
      WHERE ID <> CONNECTION_ID() AND ID > ? AND USER = ? AND INFO LIKE 'BACKUP STAGE%'`,

@@ -6,8 +6,8 @@ import type { BackupOrder } from '../../../contract/records/job.ts';
 import { sameData } from '../compare-fingerprints.ts';
 import type { BackupFacts, EngineContext, Sinks } from '../engine.ts';
 import { type Applier, applyingChannels, makeApplier } from './applier.ts';
+import { removeMarker, thisRunner, writeMarker } from './applier-marker.ts';
 import { backupArguments } from './arguments.ts';
-import { type BackupMarker, removeMarker, thisRunner, writeMarker } from './backup-marker.ts';
 import { backupPosition, metadata } from './backup-position.ts';
 import { roleOf } from './eligibility.ts';
 import { mustHold, readTableNames } from './expected-tables.ts';
@@ -37,22 +37,6 @@ function named(error: unknown): unknown {
   );
 }
 
-/** What this backup will have open, so that somebody else can undo it where this process is killed. */
-const markerOf = (
-  { clusterId, backupId, member }: BackupOrder,
-  channels: string[],
-  sessionsAfter: number,
-): BackupMarker => ({
-  v: 1,
-  clusterId,
-  backupId,
-  member,
-  channels,
-  sessionsAfter,
-  since: new Date().toISOString(),
-  runner: thisRunner(),
-});
-
 /**
  * One physical full backup of a MariaDB member into the stream `main`.
  *
@@ -70,11 +54,11 @@ export async function backup(
   const login = await resolveLogin(member, context);
   const tools = await findTools(context.runChild, context.signal);
   const session = await openSession(login, context.signal);
-  let marker: BackupMarker | undefined;
   let applier: Applier | undefined;
-  const leaveServer = async () => {
-    await applier?.start();
-    if (marker !== undefined) await removeMarker(stateDirectory, marker);
+  const startApplier = async () => {
+    if (applier === undefined) return;
+    await applier.start();
+    await removeMarker(stateDirectory, order);
   };
   try {
     context.progress('looking at the server');
@@ -86,11 +70,20 @@ export async function backup(
 
     const stands = applied && plan.stopApplier;
     const channels = stands ? await applyingChannels(session) : [];
-    marker = markerOf(order, channels, session.id);
-    await writeMarker(stateDirectory, marker);
     if (channels.length > 0) {
       context.progress('stopping the applier');
       applier = makeApplier(channels, login, context.log);
+      const { clusterId, backupId } = order;
+      const stoppedAt = new Date().toISOString();
+      await writeMarker(stateDirectory, {
+        v: 1,
+        clusterId,
+        backupId,
+        member,
+        channels,
+        stoppedAt,
+        runner: thisRunner(),
+      });
       await applier.stop(session);
     }
     const recorded = stands ? await currentPosition(session, true) : null;
@@ -130,7 +123,7 @@ export async function backup(
         holdTables: stands,
         others: !stands,
       });
-      await leaveServer();
+      await startApplier();
       const fingerprint = await open.finish((done, of) =>
         context.progress(`comparing ${done} of ${of} tables`),
       );
@@ -212,7 +205,7 @@ export async function backup(
   } catch (thrown) {
     const error = named(thrown);
     // What broke is told; the marker stays until the applier runs, and the next look at this member starts it.
-    await leaveServer().catch((cause: Error) => {
+    await startApplier().catch((cause: Error) => {
       context.log('the applier is not started', { cause: cause.message });
       if (error instanceof Error) error.message += `; and ${cause.message}`;
     });

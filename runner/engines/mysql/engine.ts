@@ -27,7 +27,7 @@ export function makeMysqlEngine({
     inspect: async (order, context) => {
       // A replica whose applier a lost backup left stopped would be found ineligible for ever after (M11).
       await sweepMember(order.member, context, stateDirectory, 'dead').catch((error: Error) => {
-        context.log('what a lost backup left open could not be undone', { cause: error.message });
+        context.log('the applier could not be started again', { cause: error.message });
       });
       return inspectMember(order, context);
     },

@@ -45,7 +45,8 @@ const rows = async (sql: string) => (await connection.query(sql))[0] as Record<s
 
 const datadir = option('datadir')!;
 const listed = filesOf(datadir);
-const write = makeWriter({ plan, files, say, datadir, listed });
+const optionFile = option('defaults-file')!;
+const write = makeWriter({ plan, files, say, optionFile, datadir, listed });
 say(`Connecting to MariaDB server host: localhost, user: ${user}, socket: ${option('socket')}`);
 say(`Using server version ${version}-MariaDB-log`);
 
@@ -64,7 +65,7 @@ const copy = async (stage: Parameters<typeof listed.get>[0]) => {
 };
 const lock = async (stage: string, word = 'Starting') => {
   say(`${word} BACKUP STAGE ${stage}`);
-  if (plan?.do === 'kill-waiting' && stage !== 'START') {
+  if (plan?.do === 'kill-waiting' && stage === 'BLOCK_DDL') {
     strike(files, `waiting for ${stage}`);
     setTimeout(() => process.kill(process.ppid, 'SIGKILL'), 300);
   }

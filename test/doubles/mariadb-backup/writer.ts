@@ -5,6 +5,8 @@ export type WriterOptions = {
   plan: Misbehaviour | undefined;
   files: ToolFiles;
   say: (line: string) => void;
+  /** Holds a password, and is there while the tool strikes. */
+  optionFile: string;
   datadir: string;
   listed: Map<ToolStage, string[]>;
 };
@@ -36,7 +38,7 @@ export function makeWriter(options: WriterOptions): (part: StreamedPart | undefi
   const misbehave = async (): Promise<void> => {
     struck = true;
     if (plan === undefined) return;
-    strike(files, `${plan.do} at ${written}`);
+    strike(files, `${plan.do} at ${written}, with ${options.optionFile}`);
     switch (plan.do) {
       case 'fail':
         say('Error: read of file ./ibdata1 failed with errno 5');

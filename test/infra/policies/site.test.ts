@@ -143,7 +143,6 @@ describe('every other role at the bucket', () => {
 
   it.each([
     's3:DeleteObject',
-    's3:DeleteObjectVersion',
     's3:BypassGovernanceRetention',
     's3:PutObjectRetention',
     's3:PutObjectLegalHold',
@@ -153,11 +152,17 @@ describe('every other role at the bucket', () => {
     expect([...who(action, volume), ...who(action)]).toEqual([]);
   });
 
+  it('has no right to s3:DeleteObjectVersion unless it is retention, and that for backups alone', () => {
+    expect(who('s3:DeleteObjectVersion', volume)).toEqual(functions('retention'));
+    for (const key of [receipt, 'registry/clusters/shop.json', 'shop/logs/main/t/20261123/1-x.segment'])
+      expect(who('s3:DeleteObjectVersion', key)).toEqual([]);
+  });
+
   const gifted = (name: string, action: string, key?: string) =>
     may(name, action, key, { identity: [everything] });
 
   it('is held back by the bucket, whatever it is given: versions go by retention alone, locks come by three roles', () => {
-    const given = [...mine, of('retention'), of('copy'), 'somebody-with-every-right'];
+    const given = [...mine, of('copy'), 'somebody-with-every-right'];
     const allowed = (action: string, key?: string) =>
       given.filter((name) => gifted(name, action, key) === 'allowed').toSorted();
     expect(allowed('s3:DeleteObject', volume)).toEqual([]);

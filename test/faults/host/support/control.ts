@@ -121,6 +121,8 @@ export function makeControl(parts: {
         versionsOf,
         getPolicy: async () => policy,
         putMetrics: async () => {},
+        publish: async () => {},
+        installation: 'holdfast',
         sites: { [site.site]: { ...site, account: '111122223333' } },
         backupMachineArn: machineArn,
         now,

@@ -93,10 +93,16 @@ export async function startHost({ name, tool: which }: HostOptions) {
     return existsSync(file) ? readFileSync(file, 'utf8') : '';
   };
 
-  /** Waits until nothing of this host's runs any more, the sweep behind the runner included. */
+  /**
+   * Waits until nothing of this host's runs any more, the sweep behind the runner included. Seen three times: a process
+   * that is becoming another has no environment for a moment.
+   */
   const quiet = async (jobId: string) => {
-    for (const until = Date.now() + patienceMs; Date.now() < until; await sleep(20))
-      if (processesOfRoot(root).length === 0) return;
+    let still = 0;
+    for (const until = Date.now() + patienceMs; Date.now() < until; await sleep(20)) {
+      still = processesOfRoot(root).length === 0 ? still + 1 : 0;
+      if (still === 3) return;
+    }
     throw new Error(`still running: ${JSON.stringify(processesOfRoot(root))}\n${logOf(jobId)}`);
   };
 
@@ -174,7 +180,7 @@ export async function startHost({ name, tool: which }: HostOptions) {
     leftFiles: () => [
       ...readdirSync(join(root, 'work')),
       ...readdirSync(join(root, 'spool')),
-      ...(existsSync(join(root, 'state/backups')) ? readdirSync(join(root, 'state/backups')) : []),
+      ...(existsSync(join(root, 'state/applier')) ? readdirSync(join(root, 'state/applier')) : []),
     ],
     /** Whether a backup lock can be had and a commit goes through, both within a second. */
     unlocked: async (server: MariadbServer): Promise<boolean> => {

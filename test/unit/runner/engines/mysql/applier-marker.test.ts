@@ -9,10 +9,10 @@ import {
   runnerLives,
   thisRunner,
   writeMarker,
-} from '../../../../../runner/engines/mysql/backup-marker.ts';
+} from '../../../../../runner/engines/mysql/applier-marker.ts';
 import { backupOrder } from '../../job/orders.ts';
 
-describe('the marker of a backup', () => {
+describe('the marker of a stopped applier', () => {
   let state: string;
   beforeAll(() => {
     state = mkdtempSync(join(tmpdir(), 'markers-'));
@@ -26,8 +26,7 @@ describe('the marker of a backup', () => {
       backupId: 'b-1',
       member: backupOrder.member,
       channels: ['', "o'dd"],
-      sessionsAfter: 7,
-      since: '2026-11-23T02:00:00.000Z',
+      stoppedAt: '2026-11-23T02:00:00.000Z',
       runner: thisRunner(),
     };
     const { datadir } = marker.member;

@@ -3,27 +3,24 @@ import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { memberSchema } from '../../../contract/records/cluster.ts';
-import { readProcess } from '../../host/process-group.ts';
+import { processRuns, readProcess } from '../../host/process-group.ts';
 
-/** What a backup has open on a server, on a disk that outlives the runner (M11): enough for another process to undo it. */
+/** Which appliers a backup has stopped, on a disk that outlives the runner (M11): enough for another process to undo it. */
 const markerSchema = z.object({
   v: z.literal(1),
   clusterId: z.string(),
   backupId: z.string(),
   /** Where the server is and who may log in; of secrets only their names. */
   member: memberSchema,
-  /** Channels whose applier is stopped. */
-  channels: z.array(z.string()),
-  /** The tool's sessions have larger numbers than this one, which was open before it. */
-  sessionsAfter: z.int(),
-  since: z.string(),
-  /** The process that undoes it itself; its start time tells it from a later one with its number. */
+  channels: z.array(z.string()).min(1),
+  stoppedAt: z.string(),
+  /** The process that will start them again; its start time tells it from a later one with its number. */
   runner: z.object({ pid: z.int(), startTime: z.string() }),
 });
 
-export type BackupMarker = z.infer<typeof markerSchema>;
+export type ApplierMarker = z.infer<typeof markerSchema>;
 
-const directoryOf = (stateDirectory: string) => join(stateDirectory, 'backups');
+const directoryOf = (stateDirectory: string) => join(stateDirectory, 'applier');
 
 /** A server is known by its data directory: jobs that know no cluster must find its marker too. */
 const pathOf = (stateDirectory: string, datadir: string) =>
@@ -39,18 +36,16 @@ export const thisRunner = () => ({
 });
 
 /** Whether the process that wrote the marker still runs. */
-export function runnerLives({ runner }: Pick<BackupMarker, 'runner'>): boolean {
-  const found = readProcess(runner.pid);
-  return found !== undefined && found.startTime === runner.startTime && found.state !== 'Z';
-}
+export const runnerLives = ({ runner }: Pick<ApplierMarker, 'runner'>): boolean =>
+  processRuns(runner.pid, runner.startTime);
 
 async function syncDirectory(path: string) {
   const directory = await open(path, 'r');
   await directory.sync().finally(() => directory.close());
 }
 
-/** Writes the marker of its member, durably, before anything is stopped or locked. */
-export async function writeMarker(stateDirectory: string, marker: BackupMarker): Promise<void> {
+/** Writes the marker of its member, durably, before the first applier is stopped. */
+export async function writeMarker(stateDirectory: string, marker: ApplierMarker): Promise<void> {
   const path = pathOf(stateDirectory, marker.member.datadir);
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const file = await open(`${path}.new`, 'w', 0o600);
@@ -70,17 +65,17 @@ const ifThere = async <T>(reading: Promise<T>): Promise<T | undefined> =>
     throw error;
   });
 
-const read = async (path: string): Promise<BackupMarker | undefined> => {
+const read = async (path: string): Promise<ApplierMarker | undefined> => {
   const text = await ifThere(readFile(path, 'utf8'));
   return text === undefined ? undefined : markerSchema.parse(JSON.parse(text));
 };
 
 /** The marker of a server, undefined where no backup has left one. */
-export const readMarker = (stateDirectory: string, datadir: string): Promise<BackupMarker | undefined> =>
+export const readMarker = (stateDirectory: string, datadir: string): Promise<ApplierMarker | undefined> =>
   read(pathOf(stateDirectory, datadir));
 
 /** All markers of this host. */
-export async function listMarkers(stateDirectory: string): Promise<BackupMarker[]> {
+export async function listMarkers(stateDirectory: string): Promise<ApplierMarker[]> {
   const directory = directoryOf(stateDirectory);
   const names = (await ifThere(readdir(directory))) ?? [];
   const found = await Promise.all(
@@ -89,10 +84,10 @@ export async function listMarkers(stateDirectory: string): Promise<BackupMarker[
   return found.filter((marker) => marker !== undefined);
 }
 
-/** Removes the marker of this backup once all it names is undone; leaves another's in its place. */
+/** Removes the marker of this backup once every applier it names runs again; leaves another's in its place. */
 export async function removeMarker(
   stateDirectory: string,
-  { member, backupId }: Pick<BackupMarker, 'member' | 'backupId'>,
+  { member, backupId }: Pick<ApplierMarker, 'member' | 'backupId'>,
 ): Promise<void> {
   const found = await readMarker(stateDirectory, member.datadir);
   if (found?.backupId === backupId) await rm(pathOf(stateDirectory, member.datadir), { force: true });
