@@ -76,7 +76,7 @@ export async function assemble(
       },
       restore: {
         credentials: (job) =>
-          makeBrokerCredentials({ ask, hostId, jobId, secret: job.secret, now: clock.now, hide }),
+          makeBrokerCredentials({ ask, hostId, jobId, secret: job.secret, now: clock.now, hide, log }),
         openStore: ({ site }, credentials) => store(site, credentials, restoreConnections),
       },
     }),
