@@ -65,7 +65,7 @@ describe('whatever call of control goes wrong', () => {
   );
 
   const some: Kind[] = [
-    'fails',
+    'fails, and so do the next two invocations of its function',
     'is done and its answer lost',
     'is done, then the function dies and is called again',
   ];

@@ -36,6 +36,7 @@ export type RunnerOutside = {
   /** GetSecretValue, for what an engine needs to log in. */
   readSecret: (name: string) => Promise<string>;
   intervals?: Partial<Intervals>;
+  brokerBudgetMs?: number;
 };
 
 const version = '10.11.14';
@@ -164,7 +165,10 @@ export async function runOnHost(
         },
         restore: {
           credentials: ({ secret }) =>
-            makeBrokerCredentials({ ask: outside.ask, hostId, jobId, secret, now, hide: jobLog.hide }),
+            makeBrokerCredentials({
+              ...{ ask: outside.ask, hostId, jobId, secret, now, hide: jobLog.hide },
+              budgetMs: outside.brokerBudgetMs ?? 5000,
+            }),
           openStore: ({ site }, credentials) => outside.openStore(site, credentials),
         },
       }),

@@ -1,6 +1,7 @@
 /** How one call to the outside goes wrong. */
 export const kinds = [
   'fails',
+  'fails, and so do the next two invocations of its function',
   'hangs until the function times out',
   'is done and its answer lost',
   'is done, its answer lost, and done again by the client',
@@ -23,6 +24,9 @@ export type Invocation = {
   answered: () => void;
 };
 
+const unavailable = (what: string) =>
+  Object.assign(new Error(`${what} is not available`), { name: 'ServiceUnavailable' });
+
 const never = () => new Promise<never>(() => undefined);
 
 const lostAnswer = (what: string) =>
@@ -36,6 +40,7 @@ export function countOutsideCalls(strike?: Strike, hit: () => void = () => undef
   const calls: string[] = [];
   const invocations: { name: string; first: number }[] = [];
   let struck = false;
+  let outage: { name: string; invocations: number } | undefined;
   const strikes = () => {
     struck = true;
     hit();
@@ -45,11 +50,16 @@ export function countOutsideCalls(strike?: Strike, hit: () => void = () => undef
     /** Names of the functions in the order of their calls, and the number of the first call to the outside of each. */
     invocations,
     struck: () => struck,
+    /** What was out is back. */
+    back: () => {
+      outage = undefined;
+    },
     invocation: (name: string): Invocation => {
       const number = invocations.push({ name, first: calls.length + 1 });
       const { promise: killed, reject } = Promise.withResolvers<never>();
       killed.catch(() => undefined);
       let dead = false;
+      const isOut = outage?.name === name && outage.invocations-- > 0;
       const kill = (error: string) => {
         dead = true;
         reject(Object.assign(new Error(`${name} ended before its time`), { name: error }));
@@ -58,6 +68,7 @@ export function countOutsideCalls(strike?: Strike, hit: () => void = () => undef
       const outside: Outside = async (what, call) => {
         if (dead) return never();
         calls.push(`${name}: ${what}`);
+        if (isOut) throw unavailable(what);
         if (strike === undefined || !('at' in strike) || calls.length !== strike.at) {
           const answer = await call();
           return dead ? never() : answer;
@@ -65,7 +76,10 @@ export function countOutsideCalls(strike?: Strike, hit: () => void = () => undef
         strikes();
         switch (strike.kind) {
           case 'fails':
-            throw Object.assign(new Error(`${what} is not available`), { name: 'ServiceUnavailable' });
+            throw unavailable(what);
+          case 'fails, and so do the next two invocations of its function':
+            outage = { name, invocations: 2 };
+            throw unavailable(what);
           case 'hangs until the function times out':
             return kill('Sandbox.Timedout');
           case 'is done and its answer lost':

@@ -74,8 +74,8 @@ export type CountedRequests = ReturnType<typeof countRequests>;
 const what = ({ method, path, headers }: ProxiedRequest) =>
   `${headers['x-amz-target'] ?? `${method} ${path.split('?')[0]}`}`;
 
-/** Waits of the real clients are 5 to 60 s; the rules are the same. */
-const answersWithinMs = 400;
+/** Waits of the real clients are 5 to 60 s; the rules are the same. Long enough for a machine that has much to do. */
+const answersWithinMs = 2000;
 
 /**
  * The clients of an installation's runners as `runner/host/clients.ts` and `runner/assemble.ts` make them, with shorter
@@ -110,7 +110,11 @@ export async function overHttp(world: Installation, requests: CountedRequests) {
     endpoint: proxy.url,
     credentials: { accessKeyId: 'HOST', secretAccessKey: 'x' },
     maxAttempts: 3,
-    requestHandler: { connectionTimeout: 200, requestTimeout: answersWithinMs, throwOnRequestTimeout: true },
+    requestHandler: {
+      connectionTimeout: answersWithinMs,
+      requestTimeout: answersWithinMs,
+      throwOnRequestTimeout: true,
+    },
   };
   const table = new DynamoDBClient(common);
   table.middlewareStack.add(
@@ -142,12 +146,13 @@ export async function overHttp(world: Installation, requests: CountedRequests) {
             connections: 4,
             env: { AWS_ENDPOINT_URL_S3: proxy.url },
             log: () => undefined,
-            patience: { budgetMs: 1500, stallMs: answersWithinMs, firstWaitMs: 10, longestWaitMs: 50 },
+            patience: { budgetMs: 6000, stallMs: answersWithinMs, firstWaitMs: 10, longestWaitMs: 50 },
           }),
         ask: makeAskBroker(broker, 'holdfast-broker'),
         identify: () => findIdentity(sts),
         readSecret: makeReadSecret(secrets, hostId, () => undefined),
         intervals: { claimBudget: 1500, commitBudget: 1500, finishBudget: 1500, stuck: 3000 },
+        brokerBudgetMs: 1500,
       };
     },
     stop: async () => {

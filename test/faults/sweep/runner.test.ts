@@ -39,7 +39,7 @@ async function sweep(story: Story, hit: () => void): Promise<{ runs: number; wro
   const happy = countRequests(undefined, () => undefined);
   const { wrongs } = await tell(story, happy);
   const strikes = requestKinds.flatMap((kind) => happy.seen.map((_, i) => ({ at: i + 1, kind })));
-  await limited(strikes, 12, async (strike) => {
+  await limited(strikes, 8, async (strike) => {
     const what = `request ${strike.at}, ${happy.seen[strike.at - 1]}, ${strike.kind}`;
     const requests = countRequests(strike, hit);
     const told = await tell(story, requests);

@@ -30,6 +30,7 @@ export const backup =
       await world.strikeTheHour('night-1');
       await world.settle();
       onPart('after');
+      calls.back();
       const to = calls.calls.length;
       const wrongs = await world.wrongs();
       const slot = await world.catalog.slots.get('orders', '20261124T0200Z');
@@ -58,6 +59,7 @@ export const restore: Story = async (calls, { onPart = () => undefined, ...optio
     await order('restore-1', 13_306);
     await world.settle();
     onPart('after');
+    calls.back();
     const to = calls.calls.length;
     const wrongs = await world.wrongs();
     const second = await order('restore-2', 13_307);
