@@ -228,6 +228,33 @@ describe('what else is told of a cluster', () => {
   });
 });
 
+describe('what is known of a cluster', () => {
+  it('is found out anew where it cannot be read', async () => {
+    fleet(2);
+    for (const { document } of clusters) await backedUp(document.clusterId, '20261123T0100Z');
+    await pass();
+    const rows = control.dynamo.tables.get('catalog');
+    const [key, row] = [...(rows ?? [])].find(([name]) => name.startsWith('COVERAGE')) ?? [];
+    rows?.set(key ?? '', { ...row, v: 2 });
+    expect(await control.coverages.list()).toHaveLength(1);
+    expect(await pass()).toMatchObject({ counts: { clustersCovered: 2 }, failed: 0 });
+    expect(await control.coverages.list()).toHaveLength(2);
+  });
+
+  it('is written only when it has changed', async () => {
+    fleet(1);
+    await backedUp('c0000', '20261123T0100Z');
+    await pass();
+    const put = async () => {
+      throw new Error('nothing has changed');
+    };
+    const coverages = { ...control.coverages, put };
+    expect(await pass({}, { coverages })).toMatchObject({ failed: 0 });
+    await backedUp('c0000', '20261124T0100Z');
+    expect(await pass({}, { coverages })).toMatchObject({ failed: 1 });
+  });
+});
+
 describe('a storm', () => {
   it('of more than five is one message, which names the first and says how many; each is noted', async () => {
     fleet(100);
