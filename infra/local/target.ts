@@ -35,6 +35,8 @@ export async function startTarget(input: {
   purpose: string;
   registry: ProcessRegistry;
   auth?: boolean;
+  /** More variables for the emulator. */
+  environment?: Record<string, string>;
   say: (line: string) => void;
 }): Promise<LocalTarget> {
   const { purpose, registry, say } = input;
@@ -49,7 +51,7 @@ export async function startTarget(input: {
     nodeBin: paths.nodeBin,
     stateDir: paths.emulatorState,
     registry,
-    environment: { AWS_ENDPOINT_URL_SSM: `http://127.0.0.1:${ssmPort}` },
+    environment: { AWS_ENDPOINT_URL_SSM: `http://127.0.0.1:${ssmPort}`, ...input.environment },
     ...(input.auth ? { auth: true } : {}),
   });
   const ssm = await startSsmEndpoint({ emulator, registry, port: ssmPort });

@@ -1,16 +1,17 @@
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { writePages } from './pages.ts';
 
 /**
  * Stands in for mariadb-backup on the PATH of a measured runner: `node mariadb-backup.ts <ToolOrder> <arguments>`.
- * A backup begins with `pages` bytes of a sample and goes on with the real tool's own stream; a prepare notes when it
- * was begun and ends the job. What it cost goes into a file, to be taken off what the runner and its children cost.
+ * A backup begins with `pages` bytes of a sample and goes on with the real tool's own stream. What it
+ * cost goes into a file, to be taken off what the runner and its children cost. (`prepared`: where the script that calls
+ * it notes when a prepare began, which is the end of a measured restore.)
  */
 export type ToolOrder = { real: string; sample: string; pages: number; usage: string; prepared: string };
 
 const [order = '', ...args] = process.argv.slice(2);
-const { real, sample, pages, usage, prepared } = JSON.parse(order) as ToolOrder;
+const { real, sample, pages, usage } = JSON.parse(order) as ToolOrder;
 
 /** Own time, and that of the real tool: fields 16 and 17 of /proc/self/stat, in hundredths of a second. */
 function seconds(): number {
@@ -21,10 +22,6 @@ function seconds(): number {
 }
 
 function run(): number {
-  if (args.includes('--prepare')) {
-    writeFileSync(prepared, String(Date.now()));
-    return 1;
-  }
   if (args.includes('--backup') && pages > 0) writePages(1, sample, pages);
   return spawnSync(real, args, { stdio: 'inherit' }).status ?? 1;
 }

@@ -45,8 +45,8 @@ export async function makeMeasuredHost(paths: LocalPaths, registry: ProcessRegis
   });
   const root = mkdtempSync(join(paths.run, 'host-'));
   chmodSync(root, 0o711);
-  for (const folder of ['bin', 'lib', 'etc', 'work', 'double'])
-    mkdirSync(join(root, folder), { mode: 0o700 });
+  for (const folder of ['bin', 'lib', 'etc', 'work']) mkdirSync(join(root, folder), { mode: 0o700 });
+  mkdirSync(join(root, 'double'));
   symlinkSync(process.execPath, join(root, 'bin/node'));
   await bundleRunner(join(root, 'lib/runner.mjs'));
   const { env, userid } = await identityOf(emulator);
@@ -66,8 +66,12 @@ export async function makeMeasuredHost(paths: LocalPaths, registry: ProcessRegis
     writeFileSync(join(root, 'etc/runner.json'), JSON.stringify(settings));
     if (order === undefined) return;
     const [file] = program('mariadb-backup');
-    const script = `#!/bin/sh\nexec '${process.execPath}' '${file}' '${JSON.stringify(order)}' "$@"\n`;
-    writeFileSync(join(root, 'double/mariadb-backup'), script, { mode: 0o700 });
+    // A prepare runs as the database's account, which may not get to this Node.
+    const script = `#!/bin/sh
+case " $* " in *' --prepare '*) date +%s.%N >'${order.prepared}'; exit 1 ;; esac
+exec '${process.execPath}' '${file}' '${JSON.stringify(order)}' "$@"
+`;
+    writeFileSync(join(root, 'double/mariadb-backup'), script, { mode: 0o755 });
   };
 
   return {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { BackupOrder, BackupResult, RestoreOrder } from '../../contract/records/job.ts';
@@ -44,13 +44,15 @@ async function untilPrepare(stand: Stand, { sink, order, result }: Stored): Prom
     manifestSha256: result.manifestSha256,
     policy: order.policy,
   };
+  writeFileSync(prepared, '');
+  chmodSync(prepared, 0o666);
   const host = await stand.host();
   const started = Date.now();
   const tool = { sample: '', pages: 0, prepared };
   const { row } = await host.run(restore, { store: sink.url, tool, endsWith: 1 });
   if (row.error?.name !== 'Restore.PrepareFailed')
     throw new Error(`the restore ended by ${row.error?.cause}`);
-  const seconds = (Number(readFileSync(prepared, 'utf8')) - started) / 1000;
+  const seconds = Number(readFileSync(prepared, 'utf8')) - started / 1000;
   rmSync(prepared);
   rmSync(directory, { recursive: true });
   return { seconds };

@@ -3,6 +3,7 @@ import { narrator } from '../../infra/local/narrator.ts';
 import { localPaths } from '../../infra/local/paths.ts';
 import { openRegistry, stopChildrenAtExit } from '../../infra/local/processes.ts';
 import { backup } from './backup.ts';
+import { controlPlane } from './control-plane.ts';
 import { type Measure, tableLines } from './measure.ts';
 import { memory } from './memory.ts';
 import { restore } from './restore.ts';
@@ -12,7 +13,7 @@ import { streaming } from './streaming.ts';
 import { zstd } from './zstd.ts';
 
 /** `npm run bench [name]`: all benches, or one of them. Succeeds when every measure meets its target. */
-const benches: readonly Bench[] = [streaming, zstd, memory, backup, restore];
+const benches: readonly Bench[] = [streaming, zstd, memory, backup, restore, controlPlane];
 
 const [wanted, ...more] = process.argv.slice(2);
 const chosen = benches.filter((bench) => wanted === undefined || bench.name === wanted);
