@@ -29,12 +29,18 @@ export type Objects = {
 const statusOf = (thrown: unknown) =>
   (thrown as { $metadata?: { httpStatusCode?: number } } | undefined)?.$metadata?.httpStatusCode;
 
-/** 404: no such key or version; 400: no version id has this form; 405: the version is a delete marker. */
-async function unlessMissing<T>(read: () => Promise<T>, missing: readonly number[]): Promise<T | undefined> {
+const regionOf = (thrown: unknown) =>
+  (thrown as { $response?: { headers?: Record<string, string> } } | undefined)?.$response?.headers?.[
+    'x-amz-bucket-region'
+  ];
+
+/** 404: no such key or version; 405: the version is a delete marker. */
+async function unlessMissing<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();
   } catch (thrown) {
-    if (missing.includes(statusOf(thrown) ?? 0)) return undefined;
+    const status = statusOf(thrown);
+    if (status === 404 || status === 405) return undefined;
     throw thrown;
   }
 }
@@ -49,7 +55,17 @@ export function makeObjects(client: S3Client, bucket: string): Objects {
     try {
       return await call();
     } catch (thrown) {
-      if (statusOf(thrown) !== 403) throw thrown;
+      const status = statusOf(thrown);
+      const elsewhere = status === 301 || status === 400 ? regionOf(thrown) : undefined;
+      if (elsewhere !== undefined) {
+        throw new NamedError(
+          'Store.Denied',
+          `${verb} of s3://${bucket}/${key}: ${bucket} is in ${elsewhere}, not in the region of the settings`,
+          { bucket, key, region: elsewhere },
+          { cause: thrown },
+        );
+      }
+      if (status !== 403) throw thrown;
       throw new NamedError(
         'Store.Denied',
         `${verb} of s3://${bucket}/${key} was denied: do this function's role, the bucket and its key allow it?`,
@@ -58,7 +74,16 @@ export function makeObjects(client: S3Client, bucket: string): Objects {
       );
     }
   };
-  const missing = [404, 405];
+  const look = async (key: string, versionId?: string | null): Promise<StoredObject> => {
+    const answer = await client.send(
+      new HeadObjectCommand({ Bucket: bucket, Key: key, ChecksumMode: 'ENABLED', ...version(versionId) }),
+    );
+    return {
+      bytes: answer.ContentLength ?? 0,
+      crc32: hex(answer.ChecksumCRC32),
+      versionId: answer.VersionId ?? null,
+    };
+  };
   return {
     bucket,
     get: (key) =>
@@ -67,40 +92,36 @@ export function makeObjects(client: S3Client, bucket: string): Objects {
           const answer = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
           const body = (await answer.Body?.transformToByteArray()) ?? new Uint8Array();
           return { body, versionId: answer.VersionId ?? null };
-        }, missing),
+        }),
       ),
     stream: (key, versionId) =>
       named('get', key, () =>
-        unlessMissing(
-          async () => {
+        unlessMissing(async () => {
+          try {
             const answer = await client.send(
               new GetObjectCommand({ Bucket: bucket, Key: key, ...version(versionId) }),
             );
             return answer.Body instanceof Readable ? answer.Body : Readable.from([]);
-          },
-          versionId ? [...missing, 400] : missing,
-        ),
+          } catch (thrown) {
+            // No version has an id of this form. 400 alone says less: expired credentials are answered so, too (F29).
+            if (versionId && (thrown as Error).name === 'InvalidArgument') return undefined;
+            throw thrown;
+          }
+        }),
       ),
     head: (key, versionId) =>
       named('head', key, () =>
-        unlessMissing(
-          async () => {
-            const answer = await client.send(
-              new HeadObjectCommand({
-                Bucket: bucket,
-                Key: key,
-                ChecksumMode: 'ENABLED',
-                ...version(versionId),
-              }),
-            );
-            return {
-              bytes: answer.ContentLength ?? 0,
-              crc32: hex(answer.ChecksumCRC32),
-              versionId: answer.VersionId ?? null,
-            };
-          },
-          versionId ? [...missing, 400] : missing,
-        ),
+        unlessMissing(async () => {
+          try {
+            return await look(key, versionId);
+          } catch (thrown) {
+            if (!versionId || statusOf(thrown) !== 400 || regionOf(thrown) !== undefined) throw thrown;
+            // HEAD has no body to say whether no version has an id of this form, or the credentials have expired
+            // (F29): where the key alone is answered, it is the id.
+            await look(key);
+            return undefined;
+          }
+        }),
       ),
     putOnce: (key, body) =>
       named('put', key, async () => {

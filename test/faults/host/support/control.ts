@@ -108,7 +108,7 @@ export function makeControl(parts: {
     /** One pass of Reconcile, `later` minutes from now. */
     reconcile: async (later = 0): Promise<ReconcileAnswer> => {
       minutes = later;
-      const { objectsOf, folders } = buckets();
+      const { objectsOf, folders, versionsOf } = buckets();
       const answer = await makeHandler({
         ...catalog,
         executions: {
@@ -118,8 +118,11 @@ export function makeControl(parts: {
         tasks: makeTasks(),
         objectsOf,
         folders,
+        versionsOf,
         getPolicy: async () => policy,
         putMetrics: async () => {},
+        publish: async () => {},
+        installation: 'holdfast',
         sites: { [site.site]: { ...site, account: '111122223333' } },
         backupMachineArn: machineArn,
         now,

@@ -162,4 +162,11 @@ describe('small things of a host', () => {
     writeFileSync(join(dir, 'etc/runner.json'), JSON.stringify(settings));
     expect(readSettings(dir)).toEqual(settings);
   });
+
+  it('passes over what a newer installation wrote into them, so that an older release can be gone back to', () => {
+    mkdirSync(join(dir, 'etc'));
+    const settings = { v: 1, region: 'eu-central-1', jobsTable: 't', brokerFunction: 'b' };
+    writeFileSync(join(dir, 'etc/runner.json'), JSON.stringify({ ...settings, later: { a: 1 } }));
+    expect(readSettings(dir)).toEqual(settings);
+  });
 });

@@ -204,7 +204,13 @@ describe('the launcher with systemd', () => {
     ]) {
       expect(args.some((arg) => arg.endsWith(wanted))).toBe(true);
     }
-    expect(args.slice(-5, -1)).toEqual([join(root, 'bin/node'), join(root, 'lib/runner.mjs'), 'run', 'j-1']);
+    expect(args.slice(-6, -1)).toEqual([
+      join(root, 'bin/node'),
+      '--max-semi-space-size=1',
+      join(root, 'lib/runner.mjs'),
+      'run',
+      'j-1',
+    ]);
   });
 
   it('F42 leaves a unit that runs already alone', () => {

@@ -11,6 +11,9 @@ import type { CredentialsProvider } from '../../../../runner/stream/sign.ts';
 import { openStore } from '../../../../runner/stream/store.ts';
 import type { MemoryRows } from '../../../doubles/memory-rows.ts';
 
+/** A four-hundredth of the runner's own budget and a hundred-and-twentieth of its stall time. */
+export const patienceOfTests = { budgetMs: 1500, stallMs: 500, firstWaitMs: 10, longestWaitMs: 50 };
+
 /** Opens the bucket of the S3 double, patient for moments rather than minutes. */
 export function openTestStore(url: string, credentials: CredentialsProvider, jobLog: JobLog) {
   return openStore({
@@ -20,7 +23,7 @@ export function openTestStore(url: string, credentials: CredentialsProvider, job
     connections: 4,
     env: { AWS_ENDPOINT_URL_S3: url },
     log: jobLog.log,
-    patience: { budgetMs: 1500, stallMs: 500, firstWaitMs: 10, longestWaitMs: 50 },
+    patience: patienceOfTests,
   });
 }
 
