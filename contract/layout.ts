@@ -35,6 +35,17 @@ export const receiptKey = (place: BackupPlace, time: string, fact: string) =>
 /** All receipts. Ids of clusters cannot be `receipts` or `registry` (`records/ids.ts`). */
 export const receiptsPrefix = (clusterId?: string) => (clusterId ? `receipts/${clusterId}/` : 'receipts/');
 
+/** The receipts of one backup. */
+export const backupReceiptsPrefix = ({ clusterId, backupId }: BackupPlace) =>
+  `receipts/${clusterId}/${backupId}/`;
+
+/** Everything of a cluster, and its archived logs. */
+export const clusterPrefix = (clusterId: string) => `${clusterId}/`;
+export const logsPrefix = (clusterId: string) => `${clusterId}/logs/`;
+
+/** The folders beside those of clusters. */
+export const controlFolders: readonly string[] = ['receipts', 'registry'];
+
 /** A cluster or host as registered; the newest write is the truth (the bucket is versioned, the key carries the time). */
 export const registryKey = (kind: 'cluster' | 'host', id: string, time: string) =>
   `registry/${kind}s/${id}/${time}.json`;

@@ -25,6 +25,7 @@ export function namesOf(settings: Settings) {
   const hostRole = `${i}-host`;
   const dispatchRole = `${i}-dispatch`;
   const document = `${i}-run-job`;
+  const assetBucket = (at: Place) => `cdk-${settings.bootstrapQualifier}-assets-${at.account}-${at.region}`;
   return {
     installation: i,
     catalogTable: `${i}-catalog`,
@@ -61,11 +62,18 @@ export function namesOf(settings: Settings) {
     topicArn: arn('sns', control, `${i}-alarms`),
     deadLetters: `${i}-dead-letters`,
     scheduleGroup: i,
+    scheduleArn: (name: string) => arn('scheduler', control, `schedule/${i}/${name}`),
     metricNamespace: i,
+    dashboard: i,
+    /** Dashboards belong to no region. */
+    dashboardArn: `arn:${partitionOf(control.region)}:cloudwatch::${control.account}:dashboard/${i}`,
+    alarm: (name: string) => `${i}-${name}`,
+    alarmArn: (name: string) => arn('cloudwatch', control, `alarm:${i}-${name}`),
     policyPrefix: `/${i}/policies/`,
     policyArns: arn('ssm', control, `parameter/${i}/policies/*`),
     document,
     documentArn: (at: Place) => arn('ssm', at, `document/${document}`),
+    installDocument: `${i}-install-runner`,
     hostRole,
     hostRoleArn: (at: Place) => roleArn(at, hostRole),
     dispatchRole,
@@ -75,8 +83,8 @@ export function namesOf(settings: Settings) {
     /** The roles of the deployment itself, which CDK's bootstrap made. */
     deploymentRoleArn: (at: Place) =>
       roleArn(at, `cdk-${settings.bootstrapQualifier}-cfn-exec-role-${at.account}-${at.region}`),
-    assetBucketArn: (at: Place) =>
-      `arn:${partitionOf(at.region)}:s3:::cdk-${settings.bootstrapQualifier}-assets-${at.account}-${at.region}`,
+    assetBucket,
+    assetBucketArn: (at: Place) => `arn:${partitionOf(at.region)}:s3:::${assetBucket(at)}`,
     siteStack: (name: string) => `${i}-site-${name}`,
     controlStack: `${i}-control`,
     hostsStack: (at: Place) => `${i}-hosts-${at.account}-${at.region}`,

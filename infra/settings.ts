@@ -21,6 +21,24 @@ const siteSchema = z.strictObject({
   objectLockDays: z.int().min(1).max(3650).default(3),
 });
 
+/** Machines that Node is shipped for, by the names that npm gives them. */
+export const architectures = ['x64', 'arm64'] as const;
+export type Architecture = (typeof architectures)[number];
+
+const runnerSchema = z.strictObject({
+  /** Architectures of the hosts; those that no host has spare each of them 44 MiB of download per release. */
+  architectures: z
+    .array(z.enum(architectures))
+    .min(1)
+    .refine((list) => new Set(list).size === list.length, 'must not name one twice')
+    .default([...architectures]),
+  /** An earlier release to go back to, as the output RunnerRelease named it; without it, what this checkout builds. */
+  release: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'must be the name of a release: 64 hexadecimal digits in lower case')
+    .optional(),
+});
+
 const policyDocument = policySchema.superRefine((policy, context) => {
   try {
     scheduleCron(policy.schedule.cron);
@@ -44,6 +62,7 @@ export const settingsSchema = z
     sites: z.record(id, siteSchema).refine((s) => Object.keys(s).length > 0, 'at least one site is needed'),
     control: z.strictObject({ ...place, site: id }),
     hosts: z.array(z.strictObject(place)).min(1).max(20),
+    runner: runnerSchema.prefault({}),
     policies: z.array(policyDocument).min(1).max(50),
     alarms: z
       .strictObject({
@@ -57,6 +76,8 @@ export const settingsSchema = z
         failedExecutions: z.int().min(1).default(1),
         /** Failed runs of Reconcile within ten minutes that raise its alarm; it runs every two. */
         failedReconciles: z.int().min(1).max(5).default(3),
+        /** Throttled calls of one service within 15 minutes that raise its alarm: a burst is waited for, and is no trouble. */
+        throttles: z.int().min(1).default(100),
       })
       .prefault({}),
     logRetentionDays: z.union([z.literal(30), z.literal(90), z.literal(180), z.literal(365)]).default(90),

@@ -2,7 +2,8 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import type { SiteRef } from '../contract/records/backup.ts';
-import { makeEngineFor } from './engines/engine-for.ts';
+import type { RunnerSettings } from '../contract/records/runner-settings.ts';
+import { makeEngineFor, makeEngines } from './engines/engine-for.ts';
 import {
   makeBrokerClient,
   makeIdentityClient,
@@ -11,7 +12,7 @@ import {
   makeTasksClient,
 } from './host/clients.ts';
 import { makeClock } from './host/clock.ts';
-import { makePrivateDir, workRoot } from './host/files.ts';
+import { makePrivateDir, workRoot as workRootOf } from './host/files.ts';
 import { searchPath } from './host/find-command.ts';
 import { findIdentity } from './host/identity.ts';
 import { makeRunChild } from './host/run-child.ts';
@@ -20,8 +21,9 @@ import { installRoot, readSettings } from './host/settings.ts';
 import { makeStartServer } from './host/start-server.ts';
 import { makeAskBroker, makeBrokerCredentials } from './job/broker.ts';
 import { defaultIntervals } from './job/intervals.ts';
-import { makeJobLog } from './job/log.ts';
+import { type JobLog, makeJobLog } from './job/log.ts';
 import type { SuperviseParts } from './job/supervise.ts';
+import type { SweepParts } from './job/sweep.ts';
 import { makeTableRows } from './job/table-rows.ts';
 import { makeTasks } from './job/tasks.ts';
 import { makeWorks } from './job/works.ts';
@@ -32,44 +34,52 @@ import { runnerVersion } from './version.ts';
 /** Gets of a restore at once: enough to fill 10 Gbit/s from S3, whose single connections give about 90 MB/s. */
 const restoreConnections = 8;
 
-/** Puts the parts of one run together from the host's settings and environment; asks the cloud who this host is. */
-export async function assemble(
-  jobId: string,
-  {
-    env,
-    stop,
-    write,
-  }: {
-    env: Readonly<Record<string, string | undefined>>;
-    stop: AbortSignal;
-    write: (line: string) => void;
-  },
-): Promise<SuperviseParts> {
+type Surroundings = {
+  env: Readonly<Record<string, string | undefined>>;
+  stop: AbortSignal;
+  write: (line: string) => void;
+};
+
+/** What every verb needs of this host: its settings, its directories, its engines, a log. */
+function onThisHost({ env, write }: Surroundings, fixed: Record<string, string>) {
   const root = installRoot(env);
   const settings = readSettings(root);
-  const { region } = settings;
   const path = searchPath(settings.path);
   const clock = makeClock();
-  const jobLog = makeJobLog({ fixed: { jobId }, now: clock.now, write });
-  const { hide, log } = jobLog;
-  const { userid, hostId } = await findIdentity(makeIdentityClient(region));
-  const work = workRoot(settings.workDir);
-  makePrivateDir(work);
+  const workRoot = workRootOf(settings.workDir);
+  makePrivateDir(workRoot);
   const stateDirectory = join(root, 'state');
   const spoolDir = join(root, 'spool');
   for (const directory of [stateDirectory, spoolDir]) mkdirSync(directory, { recursive: true, mode: 0o700 });
+  return {
+    settings,
+    clock,
+    workRoot,
+    spoolDir,
+    jobLog: makeJobLog({ fixed, now: clock.now, write }),
+    runChild: makeRunChild({ path }),
+    engines: makeEngines({ stateDirectory, startServer: makeStartServer(path) }),
+  };
+}
+
+/** Puts the parts of one run together from the host's settings and environment; asks the cloud who this host is. */
+export async function assemble(jobId: string, given: Surroundings): Promise<SuperviseParts> {
+  const { settings, clock, workRoot, spoolDir, jobLog, runChild, engines } = onThisHost(given, { jobId });
+  const { region } = settings;
+  const { hide, log } = jobLog;
+  const { userid, hostId } = await findIdentity(makeIdentityClient(region));
 
   const ask = makeAskBroker(makeBrokerClient(region), settings.brokerFunction);
   const own = hiding(fromNodeProviderChain({ clientConfig: { region } }), hide);
   const store = (site: SiteRef, credentials: CredentialsProvider, connections: number): Store =>
-    openStore({ bucket: site.bucket, region: site.region, credentials, connections, env, log });
+    openStore({ bucket: site.bucket, region: site.region, credentials, connections, env: given.env, log });
 
   return {
     hostId,
     runnerVersion,
     rows: makeTableRows(makeTableClient(region, clock), settings.jobsTable, userid),
     tasks: makeTasks(makeTasksClient(region)),
-    works: makeWorks(makeEngineFor({ stateDirectory, startServer: makeStartServer(path) }), {
+    works: makeWorks(makeEngineFor(engines), {
       backup: {
         openStore: ({ site, plan }) => store(site, own, plan.uploadsInFlight + 1),
         spoolDir,
@@ -80,15 +90,41 @@ export async function assemble(
         openStore: ({ site }, credentials) => store(site, credentials, restoreConnections),
       },
     }),
-    runChild: makeRunChild({ path }),
+    runChild,
     readSecret: makeReadSecret(makeSecretsClient(region), hostId, hide),
     clock,
     intervals: defaultIntervals,
     jobLog,
-    workRoot: work,
-    stop,
+    workRoot,
+    stop: given.stop,
   };
 }
+
+/** Puts the parts of a sweep together. The cloud is asked only where a server's password is a secret of its. */
+export function assembleSweep(given: Surroundings): SweepParts {
+  const { settings, workRoot, spoolDir, jobLog, runChild, engines } = onThisHost(given, { verb: 'sweep' });
+  const { hide, log } = jobLog;
+  return {
+    engines: Object.values(engines),
+    context: {
+      runChild,
+      readSecret: readSecretOf(settings, jobLog),
+      hide,
+      log,
+      progress: () => {},
+      signal: given.stop,
+    },
+    workRoot,
+    spoolDir,
+  };
+}
+
+const readSecretOf =
+  ({ region }: RunnerSettings, { hide }: JobLog) =>
+  async (name: string): Promise<string> => {
+    const { hostId } = await findIdentity(makeIdentityClient(region));
+    return makeReadSecret(makeSecretsClient(region), hostId, hide)(name);
+  };
 
 /** No line of the log may hold the host's own credentials either. */
 function hiding(provider: CredentialsProvider, hide: (secret: string) => void): CredentialsProvider {

@@ -1,12 +1,18 @@
 import { toErrorRecord } from '../contract/errors/named-error.ts';
 import { mintedId } from '../contract/records/ids.ts';
-import { assemble } from './assemble.ts';
+import { assemble, assembleSweep } from './assemble.ts';
 import { clampExitCode } from './host/exit-code.ts';
 import { superviseJob } from './job/supervise.ts';
+import { sweepHost } from './job/sweep.ts';
 import { runnerVersion } from './version.ts';
 
 /** As sysexits.h has it: the command was used wrongly. */
 const usageError = 64;
+
+const usage = `holdfast runner ${runnerVersion}
+usage: runner.mjs run <jobId>   (a job id matches ^[A-Za-z0-9-]{1,64}$)
+       runner.mjs sweep         (clears up after runners of this host that were killed)
+`;
 
 /**
  * The runner's verbs. 0: the job succeeded, or was not this runner's to do (a second delivery); 1: it failed, or
@@ -14,21 +20,22 @@ const usageError = 64;
  */
 async function main(args: string[]): Promise<number> {
   const [verb, jobId, ...more] = args;
-  if (verb !== 'run' || more.length > 0 || !mintedId.safeParse(jobId).success) {
-    process.stderr.write(
-      `holdfast runner ${runnerVersion}\nusage: runner.mjs run <jobId>   (a job id matches ^[A-Za-z0-9-]{1,64}$)\n`,
-    );
-    return usageError;
-  }
   const stop = new AbortController();
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
-  const parts = await assemble(jobId!, {
+  const surroundings = {
     env: process.env,
     stop: stop.signal,
-    write: (line) => void process.stdout.write(line),
-  });
-  const outcome = await superviseJob(jobId!, parts);
-  return outcome === 'failed' ? 1 : 0;
+    write: (line: string) => void process.stdout.write(line),
+  };
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
+  if (verb === 'sweep' && jobId === undefined) {
+    return (await sweepHost(assembleSweep(surroundings))) === 0 ? 0 : 1;
+  }
+  if (verb === 'run' && more.length === 0 && mintedId.safeParse(jobId).success) {
+    const outcome = await superviseJob(jobId!, await assemble(jobId!, surroundings));
+    return outcome === 'failed' ? 1 : 0;
+  }
+  process.stderr.write(usage);
+  return usageError;
 }
 
 try {

@@ -57,6 +57,7 @@ export const errorNames = {
   'Restore.ToolMissing': 'the host lacks a tool the restore needs',
   'Restore.UserUnknown': 'the target has no account of the name the restored server shall run as',
   'Restore.VersionMismatch': 'the server or tool on the target does not fit the backup',
+  'Retention.Incomplete': 'part of a run of Retention failed',
   'Runner.VersionUnsupported': 'the runner and the order speak different versions',
   'Settings.Invalid': 'the settings do not fit their schema',
   'Slot.Missed': 'the window of a slot passed before its backup was started',

@@ -78,6 +78,8 @@ export const backupRecordSchema = z.object({
   toolVersion: z.string().optional(),
   restoreBytes: z.number().optional(),
   error: z.object({ name: z.string(), cause: z.string() }).optional(),
+  /** When the last of what an attempt without a manifest had stored was deleted. */
+  clearedAt: instant.optional(),
 });
 
 export type SiteRef = z.infer<typeof siteRefSchema>;

@@ -8,11 +8,15 @@ export type LeaseAnswer =
   | { outcome: 'wait'; seconds: number }
   | { outcome: 'full'; error: Refused['error'] };
 
+/** No pause between two tries is shorter: a day's window (the longest) has 1,920 tries at most. */
+export const shortestPauseSeconds = 45;
+
 /**
- * Seconds until the next try, 30 to 90: a day's window then has at most 1,440 tries of about ten history events,
- * below the 25,000 that an execution may have (F56), and the tries of a fleet do not march in step.
+ * Seconds until the next try, 45 to 75: the tries of a fleet do not march in step, and those of one execution stay
+ * below the 25,000 events that its history may have (F56).
  */
-export const pauseSeconds = (random: () => number): number => 30 + Math.floor(random() * 61);
+export const pauseSeconds = (random: () => number): number =>
+  shortestPauseSeconds + Math.floor(random() * 31);
 
 /** After a conflict there may well be room: 1 to 5 seconds. */
 export const conflictSeconds = (random: () => number): number => 1 + Math.floor(random() * 5);

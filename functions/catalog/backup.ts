@@ -1,7 +1,7 @@
 import { readStored } from '../../contract/formats/codec.ts';
 import type { Receipt } from '../../contract/formats/receipt.ts';
 import { type BackupRecord, backupRecordSchema } from '../../contract/records/backup.ts';
-import { absent, all, any, atMost, below, equals } from './condition.ts';
+import { absent, all, any, atMost, below, equals, oneOf } from './condition.ts';
 import { rankOf } from './fold.ts';
 import { makeTable, putWrite, type TableDeps, type Write } from './table.ts';
 
@@ -68,6 +68,16 @@ export function makeBackups(deps: TableDeps) {
         all(equals('state', 'running'), absent('factAt')),
       );
       return { outcome: after === undefined ? 'left' : 'ended' };
+    },
+
+    /** Notes that nothing is stored any more of an attempt that left no manifest; false where it has one after all. */
+    async cleared(clusterId: string, backupId: string, at: string): Promise<boolean> {
+      const after = await table.update(
+        key(clusterId, backupId),
+        { set: { clearedAt: at } },
+        all(oneOf('state', ['failed', 'lost']), absent('factAt')),
+      );
+      return after !== undefined;
     },
   };
 }

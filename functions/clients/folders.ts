@@ -1,9 +1,9 @@
 import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 
-/** The names directly below a prefix that stand for more than one key: `a/` and `b/` of `<prefix>a/…`, without slash. */
+/** The names directly below a prefix: of folders (`a` of `<prefix>a/…`), and of objects that lie in none. */
 export type Folders = (place: { bucket: string; region: string }, prefix: string) => AsyncIterable<string>;
 
-/** Names of folders by LIST with a delimiter: one request per 1,000 of them, whatever they hold. */
+/** Names by LIST with a delimiter: one request per 1,000 of them, whatever the folders hold. */
 export function makeFolders(): Folders {
   const clients = new Map<string, S3Client>();
   return async function* folders({ bucket, region }, prefix) {
@@ -22,6 +22,7 @@ export function makeFolders(): Folders {
       for (const { Prefix } of answer.CommonPrefixes ?? []) {
         if (Prefix !== undefined) yield Prefix.slice(prefix.length, -1);
       }
+      for (const { Key } of answer.Contents ?? []) if (Key !== undefined) yield Key.slice(prefix.length);
       token = answer.NextContinuationToken;
     } while (token !== undefined);
   };

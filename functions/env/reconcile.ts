@@ -8,4 +8,6 @@ export const reconcileEnv = envOf(
   'POLICY_PREFIX',
   'BACKUP_MACHINE_ARN',
   'METRIC_NAMESPACE',
+  'TOPIC_ARN',
+  'INSTALLATION',
 );

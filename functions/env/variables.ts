@@ -67,6 +67,7 @@ export const variables = {
   RESTORE_MACHINE_ARN: arn,
   RESTORE_ROLES: json(z.record(id, arn)),
   METRIC_NAMESPACE: z.string().min(1),
+  INSTALLATION: z.string().min(1),
 } as const;
 
 /** The schema of a function's environment: these variables and no others. */

@@ -82,7 +82,11 @@ export function notesOn(
           `no backup of ${clusterId} is started any more and none counts as missing; its backups stay, can be restored, and are kept as policy ${policy.name} says (${policy.keepDays} days)`,
         ]
       : []),
-    ...(paused ? [`no backup of ${clusterId} is started until ${paused.until}; what is stored stays`] : []),
+    ...(paused
+      ? [
+          `no backup of ${clusterId} is started until ${paused.until} and none counts as missing; what is stored stays`,
+        ]
+      : []),
     ...(policy.copies.length === 0
       ? [
           `policy ${policy.name} names no site for copies: whoever destroys ${document.homeSite} destroys every backup`,

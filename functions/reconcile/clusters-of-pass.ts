@@ -4,7 +4,8 @@ import type { ClusterRecord } from '../../contract/records/cluster.ts';
 const passes = 7;
 /** Up to so many clusters are looked at in every pass: two reads and a list each, some seconds in all. */
 const atOnce = 100;
-const passSeconds = 120;
+/** Seconds from one pass of Reconcile to the next. */
+export const passSeconds = 120;
 
 /** The clusters whose slots and backups this pass looks at: all of a small fleet, a rotating share of a large one. */
 export function clustersOfPass<C extends Pick<ClusterRecord, 'document'>>(all: readonly C[], now: Date): C[] {

@@ -7,6 +7,7 @@ import { id } from '../../contract/records/ids.ts';
 import type { Backups } from '../catalog/backup.ts';
 import type { Clusters } from '../catalog/cluster.ts';
 import type { Hosts } from '../catalog/host.ts';
+import type { RetentionSwitch } from '../catalog/retention-switch.ts';
 import type { Slots } from '../catalog/slot.ts';
 import { limited } from '../clients/limited.ts';
 import type { Objects, ObjectsOf } from '../clients/objects.ts';
@@ -26,6 +27,7 @@ export type RebuildDeps = {
   hosts: Pick<Hosts, 'restore'>;
   backups: Pick<Backups, 'apply'>;
   slots: Pick<Slots, 'recordBackup'>;
+  retentionSwitch: Pick<RetentionSwitch, 'turnOff'>;
   objectsOf: ObjectsOf;
   sites: Sites;
   now: () => Date;
@@ -104,7 +106,7 @@ function makeReader(objects: Objects, log: Log) {
 /**
  * Rebuilds the catalog from the registry and the receipts of a site: equal to the lost one in all but locks,
  * leases, pins, jobs, and slots and attempts without a manifest (F49). Receipts may come in any order and twice: a
- * backup ends at its newest fact. Manifests are not read: what control did not order and record has no receipt.
+ * backup ends at its newest fact. Retention is off from here on until somebody confirms the catalog. Manifests are not read: what control did not order and record has no receipt.
  */
 export const makeHandler = (deps: RebuildDeps) =>
   makeLambda({
@@ -121,6 +123,11 @@ export const makeHandler = (deps: RebuildDeps) =>
         });
       }
       const began = deps.now().getTime();
+      // First of all: what is not back yet must not be missed by whoever deletes.
+      await deps.retentionSwitch.turnOff(
+        deps.now().toISOString(),
+        `the catalog was rebuilt from site ${name}; call retention with confirm and this time once it is right`,
+      );
       const objects = deps.objectsOf(site);
       const reader = makeReader(objects, log);
       const registry = async (kind: 'cluster' | 'host') =>

@@ -7,6 +7,9 @@ import type { PutMetrics } from '../clients/metrics.ts';
 import type { ObjectsOf } from '../clients/objects.ts';
 import type { GetPolicy } from '../clients/policies.ts';
 import type { Tasks } from '../clients/tasks.ts';
+import type { Publish } from '../clients/topic.ts';
+import type { VersionsOf } from '../clients/versions.ts';
+import { reconcileCoverage } from '../coverage/reconcile-coverage.ts';
 import type { MetricCounts } from '../env/metric-names.ts';
 import type { Sites } from '../env/variables.ts';
 import { makeLambda } from '../log/lambda.ts';
@@ -16,6 +19,8 @@ import { clustersOfPass } from './clusters-of-pass.ts';
 import { reconcileLostJobs } from './lost-jobs.ts';
 import { countsOf } from './metrics.ts';
 import { reconcileRetries } from './retries.ts';
+import { reconcileStrays } from './strays.ts';
+import { reconcileForeignNames } from './unclaimed.ts';
 import { reconcileUnrecordedManifests } from './unrecorded-manifests.ts';
 
 export type ReconcileDeps = Catalog & {
@@ -23,22 +28,25 @@ export type ReconcileDeps = Catalog & {
   tasks: Tasks;
   objectsOf: ObjectsOf;
   folders: Folders;
+  versionsOf: VersionsOf;
   getPolicy: GetPolicy;
   putMetrics: PutMetrics;
+  publish: Publish;
   sites: Sites;
   backupMachineArn: string;
+  installation: string;
   now: () => Date;
 };
 
 export type ReconcileAnswer = { outcome: 'reconciled'; counts: MetricCounts; unclaimed: string[] };
 
-/** What an answer shows of unclaimed manifests; the count says how many there are. */
+/** What an answer shows of what nobody ordered, manifests first; the counts say how many there are. */
 const unclaimedShown = 20;
 
 /**
- * One pass: lost jobs, what closed executions hold, manifests without a record, retries, and the counts of all. In
- * this order, since each may make room for the next. A duty that fails does not keep the others from being done;
- * the pass fails at its end, so that its alarm hears of it.
+ * One pass: lost jobs, what closed executions hold, manifests without a record, retries, what ended attempts left in
+ * the store, coverage, and the counts of all. In this order, since each may make room for the next. A duty that fails
+ * does not keep the others from being done; the pass fails at its end, so that its alarm hears of it.
  */
 export const makeHandler = (deps: ReconcileDeps) =>
   makeLambda({
@@ -68,12 +76,26 @@ export const makeHandler = (deps: ReconcileDeps) =>
         reconcileUnrecordedManifests({ ...deps, log }, share),
       );
       const retries = await duty('retries', () => reconcileRetries({ ...deps, log }, share));
+      const foreign = await duty('foreign names', async () =>
+        clusters ? reconcileForeignNames({ ...deps, log }, clusters) : { names: [], failed: 0 },
+      );
+      const strays = await duty('strays', () => reconcileStrays({ ...deps, log }, share));
+      const unclaimed = unrecorded && {
+        unclaimed: [...unrecorded.unclaimed, ...unrecorded.others],
+        failed: unrecorded.failed,
+      };
+      const coverage =
+        clusters &&
+        (await duty('coverage', () => reconcileCoverage({ ...deps, log }, { clusters, share, unclaimed })));
       const counts = countsOf({
         clusters: clusters?.length,
         lostJobs,
         closedExecutions,
         unrecorded,
         retries,
+        strays,
+        foreign,
+        coverage,
       });
       await duty('metrics', () => deps.putMetrics(counts, at));
       if (failed.length > 0) {
@@ -84,7 +106,11 @@ export const makeHandler = (deps: ReconcileDeps) =>
       return {
         outcome: 'reconciled',
         counts,
-        unclaimed: (unrecorded?.unclaimed ?? []).slice(0, unclaimedShown),
+        unclaimed: [
+          ...(unrecorded?.unclaimed ?? []),
+          ...(foreign?.names ?? []),
+          ...(unrecorded?.others ?? []),
+        ].slice(0, unclaimedShown),
       };
     },
   });

@@ -1,16 +1,14 @@
-import { backupsPrefix, manifestKey } from '../../contract/layout.ts';
-import type { BackupRecord, SiteRef } from '../../contract/records/backup.ts';
+import { manifestKey } from '../../contract/layout.ts';
+import type { BackupRecord } from '../../contract/records/backup.ts';
 import type { ClusterRecord } from '../../contract/records/cluster.ts';
 import type { Backups } from '../catalog/backup.ts';
 import type { Jobs } from '../catalog/job.ts';
 import { clusterLock, type Locks } from '../catalog/lock.ts';
 import type { Executions } from '../clients/executions.ts';
-import type { Folders } from '../clients/folders.ts';
-import { limited } from '../clients/limited.ts';
-import type { ObjectsOf } from '../clients/objects.ts';
 import type { Sites } from '../env/variables.ts';
 import type { Log } from '../log/log.ts';
 import { each } from './each.ts';
+import { type UnclaimedDeps, unclaimedOf } from './unclaimed.ts';
 
 /** Days in which a manifest of a backup that ended may still appear: longer than any job's deadline and its adoption. */
 const lateDays = 7;
@@ -22,8 +20,9 @@ export function isUnrecorded(
 ): boolean {
   if (backup.state === 'running' || backup.state === 'committed') return true;
   if (backup.state !== 'failed' && backup.state !== 'lost') return false;
-  // Its manifest has been looked at and what it names is missing or different: that does not get better.
-  if (backup.error?.name.startsWith('Verify.')) return false;
+  // Its manifest has been looked at and is another job's, or what it names is missing or different: keys are
+  // write-once, so that does not get better.
+  if (/^(Verify\.|Backup\.Unknown$)/.test(backup.error?.name ?? '')) return false;
   return now.getTime() - Date.parse(backup.startedAt) < lateDays * 86_400_000;
 }
 
@@ -55,13 +54,11 @@ export function adoptName(
   return `${clusterId}-adopt-${backupId}-${Math.floor(Math.log2(1 + hours))}`.slice(-80);
 }
 
-export type UnrecordedDeps = {
-  backups: Pick<Backups, 'list' | 'end'>;
+export type UnrecordedDeps = UnclaimedDeps & {
+  backups: Pick<Backups, 'get' | 'list' | 'end'>;
   jobs: Pick<Jobs, 'ofExecution'>;
   locks: Pick<Locks, 'get'>;
   executions: Executions;
-  objectsOf: ObjectsOf;
-  folders: Folders;
   sites: Sites;
   backupMachineArn: string;
   now: () => Date;
@@ -92,36 +89,11 @@ async function reconcileBackup(deps: UnrecordedDeps, backup: BackupRecord): Prom
   return started.outcome === 'started';
 }
 
-/**
- * A host may write manifests below any cluster's prefix, as many as it likes, and this pass is everybody's: of one
- * cluster so many folders that nobody ordered are looked at, and that is enough for the alarm.
- */
-export const foreignFoldersAtMost = 200;
-
-/** Manifests below a cluster's prefix that no order of ours named: reported, never used. */
-async function unclaimedOf(
-  deps: UnrecordedDeps,
-  clusterId: string,
-  site: SiteRef,
-  ordered: ReadonlySet<string>,
-): Promise<string[]> {
-  const foreign: string[] = [];
-  for await (const backupId of deps.folders(site, backupsPrefix(clusterId))) {
-    if (!ordered.has(backupId)) foreign.push(backupId);
-    if (foreign.length >= foreignFoldersAtMost) break;
-  }
-  const keys = await limited(foreign, 20, async (backupId) => {
-    const key = manifestKey({ clusterId, backupId });
-    return (await deps.objectsOf(site).head(key)) ? [`s3://${site.bucket}/${key}`] : [];
-  });
-  return keys.flat();
-}
-
 /** Looks for manifests that the catalog does not know: of ordered backups they are adopted, others are reported. */
 export async function reconcileUnrecordedManifests(
   deps: UnrecordedDeps,
   clusters: readonly Pick<ClusterRecord, 'document'>[],
-): Promise<{ adopted: number; unclaimed: string[]; failed: number }> {
+): Promise<{ adopted: number; unclaimed: string[]; others: string[]; failed: number }> {
   const { done, failed } = await each(
     clusters,
     10,
@@ -136,16 +108,18 @@ export async function reconcileUnrecordedManifests(
       }
       const site = deps.sites[homeSite];
       const ordered = new Set(backups.map((b) => b.backupId));
-      const unclaimed = site ? await unclaimedOf(deps, clusterId, { site: homeSite, ...site }, ordered) : [];
-      return { adopted, unclaimed };
+      const unclaimed = site && (await unclaimedOf(deps, clusterId, { site: homeSite, ...site }, ordered));
+      return { adopted, ...(unclaimed ?? { manifests: [], others: [] }) };
     },
   );
-  const unclaimed = done.flatMap((of) => of.unclaimed);
-  if (unclaimed.length > 0) {
-    deps.log.error('manifests that nobody ordered', {
-      count: unclaimed.length,
-      first: unclaimed.slice(0, 20),
+  const unclaimed = done.flatMap((of) => of.manifests);
+  const others = done.flatMap((of) => of.others);
+  if (unclaimed.length + others.length > 0) {
+    deps.log.error('stored, and nobody ordered it', {
+      manifests: unclaimed.length,
+      others: others.length,
+      first: [...unclaimed, ...others].slice(0, 20),
     });
   }
-  return { adopted: done.reduce((n, of) => n + of.adopted, 0), unclaimed, failed };
+  return { adopted: done.reduce((n, of) => n + of.adopted, 0), unclaimed, others, failed };
 }

@@ -7,6 +7,7 @@ import { Alarms } from './alarms.ts';
 import { BackupFunctions } from './backup-functions.ts';
 import { Bus } from './bus.ts';
 import { ClosedExecutions } from './closed-executions.ts';
+import { Dashboard } from './dashboard.ts';
 import { environmentOf } from './environment.ts';
 import { FleetFunctions } from './fleet-functions.ts';
 import { Machines } from './machines.ts';
@@ -38,16 +39,17 @@ export class ControlStack extends Stack {
     new Tables(this, 'Tables', { names });
     new ScratchBucket(this, 'Scratch', { names });
     new Policies(this, 'Policies', { settings, names });
-    new Bus(this, 'Events', { names });
     const { topic, deadLetters } = new AlarmChannel(this, 'AlarmChannel', { settings, names });
+    new Bus(this, 'Events', { settings, names, deadLetters });
     new BackupFunctions(this, 'BackupFunctions', parts);
     new RestoreFunctions(this, 'RestoreFunctions', parts);
-    const { cancelClosed } = new FleetFunctions(this, 'FleetFunctions', { ...parts, deadLetters });
+    const { cancelClosed } = new FleetFunctions(this, 'FleetFunctions', { ...parts, topic, deadLetters });
     new Machines(this, 'Machines', parts);
     new Schedules(this, 'Schedules', { ...parts, deadLetters });
     new ClosedExecutions(this, 'ClosedExecutions', { ...parts, cancelClosed, deadLetters });
     new OperatorPolicies(this, 'Operators', { ...parts, deadLetters });
     new Alarms(this, 'Alarms', { ...parts, topic });
+    new Dashboard(this, 'Dashboard', parts);
     new Outputs(this, 'Outputs', parts);
   }
 }

@@ -38,6 +38,7 @@ export function environmentOf(settings: Settings, names: Names): Environment {
       Object.fromEntries(sites.map(([name]) => [name, names.restoreRoleArn(name)])),
     ),
     METRIC_NAMESPACE: names.metricNamespace,
+    INSTALLATION: names.installation,
   };
 }
 

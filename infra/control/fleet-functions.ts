@@ -1,6 +1,7 @@
 import { Duration } from 'aws-cdk-lib';
 import type { Function as Lambda } from 'aws-cdk-lib/aws-lambda';
 import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
+import type { Topic } from 'aws-cdk-lib/aws-sns';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { cancelClosedEnv } from '../../functions/env/cancel-closed.ts';
@@ -8,17 +9,18 @@ import { dueEnv } from '../../functions/env/due.ts';
 import { rebuildEnv } from '../../functions/env/rebuild.ts';
 import { reconcileEnv } from '../../functions/env/reconcile.ts';
 import { registerEnv } from '../../functions/env/register.ts';
+import { retentionEnv } from '../../functions/env/retention.ts';
 import { ControlFunction } from './control-function.ts';
 import type { Parts } from './parts.ts';
-import { sendTo } from './rights.ts';
+import { publishTo, sendTo } from './rights.ts';
 
 /** What looks at the whole fleet: what is due, who is registered, what was left behind. */
 export class FleetFunctions extends Construct {
   readonly cancelClosed: Lambda;
 
-  constructor(scope: Construct, id: string, parts: Parts & { deadLetters: IQueue }) {
+  constructor(scope: Construct, id: string, parts: Parts & { topic: Topic; deadLetters: IQueue }) {
     super(scope, id);
-    const { rights, deadLetters } = parts;
+    const { rights, topic, deadLetters } = parts;
     new ControlFunction(this, 'Due', {
       ...parts,
       folder: 'fleet',
@@ -51,17 +53,20 @@ export class FleetFunctions extends Construct {
       ...parts,
       folder: 'reconcile',
       name: 'reconcile',
-      description: 'Ends lost jobs, frees what closed executions held, adopts manifests, starts retries',
+      description:
+        'Ends lost jobs, frees what closed executions held, adopts manifests, starts retries, marks strays, tells of breaches',
       env: reconcileEnv,
       statements: [
         rights.catalog('GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem'),
         rights.jobs('GetItem', 'UpdateItem'),
         rights.policies(),
         ...rights.readSites(),
+        rights.listVersions(),
         rights.answerTasks(),
         rights.describeExecutions(),
         rights.startBackup(),
         rights.putMetrics(),
+        ...publishTo(topic),
       ],
       // Below the two minutes after which the next run begins.
       seconds: 110,
@@ -77,6 +82,30 @@ export class FleetFunctions extends Construct {
     }).fn;
     // Every run of Reconcile looks at everything again, so one that failed is not repeated.
     reconcile.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(2) });
+    const retention = new ControlFunction(this, 'Retention', {
+      ...parts,
+      folder: 'retention',
+      name: 'retention',
+      description:
+        'Deletes, by version, what attempts without a manifest have stored, once its lock has ended',
+      env: retentionEnv,
+      statements: [
+        rights.catalog('GetItem', 'Query', 'UpdateItem', 'DeleteItem'),
+        rights.jobs('GetItem'),
+        rights.describeExecutions(),
+        rights.listVersions(),
+        rights.deleteVersions(),
+        ...sendTo(deadLetters),
+      ],
+      seconds: 880,
+      memoryMiB: 512,
+    }).fn;
+    // The next hour's run goes on; one that failed is heard of through the queue.
+    retention.configureAsyncInvoke({
+      retryAttempts: 0,
+      maxEventAge: Duration.hours(1),
+      onFailure: new SqsDestination(deadLetters),
+    });
     this.cancelClosed.configureAsyncInvoke({
       retryAttempts: 2,
       maxEventAge: Duration.hours(1),

@@ -3,9 +3,8 @@ import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { acknowledge } from '../acknowledge.ts';
 import type { MachineName, Names } from '../names.ts';
+import { watchedMachines as machines } from './alarm-list.ts';
 import type { Parts } from './parts.ts';
-
-const machines: MachineName[] = ['fleet-backup', 'backup', 'restore'];
 
 const allow = (actions: string[], resources: string[]) => new PolicyStatement({ actions, resources });
 
@@ -31,14 +30,37 @@ const look = ({ names }: Parts, deadLetters: IQueue) => [
   ),
   allow(['logs:DescribeLogStreams', 'logs:FilterLogEvents', 'logs:GetLogEvents'], names.logGroupArns),
   allow(['ssm:GetParameter', 'ssm:GetParametersByPath'], [names.policyArns]),
-  allow(['cloudwatch:DescribeAlarms', 'cloudwatch:GetMetricData', 'cloudwatch:ListMetrics'], ['*']),
+  allow(
+    [
+      'cloudwatch:DescribeAlarms',
+      'cloudwatch:GetMetricData',
+      'cloudwatch:GetMetricStatistics',
+      'cloudwatch:ListMetrics',
+      // Which hosts SSM hears of: it knows no narrower resource.
+      'ssm:DescribeInstanceInformation',
+    ],
+    ['*'],
+  ),
+  allow(['scheduler:GetSchedule'], [names.scheduleArn('*')]),
+  allow(['cloudwatch:DescribeAlarmHistory'], [names.alarmArn('*')]),
+  allow(['cloudwatch:GetDashboard'], [names.dashboardArn]),
   allow(['sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], [deadLetters.queueArn]),
+  // Which release of the runner each host has.
+  allow(
+    [
+      'ssm:DescribeAssociationExecutionTargets',
+      'ssm:DescribeAssociationExecutions',
+      'ssm:ListAssociations',
+      'ssm:ListComplianceItems',
+    ],
+    ['*'],
+  ),
 ];
 
-/** To register, back up, reconcile, rebuild, and to clear the queue of undelivered messages. */
+/** To register, back up, reconcile, rebuild, let retention go on after that, and to clear the queue of undelivered messages. */
 const operate = ({ names }: Parts, deadLetters: IQueue) => [
   ...run(names, ['fleet-backup', 'backup']),
-  allow(['lambda:InvokeFunction'], ['register', 'reconcile', 'rebuild'].map(names.functionArn)),
+  allow(['lambda:InvokeFunction'], ['register', 'reconcile', 'rebuild', 'retention'].map(names.functionArn)),
   allow(['sqs:DeleteMessage', 'sqs:ReceiveMessage'], [deadLetters.queueArn]),
   allow(['kms:Decrypt'], [deadLetters.encryptionMasterKey!.keyArn]),
 ];
@@ -61,7 +83,7 @@ export class OperatorPolicies extends Construct {
         acknowledge(
           made,
           `IAM5[Resource::${pattern}]`,
-          'executions, log streams and parameters are told by prefix; CloudWatch reads know no resources',
+          'executions, log streams and parameters are told by prefix; reads of CloudWatch and State Manager know no resources',
         );
       }
     };

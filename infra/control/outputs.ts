@@ -1,5 +1,6 @@
 import { CfnOutput } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
+import { runnerSettingsOf } from '../runner-settings.ts';
 import type { Parts } from './parts.ts';
 
 /** What an operator copies into the next command. */
@@ -14,6 +15,7 @@ export class Outputs extends Construct {
       RegisterFunction: names.function('register'),
       RebuildFunction: names.function('rebuild'),
       ReconcileFunction: names.function('reconcile'),
+      RetentionFunction: names.function('retention'),
       BrokerFunction: names.function('broker'),
       FleetBackupMachineArn: names.machineArn('fleet-backup'),
       BackupMachineArn: names.machineArn('backup'),
@@ -22,12 +24,7 @@ export class Outputs extends Construct {
       AlarmTopicArn: names.topicArn,
       PolicyPrefix: names.policyPrefix,
       /** `etc/runner.json` of every host. */
-      RunnerSettings: JSON.stringify({
-        v: 1,
-        region: settings.control.region,
-        jobsTable: names.jobsTable,
-        brokerFunction: names.function('broker'),
-      }),
+      RunnerSettings: JSON.stringify(runnerSettingsOf(settings, names)),
     };
     for (const [name, value] of Object.entries(outputs)) new CfnOutput(scope, name, { value });
   }

@@ -1,4 +1,5 @@
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import type { Topic } from 'aws-cdk-lib/aws-sns';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Names } from '../names.ts';
 import { partitionOf } from '../names.ts';
@@ -14,6 +15,12 @@ const allow = (actions: string[], resources: string[], conditions: Record<string
 export const sendTo = (queue: IQueue) => [
   allow(['sqs:SendMessage'], [queue.queueArn]),
   allow(['kms:Decrypt', 'kms:GenerateDataKey'], [queue.encryptionMasterKey!.keyArn]),
+];
+
+/** What a publisher needs: the topic, and the key that its messages are sealed with. */
+export const publishTo = (topic: Topic) => [
+  allow(['sns:Publish'], [topic.topicArn]),
+  allow(['kms:Decrypt', 'kms:GenerateDataKey'], [topic.masterKey!.keyArn]),
 ];
 
 /** The rights that functions are put together from: exact actions on exact names. */
@@ -33,6 +40,10 @@ export function rightsOf(settings: Settings, names: Names) {
       allow(['s3:ListBucket'], sites.map(names.bucketArn)),
       ...keys('kms:Decrypt'),
     ],
+    /** Versions by key and id: no byte of them. */
+    listVersions: () => allow(['s3:ListBucketVersions'], sites.map(names.bucketArn)),
+    /** Under a lock the store itself refuses: nobody has the right to go around it. */
+    deleteVersions: () => allow(['s3:DeleteObjectVersion', 's3:GetObjectRetention'], inSites(...backups)),
     writeSites: (path: string) => [allow(['s3:PutObject'], inSites(path)), ...keys('kms:GenerateDataKey')],
     putScratch: (path: string) => [
       allow(

@@ -20,7 +20,7 @@ type ScheduleProps = {
 };
 
 /**
- * One schedule per policy, which starts Fleet backup, and one that runs Reconcile. A policy's window is shared out:
+ * One schedule per policy, which starts Fleet backup, and those of Reconcile and Retention. A policy's window is shared out:
  * the first half spreads the start, the second is for retries, since a slot older than the window is dropped.
  */
 export class Schedules extends Construct {
@@ -44,7 +44,7 @@ export class Schedules extends Construct {
         }),
         new PolicyStatement({
           actions: ['lambda:InvokeFunction'],
-          resources: [names.functionArn('reconcile')],
+          resources: ['reconcile', 'retention'].map(names.functionArn),
         }),
         ...sendTo(deadLetters),
       ],
@@ -95,6 +95,17 @@ export class Schedules extends Construct {
       ageSeconds: 60,
       retries: 0,
       targetArn: names.functionArn('reconcile'),
+      input: {},
+    });
+    schedule('Retention', {
+      name: 'retention',
+      description: 'Retention, every hour',
+      expression: 'rate(1 hour)',
+      zone: 'UTC',
+      spreadMinutes: 0,
+      ageSeconds: 1800,
+      retries: 2,
+      targetArn: names.functionArn('retention'),
       input: {},
     });
   }

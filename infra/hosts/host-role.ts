@@ -14,6 +14,7 @@ import { rolePolicy } from '../role-policy.ts';
 import type { Place, Settings } from '../settings.ts';
 import { siteKeyStatements } from '../site-keys.ts';
 import { agentActions } from './agent-actions.ts';
+import { releaseKey } from './runner-release.ts';
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of IAM, not of ours
 const userid = '${aws:userid}';
@@ -31,7 +32,7 @@ export class HostRole extends Construct {
   constructor(
     scope: Construct,
     id: string,
-    props: { settings: Settings; names: Names; place: Place; runnerKey: string },
+    props: { settings: Settings; names: Names; place: Place; release: string },
   ) {
     super(scope, id);
     const { settings, names, place } = props;
@@ -87,7 +88,9 @@ export class HostRole extends Construct {
         allow(['lambda:InvokeFunction'], [names.functionArn('broker')]),
         allow(
           ['s3:GetObject'],
-          regions.map((region) => `${names.assetBucketArn({ ...place, region })}/${props.runnerKey}`),
+          regions.map(
+            (region) => `${names.assetBucketArn({ ...place, region })}/${releaseKey(props.release, '*')}`,
+          ),
         ),
         allow(agentActions, ['*']),
       ],

@@ -9,9 +9,10 @@ import { stacksOf } from '../stacks.ts';
 const app = new App({ builtinCloudFormationValidation: false });
 const { control } = stacksOf(app, readSettings(app.node.tryGetContext('settings') as string));
 
-// It refuses SSM documents; the local SSM endpoint serves the same document.
+// It refuses SSM documents and associations; the local SSM endpoint serves the same documents.
 for (const stack of app.node.children) {
-  if (stack instanceof HostsStack) stack.node.tryRemoveChild('RunJob');
+  if (!(stack instanceof HostsStack)) continue;
+  for (const id of ['RunJob', 'InstallRunner', 'KeepRunner']) stack.node.tryRemoveChild(id);
 }
 
 // It takes expressions in an item reader as text; the older notation of the same reference it resolves.

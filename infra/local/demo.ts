@@ -10,6 +10,9 @@ import { narrator } from './narrator.ts';
 import { localPaths } from './paths.ts';
 import { openRegistry, stopChildrenAtExit } from './processes.ts';
 import { compareServers } from './proof.ts';
+import { replicationAccount } from './replication.ts';
+import { scanForSecrets } from './scan/scan.ts';
+import { watchProcesses } from './scan/watch-processes.ts';
 import { startTarget } from './target.ts';
 import { freePort } from './wait.ts';
 import { startWriter } from './writer.ts';
@@ -57,6 +60,7 @@ say('the writer commits 40 transactions a second on the primary, through all tha
 await registerAll(target, servers, say);
 
 chapter('Back up: invoke the target of the schedule');
+const watch = watchProcesses();
 const backup = succeeded('Backup', await backUpBySchedule(target, say));
 say(`recorded: ${JSON.stringify(backup.output)}`);
 
@@ -100,6 +104,18 @@ say(
     : `${wrong} of ${comparisons.length} comparisons DIFFER`,
 );
 
+chapter('Look for secrets where nobody should find one');
+const passwords = [applicationAccount, replicationAccount].map(({ password }) => ({
+  name: 'password of a database account' as const,
+  value: password,
+}));
+const scan = await scanForSecrets(target, passwords, watch.stop());
+for (const found of scan.found) say(`FOUND: ${found}`);
+say(
+  `${scan.secrets.length} passwords, credentials and identities of hosts looked for in ${scan.places.length} places: ${scan.found.length === 0 ? 'none is where it does not belong' : `${scan.found.length} are`}`,
+);
+say([...new Set(scan.places.map(({ kind }) => kind))].join(', '));
+
 chapter('What is where, and how to look');
 for (const line of await lookAround(target, { backup, restore, restored: directory })) say(line);
 say(
@@ -111,4 +127,4 @@ await target.stop();
 console.log(
   `\ndone in ${seconds().toFixed(0)} s; everything is stopped. npm run local keeps it running to look around.`,
 );
-process.exit(wrong === 0 ? 0 : 1);
+process.exit(wrong === 0 && scan.found.length === 0 ? 0 : 1);

@@ -43,11 +43,12 @@ export async function deployStacks(input: {
   settings: Settings;
   settingsFile: string;
   say: (line: string) => void;
-}): Promise<string> {
+}): Promise<{ cdkLog: string; assembly: string }> {
   const { paths, emulator, s3, settings, settingsFile, say } = input;
   const work = join(paths.emulatorState, 'cdk');
   mkdirSync(work, { recursive: true });
   const logFile = join(work, 'cdk.log');
+  const assembly = join(work, 'cdk.out');
   const common = { ...input, logFile, cwd: paths.project };
   const app = `${process.execPath} infra/local/app.ts`;
   // From a directory without an app: bootstrapping an account needs none.
@@ -62,7 +63,7 @@ export async function deployStacks(input: {
       '--app',
       app,
       '--output',
-      join(work, 'cdk.out'),
+      assembly,
       '-c',
       `settings=${settingsFile}`,
       '--concurrency',
@@ -81,5 +82,5 @@ export async function deployStacks(input: {
       }),
     );
   }
-  return logFile;
+  return { cdkLog: logFile, assembly };
 }

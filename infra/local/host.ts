@@ -11,7 +11,8 @@ export type HostPlan = {
   hostId: string;
   /** What `/` would be to the runner of this host; set as HOLDFAST_ROOT. */
   root: string;
-  runnerSettings: RunnerSettings;
+  /** `etc/runner.json`, where no installation writes it. */
+  runnerSettings?: RunnerSettings;
   /** `etc/environment`: endpoints, region and where credentials are. */
   environment: Readonly<Record<string, string>>;
   /** Launcher, bundled runner and Node, relative to the root. */
@@ -43,7 +44,8 @@ export function createHost(plan: HostPlan, registry: ProcessRegistry): LocalHost
   chmodSync(join(root, 'etc'), 0o700);
   mkdirSync(join(root, 'var'), { recursive: true });
   writeFileSync(join(root, 'etc/environment'), environmentFile(plan.environment), { mode: 0o600 });
-  writeFileSync(join(root, 'etc/runner.json'), `${JSON.stringify(plan.runnerSettings, null, 2)}\n`);
+  if (plan.runnerSettings)
+    writeFileSync(join(root, 'etc/runner.json'), `${JSON.stringify(plan.runnerSettings, null, 2)}\n`);
   for (const file of plan.files) installFile(root, file);
   registry.watchRoot(`host ${hostId}`, root);
   return { hostId, root };

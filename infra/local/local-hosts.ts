@@ -13,14 +13,13 @@ export const localHostIds = { primary: 'mi-primary', replica: 'mi-replica', empt
 
 export type LocalHosts = Record<keyof typeof localHostIds, LocalHost>;
 
-/** Lays out the three hosts with launcher, runner and Node as an installation would, and makes them managed nodes. */
+/** Lays out the three hosts, on which nothing of holdfast is installed yet, and makes them managed nodes. */
 export function createLocalHosts(input: {
   paths: LocalPaths;
   registry: ProcessRegistry;
   emulator: Emulator;
   ssm: SsmEndpoint;
   settings: Settings;
-  runnerBundle: string;
 }): LocalHosts {
   const { paths, registry, emulator, ssm, settings } = input;
   const names = namesOf(settings);
@@ -33,26 +32,12 @@ export function createLocalHosts(input: {
       {
         hostId: identity.hostId,
         root,
-        runnerSettings: {
-          v: 1,
-          region: emulator.region,
-          jobsTable: names.jobsTable,
-          brokerFunction: names.function('broker'),
-        },
         environment: hostEnvironment(identity, {
           emulator: emulator.endpoint,
           ssm: ssm.endpoint,
           region: emulator.region,
         }),
-        files: [
-          {
-            from: join(paths.project, 'runner/host/launch/holdfast-launch'),
-            to: 'bin/holdfast-launch',
-            mode: 0o755,
-          },
-          { from: process.execPath, to: 'bin/node', link: true },
-          { from: input.runnerBundle, to: 'lib/runner.mjs' },
-        ],
+        files: [],
       },
       registry,
     );

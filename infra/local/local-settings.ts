@@ -11,6 +11,8 @@ export function localSettings(at: { account: string; region: string }): Settings
     sites: { [localSite]: { ...at, bucket: `holdfast-home-${at.account}` } },
     control: { ...at, site: localSite },
     hosts: [at],
+    // What this machine is; packing another Node would only take time.
+    runner: { architectures: [process.arch === 'arm64' ? 'arm64' : 'x64'] },
     policies: [
       {
         name: localPolicy,

@@ -23,6 +23,8 @@ const packageOfProgram = {
   mariadb: 'mariadb-client-core',
   'mariadb-backup': 'mariadb-backup',
   zstd: 'zstd',
+  debootstrap: 'debootstrap',
+  shellcheck: 'shellcheck',
 };
 
 const programDirectories = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];

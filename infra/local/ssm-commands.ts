@@ -5,7 +5,7 @@ import type { LocalHost } from './host.ts';
 import type { ProcessRegistry } from './processes.ts';
 import { type CommandDocument, resolveParameters } from './ssm-document.ts';
 import { SsmError } from './ssm-error.ts';
-import { runScript } from './ssm-run.ts';
+import { type Download, runDocument } from './ssm-steps.ts';
 
 /** One command on one host. Status and details use the API's words. */
 export type Invocation = {
@@ -43,11 +43,27 @@ export type SsmFaults = {
   deliverTwice: number;
   /** SendCommand answers ThrottlingException. */
   throttle: number;
+  /** An agent that knows no parameters in the environment runs the script without them. */
+  oldAgent: number;
   /** Milliseconds before delivery; stays until set to 0. */
   delayMs: number;
   /** Replaces the delivery timeout of commands sent from now on; AWS takes no less than 30 s. */
   deliverySeconds: number | undefined;
+  /** Hears of each of these where it strikes, and of a command that finds its host offline. */
+  struck: ((fault: StrikingFault, command: Command) => void) | undefined;
 };
+
+export type StrikingFault = 'lose' | 'deliverTwice' | 'throttle' | 'oldAgent' | 'delay' | 'offline';
+
+export const noFaults = (): SsmFaults => ({
+  lose: 0,
+  deliverTwice: 0,
+  throttle: 0,
+  oldAgent: 0,
+  delayMs: 0,
+  deliverySeconds: undefined,
+  struck: undefined,
+});
 
 export type SsmState = {
   region: string;
@@ -55,6 +71,7 @@ export type SsmState = {
   hosts: Map<string, LocalHost & { online: boolean }>;
   documents: Map<string, CommandDocument>;
   commands: Map<string, Command>;
+  download: Download;
   faults: SsmFaults;
   /** Ends every script that still runs. */
   running: Set<() => Promise<void>>;
@@ -74,7 +91,6 @@ const OFFLINE_POLL_MS = 200;
 export function sendCommand(state: SsmState, input: unknown): Command {
   const parsed = sendCommandSchema.safeParse(input);
   if (!parsed.success) throw new SsmError('ValidationException', z.prettifyError(parsed.error));
-  if (countDown(state.faults, 'throttle')) throw new SsmError('ThrottlingException', 'Rate exceeded');
   const { DocumentName, InstanceIds, Parameters, TimeoutSeconds, Comment } = parsed.data;
   const document = state.documents.get(DocumentName);
   if (!document) throw new SsmError('InvalidDocument', `Document with name ${DocumentName} does not exist.`);
@@ -95,9 +111,13 @@ export function sendCommand(state: SsmState, input: unknown): Command {
     requestedAt: new Date(),
     invocations: new Map(),
   };
+  if (countDown(state.faults, 'throttle', command)) {
+    throw new SsmError('ThrottlingException', 'Rate exceeded');
+  }
   state.commands.set(command.commandId, command);
-  const lost = countDown(state.faults, 'lose');
-  const times = countDown(state.faults, 'deliverTwice') ? 2 : 1;
+  const lost = countDown(state.faults, 'lose', command);
+  const times = countDown(state.faults, 'deliverTwice', command) ? 2 : 1;
+  if (countDown(state.faults, 'oldAgent', command)) command.values = {};
   for (const hostId of InstanceIds) {
     const invocation = newInvocation(command, hostId);
     command.invocations.set(hostId, invocation);
@@ -123,9 +143,14 @@ export function findCommand(state: SsmState, commandId: string): Command {
 }
 
 /** Takes one from a countdown; whether there was one to take. */
-function countDown(faults: SsmFaults, kind: 'lose' | 'deliverTwice' | 'throttle'): boolean {
+function countDown(
+  faults: SsmFaults,
+  kind: 'lose' | 'deliverTwice' | 'throttle' | 'oldAgent',
+  command: Command,
+): boolean {
   if (faults[kind] <= 0) return false;
   faults[kind] -= 1;
+  faults.struck?.(kind, command);
   return true;
 }
 
@@ -154,7 +179,7 @@ async function deliver(
   times: number,
 ): Promise<void> {
   const expires = command.requestedAt.getTime() + command.deliverySeconds * 1000;
-  const delivered = times > 0 && (await reachHost(state, invocation, expires));
+  const delivered = times > 0 && (await reachHost(state, command, invocation, expires));
   if (invocation.status !== 'Pending') return;
   if (!delivered) {
     await sleep(Math.max(0, expires - Date.now()), undefined, { ref: false });
@@ -165,8 +190,17 @@ async function deliver(
 }
 
 /** Waits out the delay and until the host is online; false when the delivery timeout comes first. */
-async function reachHost(state: SsmState, invocation: Invocation, expires: number): Promise<boolean> {
-  if (state.faults.delayMs > 0) await sleep(state.faults.delayMs, undefined, { ref: false });
+async function reachHost(
+  state: SsmState,
+  command: Command,
+  invocation: Invocation,
+  expires: number,
+): Promise<boolean> {
+  if (state.faults.delayMs > 0) {
+    state.faults.struck?.('delay', command);
+    await sleep(state.faults.delayMs, undefined, { ref: false });
+  }
+  if (!state.hosts.get(invocation.hostId)?.online) state.faults.struck?.('offline', command);
   while (Date.now() < expires && invocation.status === 'Pending') {
     if (state.hosts.get(invocation.hostId)?.online) return true;
     await sleep(OFFLINE_POLL_MS, undefined, { ref: false });
@@ -181,10 +215,11 @@ async function runOnce(state: SsmState, command: Command, invocation: Invocation
   invocation.status = 'InProgress';
   invocation.details = 'InProgress';
   invocation.startedAt ??= new Date();
-  const run = runScript(host, command.document, command.values, {
+  const run = runDocument(host, command.document, command.values, {
     id: `${command.commandId}-${invocation.deliveries}`,
     region: state.region,
     registry: state.registry,
+    download: state.download,
   });
   cancels.set(invocation, run.cancel);
   state.running.add(run.cancel);
@@ -194,8 +229,7 @@ async function runOnce(state: SsmState, command: Command, invocation: Invocation
   invocation.stdout = end.stdout;
   invocation.stderr = end.stderr;
   if (end.timedOut) finish(invocation, 'TimedOut', 'ExecutionTimedOut', -1);
-  else if (end.exitCode === 0) finish(invocation, 'Success', 'Success', 0);
-  else finish(invocation, 'Failed', 'Failed', end.exitCode);
+  else finish(invocation, end.status, end.status, end.exitCode);
 }
 
 function finish(invocation: Invocation, status: Invocation['status'], details: string, code: number): void {

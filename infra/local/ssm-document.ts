@@ -13,27 +13,56 @@ const parameterSchema = z.strictObject({
   interpolationType: z.enum(['ENV_VAR']).optional(),
 });
 
+/** Inputs that every step may have (agent 3.0.502 and later): what becomes of the steps that follow. */
+const control = {
+  onFailure: z.enum(['exit', 'successAndExit']).optional(),
+  onSuccess: z.enum(['exit']).optional(),
+};
+const stepName = z.string().regex(/^[A-Za-z0-9_-]{3,128}$/);
+const precondition = z
+  .strictObject({ StringEquals: z.tuple([z.literal('platformType'), z.literal('Linux')]) })
+  .optional();
+
+const shellSchema = z.strictObject({
+  action: z.literal('aws:runShellScript'),
+  name: stepName,
+  precondition,
+  inputs: z.strictObject({
+    ...control,
+    runCommand: z.array(z.string()).min(1),
+    timeoutSeconds: z.coerce.number().int().positive().default(3600),
+    workingDirectory: z.string().optional(),
+  }),
+});
+
+const downloadSchema = z.strictObject({
+  action: z.literal('aws:downloadContent'),
+  name: stepName,
+  precondition,
+  inputs: z.strictObject({
+    ...control,
+    sourceType: z.literal('S3'),
+    /** JSON: `{"path": "https://s3.<region>.amazonaws.com/<bucket>/<key>"}`. */
+    sourceInfo: z.string(),
+    /** Of the file, below the command's directory for downloads; the agent would take an absolute one too. */
+    destinationPath: z.string().regex(/^[A-Za-z0-9._-]+$/),
+  }),
+});
+
 const contentSchema = z.strictObject({
   schemaVersion: z.literal('2.2'),
   description: z.string().optional(),
   parameters: z.record(z.string().regex(/^[A-Za-z0-9]+$/), parameterSchema).default({}),
-  mainSteps: z.tuple([
-    z.strictObject({
-      action: z.literal('aws:runShellScript'),
-      name: z.string(),
-      precondition: z
-        .strictObject({ StringEquals: z.tuple([z.literal('platformType'), z.literal('Linux')]) })
-        .optional(),
-      inputs: z.strictObject({
-        runCommand: z.array(z.string()).min(1),
-        timeoutSeconds: z.coerce.number().int().positive().default(3600),
-        workingDirectory: z.string().optional(),
-      }),
-    }),
-  ]),
+  mainSteps: z
+    .array(z.discriminatedUnion('action', [shellSchema, downloadSchema]))
+    .min(1)
+    .refine((steps) => new Set(steps.map(({ name }) => name)).size === steps.length, 'names must be unique'),
 });
 
-/** A command document of schema 2.2 with one shell step, the only kind we deploy. */
+export type ShellStep = z.infer<typeof shellSchema>;
+export type DownloadStep = z.infer<typeof downloadSchema>;
+
+/** A command document of schema 2.2 with the two kinds of steps that we deploy. */
 export type CommandDocument = { name: string; content: z.infer<typeof contentSchema> };
 
 /** Reads a document's content (object or JSON text); throws InvalidDocumentContent with the path of what is wrong. */
@@ -103,17 +132,30 @@ function checkValue(name: string, value: string, rule: z.infer<typeof parameterS
     refuse(`have at most ${rule.maxChars} characters`);
 }
 
-/** What the agent runs: parameters of ENV_VAR go into `SSM_<name>` and leave the text alone, others replace `{{ name }}`. */
+/** A text with the values of parameters in it, but for those of ENV_VAR, which leave the text alone. */
+export function interpolate(
+  { content: { parameters } }: CommandDocument,
+  values: Readonly<Record<string, string>>,
+  text: string,
+): string {
+  return Object.entries(values)
+    .filter(([name]) => parameters[name]?.interpolationType !== 'ENV_VAR')
+    .reduce(
+      (so, [name, value]) => so.replaceAll(new RegExp(`\\{\\{\\s*${name}\\s*\\}\\}`, 'g'), () => value),
+      text,
+    );
+}
+
+/** What the agent runs for a step: parameters of ENV_VAR go into `SSM_<name>`, others replace `{{ name }}`. */
 export function scriptOf(
   document: CommandDocument,
+  step: ShellStep,
   values: Readonly<Record<string, string>>,
 ): { script: string; environment: Record<string, string> } {
-  const { parameters, mainSteps } = document.content;
-  const environment: Record<string, string> = {};
-  let script = mainSteps[0].inputs.runCommand.join('\n');
-  for (const [name, value] of Object.entries(values)) {
-    if (parameters[name]?.interpolationType === 'ENV_VAR') environment[`SSM_${name}`] = value;
-    else script = script.replaceAll(new RegExp(`\\{\\{\\s*${name}\\s*\\}\\}`, 'g'), () => value);
-  }
-  return { script: `${script}\n`, environment };
+  const environment = Object.fromEntries(
+    Object.entries(values)
+      .filter(([name]) => document.content.parameters[name]?.interpolationType === 'ENV_VAR')
+      .map(([name, value]) => [`SSM_${name}`, value]),
+  );
+  return { script: `${interpolate(document, values, step.inputs.runCommand.join('\n'))}\n`, environment };
 }

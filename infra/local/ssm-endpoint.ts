@@ -3,8 +3,10 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import type { LocalHost } from './host.ts';
 import { assumeHostRole, type HostIdentity, mayHaveCredentials, rootStsClient } from './host-credentials.ts';
 import type { ProcessRegistry } from './processes.ts';
-import type { Command, SsmFaults, SsmState } from './ssm-commands.ts';
+import type { Secret } from './scan/find-secrets.ts';
+import { type Command, noFaults, type SsmFaults, type SsmState } from './ssm-commands.ts';
 import type { CommandDocument } from './ssm-document.ts';
+import { makeDownload } from './ssm-download.ts';
 import { SsmError } from './ssm-error.ts';
 import { operations } from './ssm-operations.ts';
 
@@ -20,6 +22,8 @@ export type SsmEndpoint = {
   faults: SsmFaults;
   /** What was sent so far, oldest first. */
   commands(): Command[];
+  /** What hosts were given to prove who they are, for whoever looks where it went. */
+  secretsGiven(): Secret[];
   /** Stops running scripts and the server. */
   stop(): Promise<void>;
 };
@@ -41,6 +45,7 @@ const target = 'AmazonSSM.';
 export async function startSsmEndpoint(options: SsmEndpointOptions): Promise<SsmEndpoint> {
   const { emulator, registry } = options;
   const identities = new Map<string, HostIdentity>();
+  const given: Secret[] = [];
   const sts = rootStsClient(emulator);
   const state: SsmState = {
     region: emulator.region,
@@ -48,7 +53,8 @@ export async function startSsmEndpoint(options: SsmEndpointOptions): Promise<Ssm
     hosts: new Map(),
     documents: new Map(),
     commands: new Map(),
-    faults: { lose: 0, deliverTwice: 0, throttle: 0, delayMs: 0, deliverySeconds: undefined },
+    download: makeDownload({ emulator, sts, identities }),
+    faults: noFaults(),
     running: new Set(),
   };
 
@@ -65,7 +71,10 @@ export async function startSsmEndpoint(options: SsmEndpointOptions): Promise<Ssm
       });
       return;
     }
-    answer(res, 200, 'application/json', await assumeHostRole(sts, identity));
+    const credentials = await assumeHostRole(sts, identity);
+    for (const value of [credentials.SecretAccessKey, credentials.Token])
+      given.push({ name: 'credentials of a host', value });
+    answer(res, 200, 'application/json', credentials);
   };
 
   const serve = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
@@ -110,6 +119,7 @@ export async function startSsmEndpoint(options: SsmEndpointOptions): Promise<Ssm
     addHost: (host, identity) => {
       state.hosts.set(host.hostId, { ...host, online: true });
       identities.set(host.hostId, identity);
+      given.push({ name: 'identity of a local host', value: identity.token });
     },
     setOnline: (hostId, online) => {
       const host = state.hosts.get(hostId);
@@ -117,6 +127,7 @@ export async function startSsmEndpoint(options: SsmEndpointOptions): Promise<Ssm
     },
     faults: state.faults,
     commands: () => [...state.commands.values()],
+    secretsGiven: () => [...given],
     async stop() {
       await Promise.all([...state.running].map((cancel) => cancel()));
       sts.destroy();

@@ -1,11 +1,20 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LocalHost } from './host.ts';
 import { identify } from './process-identity.ts';
 import { endProcess, type ProcessRegistry } from './processes.ts';
-import { type CommandDocument, scriptOf } from './ssm-document.ts';
+import { type CommandDocument, type ShellStep, scriptOf } from './ssm-document.ts';
 
-export type ScriptEnd = {
+/** One run of a document on a host: `directory` is what the agent calls its orchestration directory. */
+export type HostRun = {
+  id: string;
+  host: LocalHost;
+  directory: string;
+  region: string;
+  registry: ProcessRegistry;
+};
+
+export type StepEnd = {
   /** -1 where the script did not end by itself. */
   exitCode: number;
   stdout: string;
@@ -17,26 +26,31 @@ export type ScriptEnd = {
 const STDOUT_SHOWN = 24_000;
 const STDERR_SHOWN = 8_000;
 
+/** Where the agent puts what it downloads, and where scripts run once something was. */
+export const downloadsOf = (run: HostRun) => join(run.directory, 'downloads');
+
 /**
- * Runs a document's script on a host as the agent does: /bin/sh on a file, its own process group, nothing in the
+ * Runs a step's script on a host as the agent does: /bin/sh on a file, its own process group, nothing in the
  * environment but PATH, the agent's two variables and the ENV_VAR parameters (HOLDFAST_ROOT stands for the
  * machine). The agent reads the outputs through pipes, so a process that the script leaves behind with them open
  * keeps the command in progress; that is kept here. `cancel` kills the group.
  */
-export function runScript(
-  host: LocalHost,
+export function runShellStep(
+  run: HostRun,
   document: CommandDocument,
+  step: ShellStep,
   values: Readonly<Record<string, string>>,
-  run: { id: string; region: string; registry: ProcessRegistry },
-): { end: Promise<ScriptEnd>; cancel: () => Promise<void> } {
-  const { script, environment } = scriptOf(document, values);
-  const { timeoutSeconds, workingDirectory } = document.content.mainSteps[0].inputs;
-  const directory = join(host.root, 'var/ssm', run.id);
+): { end: Promise<StepEnd>; cancel: () => Promise<void> } {
+  const { host } = run;
+  const { script, environment } = scriptOf(document, step, values);
+  const { timeoutSeconds, workingDirectory } = step.inputs;
+  const directory = join(run.directory, step.name);
   mkdirSync(directory, { recursive: true });
   const file = join(directory, '_script.sh');
   writeFileSync(file, script, { mode: 0o700 });
+  const downloads = downloadsOf(run);
   const child = run.registry.start(`command ${run.id} on ${host.hostId}`, '/bin/sh', [file], {
-    cwd: workingDirectory ?? directory,
+    cwd: workingDirectory ?? (existsSync(downloads) ? downloads : directory),
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
@@ -64,7 +78,7 @@ export function runScript(
     timedOut = true;
     void cancel();
   }, timeoutSeconds * 1000);
-  const end = new Promise<ScriptEnd>((resolve) => {
+  const end = new Promise<StepEnd>((resolve) => {
     child.once('error', (error) => {
       clearTimeout(timer);
       resolve({ exitCode: -1, stdout: '', stderr: error.message, timedOut: false });

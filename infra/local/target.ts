@@ -1,12 +1,13 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bundleRunner } from '../../runner/bundle.ts';
+import { installRunnerDocument } from '../hosts/install-runner-document.ts';
 import { runJobDocument } from '../hosts/run-job-document.ts';
 import { type Names, namesOf } from '../names.ts';
 import { parseSettings, type Settings } from '../settings.ts';
 import { type AccountClients, accountClients } from './account-clients.ts';
 import { deployStacks } from './deploy.ts';
 import { type Emulator, startEmulator } from './emulator.ts';
+import { installRunners, releaseOfTemplate } from './install-runners.ts';
 import { createLocalHosts, type LocalHosts } from './local-hosts.ts';
 import { localSettings } from './local-settings.ts';
 import { type LocalPaths, localPaths, makeLocalDirectories } from './paths.ts';
@@ -34,6 +35,8 @@ export async function startTarget(input: {
   purpose: string;
   registry: ProcessRegistry;
   auth?: boolean;
+  /** More variables for the emulator. */
+  environment?: Record<string, string>;
   say: (line: string) => void;
 }): Promise<LocalTarget> {
   const { purpose, registry, say } = input;
@@ -48,7 +51,7 @@ export async function startTarget(input: {
     nodeBin: paths.nodeBin,
     stateDir: paths.emulatorState,
     registry,
-    environment: { AWS_ENDPOINT_URL_SSM: `http://127.0.0.1:${ssmPort}` },
+    environment: { AWS_ENDPOINT_URL_SSM: `http://127.0.0.1:${ssmPort}`, ...input.environment },
     ...(input.auth ? { auth: true } : {}),
   });
   const ssm = await startSsmEndpoint({ emulator, registry, port: ssmPort });
@@ -60,15 +63,32 @@ export async function startTarget(input: {
   const settingsFile = join(paths.emulatorState, 'holdfast.json');
   writeFileSync(settingsFile, `${JSON.stringify(localSettings(at), null, 2)}\n`);
   const clients = accountClients(emulator);
-  const [cdkLog, { file: runnerBundle }] = await Promise.all([
-    deployStacks({ paths, registry, emulator, s3: clients.s3, settings, settingsFile, say }),
-    bundleRunner(join(paths.run, 'runner.mjs')),
+  const { cdkLog, assembly } = await deployStacks({
+    paths,
+    registry,
+    emulator,
+    s3: clients.s3,
+    settings,
+    settingsFile,
+    say,
+  });
+  ssm.addDocuments([
+    parseDocument(names.document, runJobDocument),
+    parseDocument(names.installDocument, installRunnerDocument(settings, names, at)),
   ]);
-  ssm.addDocuments([parseDocument(names.document, runJobDocument)]);
   say(
     `stacks deployed: ${Object.keys(settings.sites).map(names.siteStack).join(', ')}, ${names.controlStack}, ${settings.hosts.map(names.hostsStack).join(', ')}`,
   );
-  const hosts = createLocalHosts({ paths, registry, emulator, ssm, settings, runnerBundle });
+  const hosts = createLocalHosts({ paths, registry, emulator, ssm, settings });
+  const release = releaseOfTemplate(join(assembly, `${names.hostsStack(at)}.template.json`));
+  await installRunners({
+    endpoint: ssm.endpoint,
+    region: at.region,
+    hostIds: Object.values(hosts).map(({ hostId }) => hostId),
+    document: names.installDocument,
+    release,
+  });
+  say(`runner release ${release.slice(0, 12)}… installed on ${Object.keys(hosts).length} hosts`);
   return {
     paths,
     settings,

@@ -30,6 +30,13 @@ export class SiteBucket extends Construct {
       allowRoles('HostsPut', who.hosts, ['s3:PutObject'], backups),
       allowRoles('ReadersRead', who.readers, ['s3:GetObject', 's3:GetObjectVersion'], [...backups, ...facts]),
       allowRoles('ReadersList', who.readers, ['s3:ListBucket'], [bucketArn]),
+      allowRoles('StraysAreFound', who.strayFinders, ['s3:ListBucketVersions'], [bucketArn]),
+      allowRoles(
+        'RetentionDeletes',
+        [who.retention],
+        ['s3:DeleteObjectVersion', 's3:GetObjectRetention'],
+        [`${bucketArn}/*/backups/*`],
+      ),
       allowRoles('ControlWritesReceipts', who.receipts, ['s3:PutObject'], [`${bucketArn}/receipts/*`]),
       allowRoles('ControlWritesTheRegistry', who.registry, ['s3:PutObject'], [`${bucketArn}/registry/*`]),
       ...siteGuards({ bucketArn, settings, names }),

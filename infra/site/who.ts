@@ -25,7 +25,9 @@ export function whoOf(settings: Settings, names: Names) {
     receipts: functions(receiptWriters),
     registry: functions(registryWriters),
     writers: functions([...receiptWriters, ...registryWriters]),
-    /** Deletes by version, once locks have ended; the functions come with retention, the name is kept for them. */
+    /** Lists versions without reading them: what an attempt without a manifest has stored. */
+    strayFinders: functions(['reconcile', 'retention']),
+    /** Deletes by version, once locks have ended. */
     retention: names.functionRoleArn('retention'),
     retentionSetters: functions(['verify', 'copy', 'retention']),
   };

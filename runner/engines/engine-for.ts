@@ -3,9 +3,13 @@ import type { Order } from '../../contract/records/job.ts';
 import type { Engine } from './engine.ts';
 import { type MysqlEngineOptions, makeMysqlEngine } from './mysql/engine.ts';
 
-/** Picks the engine an order is for; each gets the parts that it needs of this host. */
-export function makeEngineFor(parts: MysqlEngineOptions): (order: Order) => Engine {
-  const mysql = makeMysqlEngine(parts);
+/** Every engine of this runner; each gets the parts that it needs of this host. */
+export const makeEngines = (parts: MysqlEngineOptions): { mysql: Engine } => ({
+  mysql: makeMysqlEngine(parts),
+});
+
+/** Picks the engine an order is for. */
+export function makeEngineFor({ mysql }: ReturnType<typeof makeEngines>): (order: Order) => Engine {
   return ({ engine, flavour }) => {
     if (engine === 'mysql') return mysql;
     throw new NamedError(

@@ -99,6 +99,8 @@ export type Engine = {
   backup: (order: BackupOrder, sinks: Sinks, context: EngineContext) => Promise<BackupFacts>;
   /** Undoes what a dead runner may have left on the server (a stopped applier, a session); harmless when nothing was. */
   sweep: (order: BackupOrder, context: EngineContext) => Promise<void>;
+  /** The same for every server of this host of which a dead runner left a note; answers on how many it failed. */
+  sweepHost: (context: EngineContext) => Promise<number>;
   restore: {
     /** Refuses, before anything is touched, what cannot work (`Restore.*`). */
     preflight: (order: RestoreOrder, manifest: Manifest, context: EngineContext) => Promise<PreflightOutcome>;

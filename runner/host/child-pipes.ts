@@ -8,32 +8,47 @@ const idlePipeMs = 1000;
 /** When a byte moved last, and whether the consumer of stdout holds one now. */
 export type Activity = { at: number; consuming: boolean };
 
-/** The child waits while `consume` does, since nothing is read from its pipe meanwhile. */
-export async function drainStdout(
-  stream: Readable,
+/**
+ * Makes what takes the reads of a child's stdout: false while `consume` holds on to the bytes, and `resume` is called
+ * when it has let go; the child waits meanwhile. What comes after it failed is thrown away.
+ */
+export function makeConsumer(
   consume: (bytes: Buffer) => void | Promise<void>,
   activity: Activity,
   touch: () => void,
   fail: (error: unknown) => void,
-): Promise<void> {
+  resume: () => void,
+): (bytes: Buffer) => boolean {
   let failed = false;
-  try {
-    for await (const bytes of stream) {
-      touch();
-      if (failed) continue;
+  const broken = (error: unknown) => {
+    failed = true;
+    fail(error);
+  };
+  return (bytes) => {
+    touch();
+    if (failed) return true;
+    try {
+      const consuming = consume(bytes);
+      if (consuming === undefined) return true;
       activity.consuming = true;
-      try {
-        await consume(bytes as Buffer);
-      } catch (error) {
-        failed = true;
-        fail(error);
-      }
-      activity.consuming = false;
-      touch();
+      void consuming.catch(broken).then(() => {
+        activity.consuming = false;
+        touch();
+        resume();
+      });
+      return false;
+    } catch (error) {
+      broken(error);
+      return true;
     }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') fail(error);
-  }
+  };
+}
+
+/** Reads a pipe until it is closed, by its writer or by us. */
+export async function drainPipe(stream: Readable, fail: (error: unknown) => void): Promise<void> {
+  stream.on('error', fail);
+  stream.resume();
+  if (!stream.closed) await new Promise<void>((resolve) => stream.once('close', resolve));
 }
 
 /** Reads stderr to its end whatever becomes of the lines, so that a flood of it never stops the tool (F05). */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NamedError } from '../../contract/errors/named-error.ts';
 import { isTmpfs } from './filesystem-type.ts';
-import { readProcess } from './process-group.ts';
+import { processRuns, readProcess } from './process-group.ts';
 
 /** Where work directories go: the settings' place, else one in memory, since option files with passwords lie there. */
 export function workRoot(configured?: string): string {
@@ -50,7 +50,7 @@ export function sweepWorkDirs(root: string): string[] {
   }
   for (const name of names) {
     const match = /^([A-Za-z0-9-]{1,64})\.(\d+)\.(\d+)\.[0-9a-f]{8}$/.exec(name);
-    if (!match || readProcess(Number(match[2]))?.startTime === match[3]) continue;
+    if (!match || processRuns(Number(match[2]), match[3])) continue;
     rmSync(join(root, name), { recursive: true, force: true });
     swept.push(match[1]!);
   }

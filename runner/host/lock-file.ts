@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { linkSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { linkSync, readdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readProcess } from './process-group.ts';
+import { processRuns, readProcess } from './process-group.ts';
 
 /**
  * One runner per job and host (F13, F42). The file names the process with its start time, so that a lock of a dead
@@ -42,7 +42,7 @@ function read(file: string): string | undefined {
 
 function lives(holder: string): boolean {
   const [pid, startTime] = holder.split(' ');
-  return startTime !== undefined && readProcess(Number(pid))?.startTime === startTime;
+  return processRuns(Number(pid), startTime);
 }
 
 /** Takes the stale lock out of the way; puts it back where a rival's fresh one was caught instead. */
@@ -61,6 +61,17 @@ function moveAway(file: string, stale: string): void {
     }
   }
   rmSync(aside, { force: true });
+}
+
+/** Removes lock files, and drafts of them, whose runner is gone. */
+export function sweepLockFiles(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    if (!/^[A-Za-z0-9-]{1,64}\.(lock|lock\.[0-9a-f]{16}|[0-9a-f]{16}\.draft)$/.test(name)) continue;
+    const file = join(directory, name);
+    const holder = read(file);
+    // An empty draft is one that a live runner is about to write.
+    if (holder && !lives(holder)) moveAway(file, holder);
+  }
 }
 
 function releaseOwn(file: string, own: string): void {

@@ -13,6 +13,12 @@ export function readProcess(pid: number): { state: string; group: number; startT
   }
 }
 
+/** Whether this very process runs: not a later one with its number, nor what is left of it until somebody reaps it. */
+export function processRuns(pid: number, startTime: string | undefined): boolean {
+  const found = readProcess(pid);
+  return found !== undefined && found.startTime === startTime && found.state !== 'Z' && found.state !== 'X';
+}
+
 /** Whether a process of the group still lives. Zombies do not count: where no init reaps, they stay for ever. */
 export function groupLives(group: number): boolean {
   try {

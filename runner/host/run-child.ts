@@ -1,13 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NamedError } from '../../contract/errors/named-error.ts';
-import { release } from '../stream/release.ts';
 import { findAccount } from './accounts.ts';
 import type { ChildEnd, ChildSpec, RunChild } from './child.ts';
-import { type Activity, drainStderr, drainStdout, feedStdin, finishPipe } from './child-pipes.ts';
+import { type Activity, drainPipe, drainStderr, feedStdin, finishPipe, makeConsumer } from './child-pipes.ts';
 import { findCommand, systemPath } from './find-command.ts';
 import { endGroup, groupLives } from './process-group.ts';
 import { makeRing } from './ring.ts';
+import { openWidePipe, type WidePipe } from './wide-pipe.ts';
 
 const stderrKept = 64 * 1024;
 const stdoutKept = 1024 * 1024;
@@ -57,12 +57,19 @@ async function runChild(spec: WholeSpec, graceMs: number, wrapper: string | unde
     firstCause = asError(spec.signal.reason);
     return end(null, null);
   }
+  let take: (bytes: Buffer) => boolean = () => true;
+  let wide: WidePipe | undefined;
   let child: ChildProcess;
   try {
-    child = start(spec, wrapper);
+    if (spec.onStdout !== undefined) wide = await openWidePipe((bytes) => take(bytes));
+    spec.signal?.throwIfAborted();
+    child = start(spec, wide?.childEnd ?? 'pipe', wrapper);
   } catch (error) {
+    wide?.reading.destroy();
     firstCause = asError(error);
     return end(null, null);
+  } finally {
+    wide?.childEnd.destroy();
   }
   const exit = new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
     child.once('exit', (code, signal) => resolve([code, signal]));
@@ -73,6 +80,7 @@ async function runChild(spec: WholeSpec, graceMs: number, wrapper: string | unde
   });
   const group = child.pid;
   if (group === undefined) {
+    wide?.reading.destroy();
     await exit;
     return end(null, null);
   }
@@ -95,7 +103,10 @@ async function runChild(spec: WholeSpec, graceMs: number, wrapper: string | unde
   spec.signal?.addEventListener('abort', abort, { once: true });
   const watchdog = watchStall(spec, activity, fail);
   const stderr = drainStderr(child.stderr!, ring.push, spec.onStderrLine, touch, fail);
-  const stdout = drainStdout(child.stdout!, consumerOf(spec, kept), activity, touch, fail);
+  const out = wide?.reading ?? child.stdout!;
+  take = makeConsumer(spec.onStdout ?? keepIn(kept), activity, touch, fail, () => out.resume());
+  if (wide === undefined) out.on('data', take);
+  const stdout = drainPipe(out, fail);
   const stdin = spec.stdin
     ? feedStdin(child.stdin!, spec.stdin, touch, exit).catch((error: unknown) => {
         // A tool that closes its stdin has usually failed, and its own exit says why (F04).
@@ -107,7 +118,7 @@ async function runChild(spec: WholeSpec, graceMs: number, wrapper: string | unde
   const [exitCode, signal] = await exit;
   await endStrays(group, endIt);
   await Promise.all([
-    finishPipe(child.stdout!, stdout, activity, () => firstCause !== undefined),
+    finishPipe(out, stdout, activity, () => firstCause !== undefined),
     finishPipe(child.stderr!, stderr, activity, () => firstCause !== undefined),
     stdin,
   ]);
@@ -125,7 +136,11 @@ async function runChild(spec: WholeSpec, graceMs: number, wrapper: string | unde
   }
 }
 
-function start(spec: WholeSpec, wrapper: string | undefined): ChildProcess {
+function start(
+  spec: WholeSpec,
+  stdout: WidePipe['childEnd'] | 'pipe',
+  wrapper: string | undefined,
+): ChildProcess {
   const { env } = spec;
   const command = findCommand(spec.command, env.PATH);
   if (!command) throw new Error(`${spec.command} is not on this host`);
@@ -135,7 +150,7 @@ function start(spec: WholeSpec, wrapper: string | undefined): ChildProcess {
   const options = {
     detached: true,
     env,
-    stdio: [spec.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'] as ('pipe' | 'ignore')[],
+    stdio: [spec.stdin ? 'pipe' : 'ignore', stdout, 'pipe'] satisfies StdioOptions,
     ...(spec.cwd === undefined ? {} : { cwd: spec.cwd }),
   };
   if (wrapper === undefined) {
@@ -172,15 +187,6 @@ function watchStall(
     },
     Math.min(1000, (seconds * 1000) / 4),
   );
-}
-
-/** Each read of a pipe is a new 64 KiB: given back when the consumer is done, or a backup's memory is its garbage. */
-function consumerOf({ onStdout }: ChildSpec, kept: Buffer[]): (bytes: Buffer) => void | Promise<void> {
-  if (onStdout === undefined) return keepIn(kept);
-  return async (bytes) => {
-    await onStdout(bytes);
-    release(bytes);
-  };
 }
 
 function keepIn(kept: Buffer[]): (bytes: Buffer) => void {

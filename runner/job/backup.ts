@@ -8,6 +8,7 @@ import { logKey, manifestKey } from '../../contract/layout.ts';
 import type { BackupOrder, BackupResult } from '../../contract/records/job.ts';
 import type { Engine, PreflightOutcome } from '../engines/engine.ts';
 import { openSinks, type StreamSinks } from '../stream/sink.ts';
+import { sweepSpools } from '../stream/spool.ts';
 import type { Store } from '../stream/store.ts';
 import { composeManifest } from './manifest.ts';
 import type { Job } from './work.ts';
@@ -35,6 +36,7 @@ export async function runBackup(order: BackupOrder, job: Job, parts: BackupParts
   const store = parts.openStore(order);
   try {
     context.progress('preparing the backup');
+    sweepSpools(parts.spoolDir);
     await engine.sweep(order, context);
     refuse(await engine.preflight(order, context));
     const sinks = openSinks({

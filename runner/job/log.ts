@@ -14,6 +14,9 @@ export type JobLog = {
 /** A backup logs a few hundred lines; a tool that floods must not fill memory. */
 const keptCharacters = 4 * 1024 * 1024;
 
+/** Of what tools say (`from`) so much is taken; a flood of it would fill the host's disk, where each line goes at once. */
+const relayedCharacters = 1024 * 1024;
+
 /**
  * Makes the log of one job: a JSON object per line, to `write` at once and kept for the log object. Redaction is
  * here, at the one place every line passes.
@@ -25,22 +28,30 @@ export function makeJobLog(options: {
 }): JobLog {
   const ring = makeRing(keptCharacters);
   const { hide, redact } = makeRedactor();
+  let relayed = 0;
+  const add: Log = (message, facts = {}) => {
+    const shown = Object.entries(facts).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? redact(value) : value,
+    ]);
+    const line = JSON.stringify({
+      at: options.now().toISOString(),
+      ...options.fixed,
+      message: redact(message),
+      ...Object.fromEntries(shown),
+    });
+    ring.push(line);
+    options.write(`${line}\n`);
+  };
   return {
     hide,
     redact,
     log: (message, facts = {}) => {
-      const shown = Object.entries(facts).map(([name, value]) => [
-        name,
-        typeof value === 'string' ? redact(value) : value,
-      ]);
-      const line = JSON.stringify({
-        at: options.now().toISOString(),
-        ...options.fixed,
-        message: redact(message),
-        ...Object.fromEntries(shown),
-      });
-      ring.push(line);
-      options.write(`${line}\n`);
+      if (typeof facts.from !== 'string') return add(message, facts);
+      const before = relayed;
+      relayed += message.length;
+      if (relayed <= relayedCharacters) add(message, facts);
+      else if (before <= relayedCharacters) add('it says more than a log keeps; the rest is left out', facts);
     },
     text: () => ring.lines().join('\n').concat('\n'),
   };

@@ -5,7 +5,7 @@ import type { EngineContext } from '../engines/engine.ts';
 import type { RunChild } from '../host/child.ts';
 import type { Clock } from '../host/clock.ts';
 import { makeWorkDir, sweepWorkDirs } from '../host/files.ts';
-import { takeLockFile } from '../host/lock-file.ts';
+import { sweepLockFiles, takeLockFile } from '../host/lock-file.ts';
 import { startBeats } from './beats.ts';
 import { type ClaimedJob, claimJob } from './claim.ts';
 import { enterCommitting } from './committing.ts';
@@ -169,6 +169,7 @@ async function inWorkDir<T>(
   for (const swept of sweepWorkDirs(parts.workRoot)) {
     parts.jobLog.log('removed what a dead runner left', { job: swept });
   }
+  sweepLockFiles(parts.workRoot);
   const { directory, remove } = makeWorkDir(parts.workRoot, jobId);
   try {
     return await use(directory);

@@ -1,5 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { NamedError } from '../../contract/errors/named-error.ts';
 import type { StreamSummary } from '../../contract/formats/manifest.ts';
@@ -13,7 +12,7 @@ import { makeGate } from './gate.ts';
 import { makeIndexWriter } from './index-writer.ts';
 import { openFrames } from './open-frames.ts';
 import type { PutObject } from './put-object.ts';
-import { openSpool, type Spool } from './spool.ts';
+import { openSpool, type Spool, spoolPath } from './spool.ts';
 import { makeStreamSink, type OpenStream } from './stream-sink.ts';
 import { makeVolumeBuffers } from './volume-buffers.ts';
 import { openVolumes, type Volumes } from './volumes.ts';
@@ -108,10 +107,7 @@ export function openSinks(options: SinksOptions): StreamSinks {
       fail,
       onFrame: index.row,
     });
-    const spool = openSpool(
-      join(options.spoolDir, `spool-${name}-${randomUUID()}`),
-      options.spoolBytes ?? defaultSpoolBytes,
-    );
+    const spool = openSpool(spoolPath(options.spoolDir, name), options.spoolBytes ?? defaultSpoolBytes);
     const sink = makeStreamSink({ frames, volumes, spool, bell, signal, fail, row: index.row });
     parts.set(name, { name, sink, frames, volumes, spool });
     return sink;

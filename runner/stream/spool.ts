@@ -1,4 +1,7 @@
+import { randomUUID } from 'node:crypto';
+import { readdirSync, rmSync } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 
 export type Spool = {
   /** Bytes written and not yet read. */
@@ -9,6 +12,17 @@ export type Spool = {
   read: (most: number) => Promise<Buffer>;
   close: () => Promise<void>;
 };
+
+/** A path for the spool of a stream, told from other files by its name. */
+export const spoolPath = (directory: string, stream: string): string =>
+  join(directory, `spool-${stream}-${randomUUID()}`);
+
+/** Removes the names that runners left that were killed while they opened their spool; a spool in use has none. */
+export function sweepSpools(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    if (name.startsWith('spool-')) rmSync(join(directory, name), { force: true });
+  }
+}
 
 /**
  * A bounded first-in-first-out of bytes on disk: a ring in one file, so that it never takes more than `bound` bytes.
@@ -22,7 +36,7 @@ export function openSpool(path: string, bound: number): Spool {
 
   const openNameless = async () => {
     const handle = await open(path, 'wx+', 0o600);
-    await rm(path);
+    await rm(path, { force: true });
     return handle;
   };
   const handle = () => {

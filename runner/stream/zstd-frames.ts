@@ -1,5 +1,5 @@
 import { earlyEndBytes, type Frames, type FramesOptions } from './frames.ts';
-import { type Compressor, makeCompressor, releasePiece } from './zstd-compressor.ts';
+import { type Compressor, makeCompressor } from './zstd-compressor.ts';
 
 /**
  * The largest frame that fits into a volume of `volumeBytes` whatever its bytes are; 0 when none does.
@@ -37,7 +37,6 @@ export function openZstdFrames(options: FramesOptions): Frames {
     for (const piece of pieces) {
       const at = volumes.append(piece, where === undefined ? standsFor.bytes : 0);
       where ??= at;
-      releasePiece(piece);
     }
     if (where !== undefined) onFrame({ t: 'frame', stream, ...where, stored, ...standsFor });
     count += 1;
@@ -69,7 +68,7 @@ export function openZstdFrames(options: FramesOptions): Frames {
     const slot = free.pop();
     if (slot !== undefined || made > options.compressInFlight) return slot;
     made += 1;
-    return { input: Buffer.allocUnsafeSlow(frameBytes), compress: makeCompressor(options.level) };
+    return { input: Buffer.allocUnsafeSlow(frameBytes), compress: makeCompressor(options.level, frameBytes) };
   };
 
   return {

@@ -3,7 +3,8 @@ import type { Receipt } from '../../contract/formats/receipt.ts';
 import { committingSeconds } from '../../contract/records/job.ts';
 import type { Catalog } from '../../functions/catalog/catalog.ts';
 import { clusterLock } from '../../functions/catalog/lock.ts';
-import { aBackup, aCluster, aHost, aJobRow, anOrder, aRunningBackup } from './records.ts';
+import { aBackup, aCluster, aCoverage, aHost, aJobRow, anOrder, aRunningBackup } from './records.ts';
+import { describeTombstones } from './tombstone-contract.ts';
 
 const at = (second: number) => new Date(Date.UTC(2026, 10, 23, 1, 0, second)).toISOString();
 
@@ -17,6 +18,8 @@ export function describeCatalog(name: string, open: () => Promise<Catalog>) {
     beforeAll(async () => {
       catalog = await open();
     });
+
+    describeTombstones(() => catalog);
 
     it('puts a cluster only over the version that was read', async () => {
       const clusterId = fresh('c');
@@ -54,6 +57,47 @@ export function describeCatalog(name: string, open: () => Promise<Catalog>) {
       expect(await catalog.clusters.put(changed, read)).toBe(false);
       expect(await catalog.clusters.put({ ...changed, ordered }, { ...read, ordered })).toBe(true);
       expect((await catalog.clusters.get(clusterId))?.ordered).toEqual(ordered);
+    });
+
+    it('keeps what was last seen of each cluster', async () => {
+      const clusterId = fresh('c');
+      const record = aCoverage({ clusterId });
+      await catalog.coverages.put(record);
+      await catalog.coverages.put({ ...record, counted: null });
+      const mine = (await catalog.coverages.list()).filter((c) => c.clusterId === clusterId);
+      expect(mine).toEqual([{ ...record, counted: null }]);
+    });
+
+    it('lets one pass alone begin, tell and clear a breach of a cluster and kind', async () => {
+      const breach = { clusterId: fresh('c'), kind: 'overdue' as const };
+      const noted = async () =>
+        (await catalog.breaches.list()).filter((b) => b.clusterId === breach.clusterId);
+      expect(await Promise.all([1, 2].map((n) => catalog.breaches.begin(breach, at(n))))).toContain(false);
+      const [begun] = await noted();
+      if (begun === undefined) throw new Error('the breach was not noted');
+      expect(begun).toMatchObject({ ...breach, state: 'beginning', claimedAt: begun.since });
+      expect(await catalog.breaches.begin({ ...breach, kind: 'lost' }, at(3))).toBe(true);
+      expect(await catalog.breaches.clear(begun, at(4), 'over')).toBe(false);
+
+      expect(await catalog.breaches.claim(begun, at(5))).toBe(true);
+      expect(await catalog.breaches.claim(begun, at(6))).toBe(false);
+      await catalog.breaches.told(begun);
+      await catalog.breaches.told(begun);
+      const open = { ...begun, claimedAt: at(5), state: 'open' as const };
+      expect(await noted()).toContainEqual(open);
+
+      expect(await catalog.breaches.clear(open, at(7), 'backed up')).toBe(true);
+      expect(await catalog.breaches.clear(open, at(8), 'backed up')).toBe(false);
+      const clearing = { ...open, state: 'clearing' as const, claimedAt: at(7), clearedAt: at(7) };
+      expect(await noted()).toContainEqual({ ...clearing, why: 'backed up' });
+      await catalog.breaches.told(open);
+      expect(await noted()).toHaveLength(2);
+      await catalog.breaches.told(clearing);
+      await catalog.breaches.told(clearing);
+      expect((await noted()).map(({ kind }) => kind)).toEqual(['lost']);
+      expect(await catalog.breaches.begin(breach, at(9))).toBe(true);
+      await catalog.breaches.told(clearing);
+      expect(await noted()).toHaveLength(2);
     });
 
     it('keeps hosts', async () => {

@@ -3,12 +3,16 @@ import type { BackupRecord } from '../../contract/records/backup.ts';
 import type { ClusterRecord } from '../../contract/records/cluster.ts';
 import type { HostRecord } from '../../contract/records/host.ts';
 import type { JobRow } from '../../contract/records/job.ts';
+import type { BreachRecord } from '../../functions/catalog/breach.ts';
 import type { Catalog } from '../../functions/catalog/catalog.ts';
+import type { CoverageRecord } from '../../functions/catalog/coverage.ts';
 import { compareFacts } from '../../functions/catalog/fold.ts';
 import type { LockRecord } from '../../functions/catalog/lock.ts';
 import { type OrderRecord, overAfter } from '../../functions/catalog/order.ts';
 import type { PinRecord } from '../../functions/catalog/pin.ts';
+import type { RetentionOff } from '../../functions/catalog/retention-switch.ts';
 import type { SlotRecord } from '../../functions/catalog/slot.ts';
+import type { Tombstone } from '../../functions/catalog/tombstone.ts';
 
 /** The catalog in memory: the same answers as the tables give, held to them by `catalog-contract.ts`. */
 export function makeMemoryCatalog(): Catalog {
@@ -22,7 +26,11 @@ export function makeMemoryCatalog(): Catalog {
   const facts = new Map<string, Pick<Receipt, 'at' | 'fact'>>();
   const orders = new Map<string, OrderRecord>();
   const endedJobs = new Set<string>();
+  const coverages = new Map<string, CoverageRecord>();
+  const breaches = new Map<string, BreachRecord>();
   const rows = new Map<string, JobRow>();
+  const tombstones = new Map<string, Tombstone>();
+  let off: RetentionOff | undefined;
   const name = (...parts: string[]) => parts.join('|');
   const copy = structuredClone;
   const byName = <T>(map: Map<string, T>): T[] =>
@@ -187,6 +195,75 @@ export function makeMemoryCatalog(): Catalog {
         if (known?.state !== 'running' || facts.has(key)) return { outcome: 'left' };
         backups.set(key, { ...known, state, error });
         return { outcome: 'ended' };
+      },
+      async cleared(clusterId, backupId, at) {
+        const key = backupKey(clusterId, backupId);
+        const known = backups.get(key);
+        if ((known?.state !== 'failed' && known?.state !== 'lost') || facts.has(key)) return false;
+        backups.set(key, { ...known, clearedAt: at });
+        return true;
+      },
+    },
+    tombstones: {
+      async put(tombstone) {
+        const key = name(tombstone.clusterId, tombstone.backupId);
+        if (tombstones.has(key)) return false;
+        tombstones.set(key, copy(tombstone));
+        return true;
+      },
+      of: async (clusterId) => byName(tombstones).filter((t) => t.clusterId === clusterId),
+      list: async () => byName(tombstones),
+      async postpone({ clusterId, backupId }, notBefore) {
+        const key = name(clusterId, backupId);
+        const known = tombstones.get(key);
+        if (known) tombstones.set(key, { ...known, notBefore });
+      },
+      remove: async ({ clusterId, backupId }) => void tombstones.delete(name(clusterId, backupId)),
+    },
+    retentionSwitch: {
+      get: async () => copy(off),
+      async turnOff(since, why) {
+        off ??= { v: 1, since, why };
+      },
+      async turnOn(since) {
+        if (off?.since !== since) return false;
+        off = undefined;
+        return true;
+      },
+    },
+    coverages: {
+      list: async () => byName(coverages),
+      put: async (record) => void coverages.set(record.clusterId, copy(record)),
+    },
+    breaches: {
+      list: async () => byName(breaches),
+      async begin({ clusterId, kind }, at) {
+        const key = name(clusterId, kind);
+        if (breaches.has(key)) return false;
+        breaches.set(key, { v: 1, clusterId, kind, state: 'beginning', since: at, claimedAt: at });
+        return true;
+      },
+      async clear(seen, at, why) {
+        const key = name(seen.clusterId, seen.kind);
+        const known = breaches.get(key);
+        if (known?.since !== seen.since || known.state !== 'open') return false;
+        breaches.set(key, { ...known, state: 'clearing', claimedAt: at, clearedAt: at, why });
+        return true;
+      },
+      async claim(seen, at) {
+        const key = name(seen.clusterId, seen.kind);
+        const known = breaches.get(key);
+        const { since, state, claimedAt } = seen;
+        if (known?.since !== since || known.state !== state || known.claimedAt !== claimedAt) return false;
+        breaches.set(key, { ...known, claimedAt: at });
+        return true;
+      },
+      async told(seen) {
+        const key = name(seen.clusterId, seen.kind);
+        const known = breaches.get(key);
+        if (known?.since !== seen.since || known.state !== seen.state) return;
+        if (seen.state === 'clearing') breaches.delete(key);
+        else breaches.set(key, { ...known, state: 'open' });
       },
     },
     orders: {

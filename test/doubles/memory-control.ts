@@ -4,6 +4,7 @@ import { type JobRow, jobKey } from '../../contract/records/job.ts';
 import { makeCatalog } from '../../functions/catalog/catalog.ts';
 import { type ExecutionStatus, type Executions, executionArnOf } from '../../functions/clients/executions.ts';
 import type { Tasks } from '../../functions/clients/tasks.ts';
+import type { Message, Publish } from '../../functions/clients/topic.ts';
 import { silent } from '../../functions/log/log.ts';
 import { makeMemoryBuckets } from './memory-buckets.ts';
 import { makeMemoryDynamoDb } from './memory-dynamodb.ts';
@@ -21,13 +22,16 @@ type Told = { token: string; output: unknown } | { token: string; error: ErrorRe
  */
 export function makeMemoryControl(at: string) {
   let clock = new Date(at);
+  let storeClock: Date | undefined;
   const dynamo = makeMemoryDynamoDb();
   const catalog = makeCatalog({ client: dynamo.client, table: 'catalog', jobs: 'jobs' });
-  const objects = makeMemoryBuckets();
+  const objects = makeMemoryBuckets({ now: () => storeClock ?? clock });
   const status = new Map<string, ExecutionStatus>();
   const started: { name: string; input: Record<string, unknown> }[] = [];
   const told: Told[] = [];
   const late = new Set<string>();
+  const published: Message[] = [];
+  const publish: Publish = async (message) => void published.push(message);
   const executions: Executions = {
     describe: async (arn) => status.get(arn) ?? { status: 'unknown' },
     start: async ({ machineArn, name, input }) => {
@@ -53,20 +57,29 @@ export function makeMemoryControl(at: string) {
     objects,
     objectsOf: objects.objectsOf,
     folders: objects.folders,
+    versionsOf: objects.versionsOf,
     executions,
     tasks,
     sites,
+    publish,
     backupMachineArn,
+    installation: 'holdfast',
     log: silent,
     now: () => new Date(clock),
     /** Status of executions by ARN, for a test to set. */
     status,
     started,
     told,
+    /** What the topic has taken. */
+    published,
     /** Tokens that nobody waits for any more. */
     late,
     moveTo: (instant: string) => {
       clock = new Date(instant);
+    },
+    /** Lets the store's clock differ from control's from here on; undefined: they are the same. */
+    storeClockAt: (instant: string | undefined) => {
+      storeClock = instant === undefined ? undefined : new Date(instant);
     },
     /** Writes a row as dispatch does, with its order and lock, then changes it as its runner would. */
     async dispatched(row: JobRow, changes: Partial<JobRow> = {}, running?: BackupRecord): Promise<JobRow> {

@@ -119,6 +119,7 @@ export function makeMemoryEngine(server: MemoryServer): Engine {
         ? { outcome: 'ready' }
         : { outcome: 'refused', name: 'Member.LoginFailed', cause: 'nobody answers' },
     sweep: async () => {},
+    sweepHost: async () => 0,
     backup: (_order, sinks, { signal, progress }) =>
       session(async () => {
         const sink = sinks.open('main');

@@ -16,6 +16,7 @@ import {
   type MemberInspection,
 } from '../../contract/records/job.ts';
 import { type Policy, policySchema } from '../../contract/records/policy.ts';
+import type { CoverageRecord } from '../../functions/catalog/coverage.ts';
 
 /** Records for tests, made from the kept example of each format. Each call gives a copy of its own. */
 const fixtures = join(import.meta.dirname, '../fixtures/formats/v1');
@@ -76,6 +77,24 @@ export const aBackup = (change: Partial<BackupRecord> = {}): BackupRecord => ({
   ...backupRecordSchema.parse(json('backup')),
   ...change,
 });
+
+/** Cluster `orders` as seen after that backup. */
+export const aCoverage = (change: Partial<CoverageRecord> = {}): CoverageRecord => {
+  const { backupId, state, slot, startedAt, execution } = aBackup();
+  return {
+    v: 1,
+    clusterId: 'orders',
+    watchedSince: '2026-11-01T08:00:00.000Z',
+    plan: 'nightly 0 2 * * * Europe/Berlin',
+    counted: { backupId, state, slot, startedAt, execution },
+    underWay: null,
+    lost: null,
+    suspect: null,
+    slots: [{ slot: '20261123T0100Z', attempt: 1, state: 'recorded', openedAt: '2026-11-23T01:00:05.000Z' }],
+    unclaimed: { count: 0, first: [] },
+    ...change,
+  };
+};
 
 export const aRunningBackup = (change: Partial<BackupRecord> = {}): BackupRecord => {
   const order = anOrder();

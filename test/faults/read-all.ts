@@ -8,10 +8,10 @@ const root = join(import.meta.dirname, '../..');
 export const sourceOf = (file: string): string | undefined =>
   existsSync(join(root, file)) ? readFileSync(join(root, file), 'utf8') : undefined;
 
-/** The list in docs/faults.md and every fault test below test/faults. */
+/** The list in docs/faults.md and every fault test below test/faults, also in chapters that a test file runs. */
 export function readAll(): { listed: ListedFault[]; tests: PlannedTest[] } {
   const files = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.test.ts'))
+    .filter((name) => name.endsWith('.ts'))
     .map((name) => relative(root, join(import.meta.dirname, name)))
     .sort();
   return {

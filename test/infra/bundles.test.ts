@@ -29,8 +29,8 @@ function bundled(): Bundled[] {
   });
 }
 
-/** What a start came to: the type of its handler or the error that ended it, and all that it wrote. */
-type Started = { handler?: string; error?: string; written: string };
+/** What a start came to: the type of its handler and the CPU it took, or the error that ended it, and all that it wrote. */
+type Started = { handler?: string; cpuMs?: number; error?: string; written: string };
 
 /**
  * Starts bundles in one Node with an empty environment, in a directory that cannot be written; each in a thread
@@ -41,15 +41,17 @@ function start(bundles: { file: string; variables: Record<string, string> }[]): 
     import { Worker } from 'node:worker_threads';
     const inThread = \`
       const { parentPort, workerData } = require('node:worker_threads');
+      const before = process.threadCpuUsage();
       import(workerData).then(({ handler }) => {
-        parentPort.postMessage(typeof handler);
+        const { user, system } = process.threadCpuUsage(before);
+        parentPort.postMessage({ handler: typeof handler, cpuMs: (user + system) / 1000 });
         process.exit();
       });\`;
     const start = ({ file, variables: env }) => new Promise((resolve) => {
       const started = { written: '' };
       const thread = new Worker(inThread, { eval: true, execArgv: [], workerData: file, env, stdout: true, stderr: true });
       for (const stream of [thread.stdout, thread.stderr]) stream.on('data', (text) => { started.written += text; });
-      thread.on('message', (handler) => { started.handler = handler; });
+      thread.on('message', (answer) => { Object.assign(started, answer); });
       thread.on('error', (error) => { started.error = String(error?.stack ?? error); });
       thread.on('exit', () => resolve(started));
     });
@@ -77,9 +79,14 @@ describe('the bundle of each function', () => {
   it.each(functions.map((f, at) => ({ ...f, started: starts[at] })))(
     '$name starts with nothing but its own variables and Node 24, from a directory that it cannot write',
     ({ started }) => {
-      expect(started).toEqual({ handler: 'function', written: '' });
+      expect(started).toEqual({ handler: 'function', cpuMs: expect.any(Number), written: '' });
     },
   );
+
+  it('is ready after less than a second of work, of the ten that Lambda gives a start', () => {
+    const slow = functions.filter((_, at) => !(starts[at]!.cpuMs! < 1_000)).map(({ name }) => name);
+    expect(slow).toEqual([]);
+  });
 
   it.each(needy.map((f, at) => ({ ...f, started: starts[functions.length + at]! })))(
     '$name refuses to start without its variables, by name',
@@ -90,7 +97,7 @@ describe('the bundle of each function', () => {
   );
 
   it('is one file, small enough for a quick start', () => {
-    expect(functions).toHaveLength(21);
+    expect(functions).toHaveLength(22);
     for (const { name, file } of functions) {
       expect(readdirSync(dirname(file)), name).toEqual(['index.mjs']);
       expect(statSync(file).size, name).toBeLessThan(1_500_000);

@@ -86,6 +86,7 @@ describe('the largest settings', () => {
       ['AWS::SQS::Queue', 'QueueName', 80],
       ['AWS::SSM::Document', 'Name', 128],
       ['AWS::CloudWatch::Alarm', 'AlarmName', 255],
+      ['AWS::CloudWatch::Dashboard', 'DashboardName', 255],
     ];
     for (const [type, property, most] of named) {
       const found = of(type);

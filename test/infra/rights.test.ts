@@ -43,12 +43,12 @@ describe('a host', () => {
     expect(role(hosts, 'holdfast-host')).toEqual(expected('host-role'));
   });
 
-  it('reads nothing but the runner, by the hash of its bytes', () => {
+  it('reads nothing but the files of its release', () => {
     const { rights } = role(hosts, 'holdfast-host');
     const reads = rights.filter((s) => listOf(s.Action).includes('s3:GetObject'));
     expect(reads.flatMap((s) => listOf(s.Resource))).toEqual([
-      'arn:aws:s3:::cdk-hnb659fds-assets-111111111111-eu-central-1/<runner>',
-      'arn:aws:s3:::cdk-hnb659fds-assets-111111111111-eu-west-1/<runner>',
+      'arn:aws:s3:::cdk-hnb659fds-assets-111111111111-eu-central-1/<release>-*',
+      'arn:aws:s3:::cdk-hnb659fds-assets-111111111111-eu-west-1/<release>-*',
     ]);
   });
 
@@ -107,14 +107,46 @@ describe('control', () => {
     expect(Object.fromEntries(rights)).toEqual(expected('control-roles'));
   });
 
+  it('lets retention alone delete, and that without reading a byte or going around a lock', () => {
+    const deleters = roleNames(control).filter((name) =>
+      statementsOf(control, name).some((s) => listOf(s.Action).some((a) => /^s3:.*Delete/.test(a))),
+    );
+    expect(deleters).toEqual(['holdfast-retention-eu-central-1']);
+    const s3 = statementsOf(control, deleters[0]!)
+      .flatMap((s) => listOf(s.Action))
+      .filter((a) => a.startsWith('s3:'));
+    expect(s3.toSorted()).toEqual([
+      's3:DeleteObjectVersion',
+      's3:GetObjectRetention',
+      's3:ListBucketVersions',
+    ]);
+  });
+
   it('reaches hosts through the dispatch role alone', () => {
     expect(role(hosts, 'holdfast-dispatch')).toEqual(expected('dispatch-role'));
   });
 
   it('lets CloudWatch of this account, EventBridge and SNS use the key of alarms, and says at the queue whose messages it takes', () => {
-    expect(one(control, 'AWS::KMS::Key').KeyPolicy).toEqual(expected('alarm-key-policy'));
+    expect(one(control, 'AWS::KMS::Key', 'AlarmChannel').KeyPolicy).toEqual(expected('alarm-key-policy'));
     expect(one(control, 'AWS::SNS::TopicPolicy').PolicyDocument).toEqual(expected('alarm-topic-policy'));
     expect(one(control, 'AWS::SQS::QueuePolicy').PolicyDocument).toEqual(expected('dead-letters-policy'));
+  });
+
+  it('holds EventBridge to its own bus with the key of that bus, and whoever puts events needs no key', () => {
+    expect(one(control, 'AWS::KMS::Key', 'Events').KeyPolicy).toEqual(expected('bus-key-policy'));
+    expect(one(control, 'AWS::Events::EventBus')).toMatchObject({
+      KmsKeyIdentifier: expect.stringMatching(/^<EventsKey/),
+      DeadLetterConfig: { Arn: expect.stringContaining('DeadLetters') },
+    });
+    const publisher = statementsOf(control, 'holdfast-publish-eu-central-1');
+    expect(publisher.flatMap((s) => listOf(s.Action)).filter((a) => !a.startsWith('logs:'))).toEqual([
+      'events:PutEvents',
+    ]);
+  });
+
+  it('seals topic, queue and bus with keys of its own', () => {
+    expect(one(control, 'AWS::SNS::Topic').KmsMasterKeyId).toMatch(/^<AlarmChannelKey/);
+    expect(one(control, 'AWS::SQS::Queue').KmsMasterKeyId).toMatch(/^<AlarmChannelKey/);
   });
 
   it('keeps its scratch bucket to itself', () => {

@@ -104,6 +104,27 @@ describe('settings', () => {
       (s) => (s.alarms = { urls: ['http://example.com/hook'] }),
       'alarms.urls[0]',
     ],
+    [
+      'a release that is no name of one',
+      (s) => (s.runner = { release: 'v1.2.3' }),
+      'runner.release: must be the name of a release: 64 hexadecimal digits in lower case (is "v1.2.3")',
+    ],
+    [
+      'a release in capitals, which no key in the bucket has',
+      (s) => (s.runner = { release: 'A'.repeat(64) }),
+      'runner.release: must be the name of a release',
+    ],
+    [
+      'an architecture that Node is not shipped for',
+      (s) => Object.assign(s, { runner: { architectures: ['x64', 'riscv64'] } }),
+      'runner.architectures[1]: Invalid option: expected one of "x64"|"arm64" (is "riscv64")',
+    ],
+    [
+      'the same architecture twice',
+      (s) => (s.runner = { architectures: ['x64', 'x64'] }),
+      'runner.architectures: must not name one twice (is ["x64","x64"])',
+    ],
+    ['no architecture at all', (s) => (s.runner = { architectures: [] }), 'runner.architectures'],
     ['a key that nobody knows', (s) => Object.assign(s, { polices: [] }), 'Unrecognized key: "polices"'],
     [
       'a method that is not there yet',

@@ -88,22 +88,25 @@ export function definitionsOf(template: Template): Record<string, Definition> {
   );
 }
 
-/** The key of the runner's file is the hash of its bytes, which change with every line of the runner. */
-const unhashed = (resource: string) => resource.replace(/[0-9a-f]{64}\.?[a-z]*$/, '<runner>');
+/** The name of a release changes with every line of the runner. */
+const unhashed = (resource: string) => resource.replace(/[0-9a-f]{64}(?=-)/, '<release>');
 
 /** Statements of the policies on the role of this name, flattened. */
-export function statementsOf(template: Template, roleName: string): Statement[] {
+export function wholeStatementsOf(template: Template, roleName: string): Statement[] {
   const role = ofType(template, 'AWS::IAM::Role').find(([, r]) => r.Properties.RoleName === roleName);
   if (!role) throw new Error(`no role ${roleName}`);
   return ofType(template, 'AWS::IAM::Policy')
     .filter(([, policy]) => policy.Properties.Roles.some((r: { Ref?: string }) => r.Ref === role[0]))
-    .flatMap(([, policy]) => flat(policy.Properties.PolicyDocument.Statement) as Statement[])
-    .map((s) =>
-      s.Resource
-        ? { ...s, Resource: Array.isArray(s.Resource) ? s.Resource.map(unhashed) : unhashed(s.Resource) }
-        : s,
-    );
+    .flatMap(([, policy]) => flat(policy.Properties.PolicyDocument.Statement) as Statement[]);
 }
+
+/** The same without the hash of the runner. */
+export const statementsOf = (template: Template, roleName: string): Statement[] =>
+  wholeStatementsOf(template, roleName).map((s) =>
+    s.Resource
+      ? { ...s, Resource: Array.isArray(s.Resource) ? s.Resource.map(unhashed) : unhashed(s.Resource) }
+      : s,
+  );
 
 export type Statement = {
   Sid?: string;

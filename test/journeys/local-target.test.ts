@@ -50,6 +50,7 @@ import {
   replicationAccount,
   waitForPosition,
 } from '../../infra/local/replication.ts';
+import { noFaults } from '../../infra/local/ssm-commands.ts';
 import { parseDocument } from '../../infra/local/ssm-document.ts';
 import { type SsmEndpoint, startSsmEndpoint } from '../../infra/local/ssm-endpoint.ts';
 import { freePort } from '../../infra/local/wait.ts';
@@ -193,13 +194,7 @@ describe.each([false, true])('the emulator and the SSM endpoint, with authorisat
   });
 
   afterEach(() => {
-    Object.assign(endpoint.faults, {
-      lose: 0,
-      deliverTwice: 0,
-      throttle: 0,
-      delayMs: 0,
-      deliverySeconds: undefined,
-    });
+    Object.assign(endpoint.faults, noFaults());
   });
 
   afterAll(async () => {

@@ -206,7 +206,7 @@ describe('the MariaDB physical full', () => {
     expect(whileItLives.ineligible.join()).toContain('applier');
     expect(await applierRuns()).toBe(false);
 
-    await writeMarker(stateDirectory, member.datadir, {
+    await writeMarker(stateDirectory, {
       ...marker!,
       runner: { pid: 2 ** 22, startTime: '0' },
     });
@@ -215,7 +215,7 @@ describe('the MariaDB physical full', () => {
     expect(await applierRuns()).toBe(true);
     expect(await readMarker(stateDirectory, member.datadir)).toBeUndefined();
 
-    await writeMarker(stateDirectory, member.datadir, marker!);
+    await writeMarker(stateDirectory, marker!);
     await pair.sql(pair.replica, 'STOP SLAVE SQL_THREAD');
     await engine().sweep(order, contextIn(pair.directory));
     expect(await applierRuns()).toBe(true);

@@ -228,10 +228,10 @@ describe('servers as they are found', () => {
 
   it('M11 a member that was promoted after a runner died is backed up again, and follows nobody', async () => {
     const member = memberOf(pair.primary);
-    await writeMarker(stateDirectory, member.datadir, {
+    await writeMarker(stateDirectory, {
       v: 1,
       clusterId: 'shop',
-      memberId: member.memberId,
+      member,
       backupId: 'b-0',
       channels: ['', 'east'],
       stoppedAt: new Date().toISOString(),

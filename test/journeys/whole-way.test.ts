@@ -2,11 +2,13 @@ import { afterAll, beforeAll } from 'vitest';
 import { backingUp } from './whole-way/backing-up.ts';
 import { asPrinted, withoutHoldfast } from './whole-way/by-hand.ts';
 import { failing } from './whole-way/failing.ts';
+import { keepingSecrets } from './whole-way/keeping-secrets.ts';
 import { lonePrimary } from './whole-way/lone-primary.ts';
 import { reconciling } from './whole-way/reconciling.ts';
 import { refusingRestores } from './whole-way/refusing-restores.ts';
 import { registering } from './whole-way/registering.ts';
 import { restoring } from './whole-way/restoring.ts';
+import { telling } from './whole-way/telling.ts';
 import { startWorld, stopWorld, type World } from './whole-way/world.ts';
 
 // One deployment for all: the chapters follow each other, and each leaves cluster and hosts as it found them, until
@@ -21,10 +23,12 @@ afterAll(() => stopWorld(world));
 
 registering(the);
 backingUp(the);
+telling(the);
 refusingRestores(the);
 asPrinted(the);
 failing(the);
 lonePrimary(the);
 reconciling(the);
+keepingSecrets(the);
 restoring(the);
 withoutHoldfast(the);

@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NamedError } from '../../../contract/errors/named-error.ts';
-import type { BackupOrder } from '../../../contract/records/job.ts';
 import type { Log } from '../engine.ts';
-import { readMarker, removeMarker, runnerLives, thisRunner, writeMarker } from './applier-marker.ts';
 import { readChannels } from './channels.ts';
 import type { Login } from './login.ts';
 import { openSession, type Session } from './session.ts';
@@ -13,8 +11,9 @@ const startAttempts = 10;
 
 const quoteText = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
 
-export type StoppedApplier = {
-  channels: readonly string[];
+export type Applier = {
+  /** Stops the channels, so that the member stands at one position. A marker must say so before (M11). */
+  stop: (session: Session) => Promise<void>;
   /** Starts the channels again. Once they run it does nothing; it does not heed a cancel. */
   start: () => Promise<void>;
   /** Seconds for which they stood, so far. */
@@ -22,7 +21,7 @@ export type StoppedApplier = {
 };
 
 /** Starts channels and looks whether they run; retried, with a new session each time. */
-async function startChannels(login: Login, channels: readonly string[], log: Log): Promise<void> {
+export async function startChannels(login: Login, channels: readonly string[], log: Log): Promise<void> {
   let last = '';
   for (let attempt = 1; attempt <= startAttempts; attempt++) {
     try {
@@ -55,72 +54,28 @@ async function startChannels(login: Login, channels: readonly string[], log: Log
   );
 }
 
-/**
- * Stops the applier of every running channel, so that the member stands at one position. A marker is written first:
- * a runner that dies leaves it to `sweepApplier`, which its successor calls (M11).
- */
-export async function stopApplier(
-  order: Pick<BackupOrder, 'clusterId' | 'backupId' | 'member'>,
-  session: Session,
-  login: Login,
-  stateDirectory: string,
-  log: Log,
-): Promise<StoppedApplier> {
-  const { datadir, memberId } = order.member;
-  const channels = (await readChannels(session)).filter((c) => c.applying).map((c) => c.name);
-  const since = performance.now();
+/** The channels of a member that apply now. */
+export const applyingChannels = async (session: Session): Promise<string[]> =>
+  (await readChannels(session)).filter((c) => c.applying).map((c) => c.name);
+
+/** The applier of these channels, stopped for a backup and started again after it. */
+export function makeApplier(channels: readonly string[], login: Login, log: Log): Applier {
+  let since: number | undefined;
   let stood: number | undefined;
-  const start = async () => {
-    if (stood !== undefined || channels.length === 0) return;
-    await startChannels(login, channels, log);
-    stood = (performance.now() - since) / 1000;
-    await removeMarker(stateDirectory, datadir);
-    log('applier started again', { seconds: stood });
-  };
-  if (channels.length > 0) {
-    await writeMarker(stateDirectory, datadir, {
-      v: 1,
-      clusterId: order.clusterId,
-      memberId,
-      runner: thisRunner(),
-      backupId: order.backupId,
-      channels,
-      stoppedAt: new Date().toISOString(),
-    });
-    try {
+  return {
+    stop: async (session) => {
+      since = performance.now();
       for (const name of channels) {
         await session.run(`STOP SLAVE ${quoteText(name)} SQL_THREAD`, [], stopSeconds);
       }
-    } catch (error) {
-      await start();
-      throw error;
-    }
-    log('applier stopped', { channels: channels.join(',') });
-  }
-  return {
-    channels,
-    start,
-    seconds: () => stood ?? (channels.length > 0 ? (performance.now() - since) / 1000 : 0),
+      log('applier stopped', { channels: channels.join(',') });
+    },
+    start: async () => {
+      if (since === undefined || stood !== undefined) return;
+      await startChannels(login, channels, log);
+      stood = (performance.now() - since) / 1000;
+      log('applier started again', { seconds: stood });
+    },
+    seconds: () => stood ?? (since === undefined ? 0 : (performance.now() - since) / 1000),
   };
-}
-
-/**
- * Starts what a marker of this member names; harmless when there is none, or when they run already.
- * @param only `dead`: leave it alone while the runner that wrote it lives, for jobs that do not hold the cluster's lock
- */
-export async function sweepApplier(
-  member: BackupOrder['member'],
-  login: () => Promise<Login>,
-  stateDirectory: string,
-  log: Log,
-  only?: 'dead',
-): Promise<void> {
-  const marker = await readMarker(stateDirectory, member.datadir);
-  if (marker === undefined || (only === 'dead' && runnerLives(marker))) return;
-  log('a backup that ended left the applier stopped', {
-    backupId: marker.backupId,
-    stoppedAt: marker.stoppedAt,
-  });
-  await startChannels(await login(), marker.channels, log);
-  await removeMarker(stateDirectory, member.datadir);
 }

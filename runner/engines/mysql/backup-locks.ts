@@ -8,8 +8,8 @@ import { openSession, type Session } from './session.ts';
 export type ToolSessions = { user: string; after: number };
 
 /**
- * A session that waits for a lock does not notice that its client is gone; only KILL ends it. Backups of others are
- * left alone.
+ * A session that waits for a lock looks every second whether its client is still there (seen in 10.11); KILL does not
+ * wait for that. Backups of others are left alone.
  */
 async function killBackupSessions(session: Session, { user, after }: ToolSessions, log: Log): Promise<void> {
   const waiting = await session.rows(

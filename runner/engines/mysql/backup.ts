@@ -5,7 +5,8 @@ import type { Fingerprint } from '../../../contract/formats/fingerprint.ts';
 import type { BackupOrder } from '../../../contract/records/job.ts';
 import { sameData } from '../compare-fingerprints.ts';
 import type { BackupFacts, EngineContext, Sinks } from '../engine.ts';
-import { type StoppedApplier, stopApplier } from './applier.ts';
+import { type Applier, applyingChannels, makeApplier } from './applier.ts';
+import { removeMarker, thisRunner, writeMarker } from './applier-marker.ts';
 import { backupArguments } from './arguments.ts';
 import { backupPosition, metadata } from './backup-position.ts';
 import { roleOf } from './eligibility.ts';
@@ -53,7 +54,12 @@ export async function backup(
   const login = await resolveLogin(member, context);
   const tools = await findTools(context.runChild, context.signal);
   const session = await openSession(login, context.signal);
-  let applier: StoppedApplier | undefined;
+  let applier: Applier | undefined;
+  const startApplier = async () => {
+    if (applier === undefined) return;
+    await applier.start();
+    await removeMarker(stateDirectory, order);
+  };
   try {
     context.progress('looking at the server');
     const facts = await readServerFacts(session);
@@ -62,11 +68,24 @@ export async function backup(
     const places = await readPlaces(session, facts);
     const server = await describeServer(order, facts, await readPlugins(session), context);
 
-    if (applied && plan.stopApplier) {
+    const stands = applied && plan.stopApplier;
+    const channels = stands ? await applyingChannels(session) : [];
+    if (channels.length > 0) {
       context.progress('stopping the applier');
-      applier = await stopApplier(order, session, login, stateDirectory, context.log);
+      applier = makeApplier(channels, login, context.log);
+      const { clusterId, backupId } = order;
+      const stoppedAt = new Date().toISOString();
+      await writeMarker(stateDirectory, {
+        v: 1,
+        clusterId,
+        backupId,
+        member,
+        channels,
+        stoppedAt,
+        runner: thisRunner(),
+      });
+      await applier.stop(session);
     }
-    const stands = applier !== undefined;
     const recorded = stands ? await currentPosition(session, true) : null;
     const tablesBefore = await readTableNames(session);
     let before: Fingerprint | undefined;
@@ -104,7 +123,7 @@ export async function backup(
         holdTables: stands,
         others: !stands,
       });
-      await applier?.start();
+      await startApplier();
       const fingerprint = await open.finish((done, of) =>
         context.progress(`comparing ${done} of ${of} tables`),
       );
@@ -186,7 +205,7 @@ export async function backup(
   } catch (thrown) {
     const error = named(thrown);
     // What broke is told; the marker stays until the applier runs, and the next look at this member starts it.
-    await applier?.start().catch((cause: Error) => {
+    await startApplier().catch((cause: Error) => {
       context.log('the applier is not started', { cause: cause.message });
       if (error instanceof Error) error.message += `; and ${cause.message}`;
     });

@@ -1,15 +1,13 @@
-import type { Member } from '../../../contract/records/cluster.ts';
 import { makeStartServer, type StartServer } from '../../host/start-server.ts';
-import type { Engine, EngineContext } from '../engine.ts';
-import { sweepApplier } from './applier.ts';
+import type { Engine } from '../engine.ts';
 import { backup } from './backup.ts';
 import { inspectMember, inspectTarget } from './inspect.ts';
-import { resolveLogin } from './login.ts';
 import { preflight } from './preflight.ts';
 import { restorePreflight } from './restore/preflight.ts';
 import { prepare } from './restore/prepare.ts';
 import { start } from './restore/start.ts';
 import { unpack } from './restore/unpack.ts';
+import { sweepHost, sweepMember } from './sweep.ts';
 import { findTools } from './versions.ts';
 
 export type MysqlEngineOptions = {
@@ -24,13 +22,11 @@ export function makeMysqlEngine({
   stateDirectory,
   startServer = makeStartServer(),
 }: MysqlEngineOptions): Engine {
-  const sweep = (member: Member, context: EngineContext, only?: 'dead') =>
-    sweepApplier(member, () => resolveLogin(member, context), stateDirectory, context.log, only);
   return {
     tools: (context) => findTools(context.runChild, context.signal),
     inspect: async (order, context) => {
       // A replica whose applier a lost backup left stopped would be found ineligible for ever after (M11).
-      await sweep(order.member, context, 'dead').catch((error: Error) => {
+      await sweepMember(order.member, context, stateDirectory, 'dead').catch((error: Error) => {
         context.log('the applier could not be started again', { cause: error.message });
       });
       return inspectMember(order, context);
@@ -38,7 +34,8 @@ export function makeMysqlEngine({
     inspectTarget: (order) => inspectTarget(order.target),
     preflight,
     backup: (order, sinks, context) => backup(order, sinks, context, stateDirectory),
-    sweep: (order, context) => sweep(order.member, context),
+    sweep: (order, context) => sweepMember(order.member, context, stateDirectory),
+    sweepHost: (context) => sweepHost(context, stateDirectory),
     restore: {
       preflight: restorePreflight,
       unpack,

@@ -1,6 +1,7 @@
 import { DeleteCommand, ScanCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import type { BackupRecord } from '../../../contract/records/backup.ts';
 import type { JobRow } from '../../../contract/records/job.ts';
+import type { Tombstone } from '../../../functions/catalog/tombstone.ts';
 import type { LocalTarget } from '../../../infra/local/target.ts';
 
 export type Item = { pk: string; sk: string } & Record<string, unknown>;
@@ -68,6 +69,11 @@ export function tablesOf({ clients: { tables }, names }: LocalTarget) {
 
     changeJob: (job: Pick<JobRow, 'pk' | 'sk'>, values: Record<string, unknown>) =>
       change(names.jobsTable, job, values),
+
+    tombstones: async () => (await inCatalog('TOMBSTONE', '')) as unknown as (Tombstone & Item)[],
+
+    changeTombstone: ({ clusterId, backupId }: Pick<Tombstone, 'clusterId' | 'backupId'>, values: object) =>
+      change(catalog, { pk: 'TOMBSTONE', sk: `${clusterId}#${backupId}` }, { ...values }),
 
     /** Control's own copy of what was ordered. */
     changeOrder: (jobId: string, values: Record<string, unknown>) =>

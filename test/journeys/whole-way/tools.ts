@@ -95,14 +95,18 @@ function isStopped(pid: number): boolean {
   }
 }
 
-/** The process of a job's runner on this machine. */
+/** The process of a job's runner on this machine; the shell that sweeps after it names the job too, but does not run it. */
 export function runnerOf(jobId: string, processes: readonly number[]): number {
-  const found = processes.find((pid) => commandOf(pid).includes(jobId));
+  const found = processes.find((pid) => {
+    const command = commandOf(pid);
+    return command[command.indexOf(jobId) - 1] === 'run';
+  });
   if (found === undefined) throw new Error(`no runner of job ${jobId} among ${processes.join(', ')}`);
   return found;
 }
 
-const commandOf = (pid: number): string[] => {
+/** Words of a process's command line; none where it is gone. */
+export const commandOf = (pid: number): string[] => {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
   } catch {

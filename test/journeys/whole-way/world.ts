@@ -1,4 +1,3 @@
-import { GetScheduleCommand, ListSchedulesCommand, UpdateScheduleCommand } from '@aws-sdk/client-scheduler';
 import { StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { expect } from 'vitest';
 import { applicationAccount } from '../../../infra/local/data.ts';
@@ -11,6 +10,7 @@ import { type LocalTarget, startTarget } from '../../../infra/local/target.ts';
 import { startWriter, type Writer } from '../../../infra/local/writer.ts';
 import type { MachineName } from '../../../infra/names.ts';
 import { type EventQueue, subscribe } from './events.ts';
+import { disableSchedules } from './schedules.ts';
 import { type Tables, tablesOf } from './tables.ts';
 
 /** One deployment with its hosts and servers, which all journeys of a run go through, one after the other. */
@@ -27,11 +27,11 @@ export type World = {
 export const quiet = () => {};
 
 /** Deploys, starts the servers with 20 MB of data and a writer, and takes the clock out: schedules are disabled. */
-export async function startWorld(): Promise<World> {
-  const registry = openRegistry(localPaths('journey').pids);
+export async function startWorld(purpose = 'journey'): Promise<World> {
+  const registry = openRegistry(localPaths(purpose).pids);
   stopChildrenAtExit(registry);
   await registry.stopOrphans();
-  const target = await startTarget({ purpose: 'journey', registry, say: quiet });
+  const target = await startTarget({ purpose, registry, say: quiet });
   await disableSchedules(target);
   const { paths, hosts } = target;
   const servers = await startLocalServers({ paths, registry, hosts, bytes: 20e6, say: quiet });
@@ -50,18 +50,6 @@ export async function stopWorld(world: World | undefined): Promise<void> {
   await world?.writer.stop();
   await world?.registry.stopAll();
   await world?.target.stop();
-}
-
-/** Fleet backup and Reconcile run when a test says so, not when an hour or two minutes are over. */
-async function disableSchedules({ clients: { scheduler }, names }: LocalTarget): Promise<void> {
-  const { Schedules } = await scheduler.send(new ListSchedulesCommand({ GroupName: names.scheduleGroup }));
-  for (const { Name } of Schedules ?? []) {
-    const at = { GroupName: names.scheduleGroup, Name };
-    const { ScheduleExpression, ScheduleExpressionTimezone, FlexibleTimeWindow, Target } =
-      await scheduler.send(new GetScheduleCommand(at));
-    const same = { ScheduleExpression, ScheduleExpressionTimezone, FlexibleTimeWindow, Target };
-    await scheduler.send(new UpdateScheduleCommand({ ...at, ...same, State: 'DISABLED' }));
-  }
 }
 
 /** Starts a machine; answers the execution's ARN at once. */

@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleRunner, type RunnerBundle } from '../../../runner/bundle.ts';
+import { readProcess } from '../../../runner/host/process-group.ts';
 import { checkOrder, queuedRow } from './job/orders.ts';
 
 let root: string;
@@ -85,19 +86,37 @@ describe('the bundled runner', () => {
     expect(readFileSync(bundle.file, 'utf8')).toContain(bundle.version);
   });
 
-  it.each([[], ['agent'], ['run'], ['run', '../x'], ['run', 'a', 'b'], ['--help']].map((args) => [args]))(
-    'F40 says how it is used when it is called with %j',
-    async (args) => {
-      const end = await run(args);
-      expect(end.code).toBe(64);
-      expect(end.stderr).toContain(bundle.version);
-      expect(end.stderr).toContain('run <jobId>');
-    },
-  );
+  it.each(
+    [[], ['agent'], ['run'], ['run', '../x'], ['run', 'a', 'b'], ['sweep', 'x'], ['--help']].map((args) => [
+      args,
+    ]),
+  )('F40 says how it is used when it is called with %j', async (args) => {
+    const end = await run(args);
+    expect(end.code).toBe(64);
+    expect(end.stderr).toContain(bundle.version);
+    expect(end.stderr).toContain('run <jobId>');
+  });
 
   it('names the settings file where there is none', async () => {
     const end = await run(['run', 'j-1'], { HOLDFAST_ROOT: '/nonexistent' });
     expect(end).toMatchObject({ code: 1, stderr: expect.stringContaining('/nonexistent/etc/runner.json') });
+  });
+
+  it('F11 sweeps without asking the cloud for anything', async () => {
+    const dead = join(root, 'work/j-dead.4194305.1.0123abcd');
+    mkdirSync(dead, { recursive: true, mode: 0o700 });
+    writeFileSync(join(dead, 'client.cnf'), 'secret');
+    mkdirSync(join(root, 'spool'), { recursive: true });
+    for (const file of ['work/j-dead.lock', 'work/j-dead.0123456789abcdef.draft'])
+      writeFileSync(join(root, file), '4194305 1');
+    const live = readProcess(process.pid)!.startTime;
+    writeFileSync(join(root, 'work/j-live.lock'), `${process.pid} ${live}`);
+    writeFileSync(join(root, 'spool/spool-main-x'), '');
+    const end = await run(['sweep'], { HOLDFAST_ROOT: root });
+    expect(end).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('"job":"j-dead"') });
+    expect(readdirSync(join(root, 'work'))).toEqual(['j-live.lock']);
+    expect(readdirSync(join(root, 'spool'))).toEqual([]);
+    rmSync(join(root, 'work/j-live.lock'));
   });
 
   it('asks who it is, looks for its job and ends well where it has none', async () => {

@@ -18,6 +18,8 @@ import {
 } from '../../../../contract/records/job.ts';
 import { policySchema } from '../../../../contract/records/policy.ts';
 import { runnerSettingsSchema } from '../../../../contract/records/runner-settings.ts';
+import { breachRecordSchema } from '../../../../functions/catalog/breach.ts';
+import { coverageRecordSchema } from '../../../../functions/catalog/coverage.ts';
 
 /** Every format and record by the name of its example: files in `v<n>/`, code blocks in `docs/formats.md`. */
 export const formatSchemas: Readonly<Record<string, z.ZodType>> = {
@@ -30,6 +32,8 @@ export const formatSchemas: Readonly<Record<string, z.ZodType>> = {
   host: hostRecordSchema,
   policy: policySchema,
   backup: backupRecordSchema,
+  coverage: coverageRecordSchema,
+  breach: breachRecordSchema,
   job: jobRowSchema,
   'order-check': checkOrderSchema,
   'order-backup': backupOrderSchema,

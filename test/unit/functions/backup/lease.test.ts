@@ -48,9 +48,9 @@ describe('taking the leases', () => {
     });
   });
 
-  it('F56: pauses 30 to 90 seconds, 1 to 5 after a conflict', () => {
+  it('F56: pauses 45 to 75 seconds, 1 to 5 after a conflict', () => {
     const [least, most] = [() => 0, () => 0.999999];
-    expect([pauseSeconds(least), pauseSeconds(most)]).toEqual([30, 90]);
+    expect([pauseSeconds(least), pauseSeconds(most)]).toEqual([45, 75]);
     expect([conflictSeconds(least), conflictSeconds(most)]).toEqual([1, 5]);
   });
 });

@@ -246,7 +246,7 @@ describe('registering a cluster', () => {
       outcome: 'registered',
       checks: [],
       notes: expect.arrayContaining([
-        'no backup of orders is started until 2026-12-01T00:00:00.000Z; what is stored stays',
+        'no backup of orders is started until 2026-12-01T00:00:00.000Z and none counts as missing; what is stored stays',
       ]),
     });
     expect(await register(cluster({ retired: true }))).toMatchObject({

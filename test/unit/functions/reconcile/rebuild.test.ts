@@ -71,9 +71,11 @@ async function lived(): Promise<MemoryControl> {
 const rebuildInto = (fresh: MemoryControl, from: MemoryControl, more: object = {}) =>
   makeHandler({ ...fresh, objectsOf: from.objectsOf })({ v: 1, site: 'frankfurt', ...more });
 
+/** Every record but the switch that a rebuild turns off. */
 const catalogOf = (control: MemoryControl) =>
   control.dynamo
     .items('catalog')
+    .filter(({ pk }) => pk !== 'RETENTION')
     .map((item) => canonicalJson(item))
     .sort();
 
@@ -167,6 +169,23 @@ describe('rebuilding a catalog', () => {
     const second = await rebuildInto(fresh, from, { after: first.after });
     expect(second).toMatchObject({ outcome: 'rebuilt', receipts: 700 + receipts.length - 640 });
     expect(await fresh.backups.list('orders')).toHaveLength(704);
+  });
+
+  it('turns retention off before anything else, and a second call leaves the first reason', async () => {
+    const clusters = {
+      restore: async () => {
+        throw new Error('throttled');
+      },
+    };
+    await expect(rebuildInto({ ...fresh, clusters } as unknown as MemoryControl, from)).rejects.toThrow();
+    const off = await fresh.retentionSwitch.get();
+    expect(off).toMatchObject({
+      since: '2026-11-23T03:00:00.000Z',
+      why: expect.stringContaining('frankfurt'),
+    });
+    fresh.moveTo('2026-11-23T04:00:00.000Z');
+    await rebuildInto(fresh, from);
+    expect(await fresh.retentionSwitch.get()).toEqual(off);
   });
 
   it('refuses a site that is not in the settings', async () => {

@@ -30,7 +30,7 @@ describe('one pass of Reconcile', () => {
     expect(put).toHaveLength(1);
     expect(put[0]).toMatchObject({
       at: '2026-11-23T01:10:00.000Z',
-      counts: { clusters: 1, liveJobs: 0, dutiesFailed: 0 },
+      counts: { passes: 1, clusters: 1, clustersWatched: 1, liveJobs: 0, dutiesFailed: 0 },
     });
   });
 
@@ -65,7 +65,22 @@ describe('one pass of Reconcile', () => {
     const folders = () => {
       throw new Error('no such bucket');
     };
-    expect(await pass({ folders })).toMatchObject({ counts: { dutiesFailed: 1 } });
+    // Once for the cluster, once for the names of its site.
+    expect(await pass({ folders })).toMatchObject({ counts: { dutiesFailed: 2 } });
+  });
+});
+
+describe('coverage, where it cannot be judged', () => {
+  it('leaves its counts out, which their alarms take for trouble, and fails the pass', async () => {
+    const getPolicy = async () => {
+      throw new Error('throttled');
+    };
+    await expect(pass({ getPolicy })).rejects.toMatchObject({
+      message: expect.stringContaining('coverage: Holdfast.Unexpected: Error: throttled'),
+    });
+    const taken = Object.entries(put[0]!.counts).filter(([, count]) => count !== undefined);
+    expect(taken.map(([name]) => name).filter((name) => /^clusters./.test(name))).toEqual([]);
+    expect(put[0]!.counts).toMatchObject({ passes: 1, clusters: 1, liveJobs: 0 });
   });
 });
 
@@ -75,16 +90,22 @@ describe('the counts of a pass', () => {
       clusters: undefined,
       lostJobs: undefined,
       closedExecutions: { held: 2, freed: 1, failed: 0 },
-      unrecorded: { adopted: 1, unclaimed: ['a', 'b'], failed: 3 },
+      unrecorded: { adopted: 1, failed: 3 },
       retries: undefined,
+      strays: { tombstoned: 2, failed: 1 },
+      foreign: { names: ['d'], failed: 0 },
+      coverage: undefined,
     });
     expect(counts).toMatchObject({
-      dutiesFailed: 6,
+      passes: 1,
+      dutiesFailed: 8,
       heldLocks: 2,
       holdersFreed: 1,
       backupsAdopted: 1,
-      manifestsUnclaimed: 2,
     });
+    const taken = Object.entries(counts).filter(([, count]) => count !== undefined);
+    expect(taken.map(([name]) => name)).not.toContain('clustersOverdue');
+    expect(taken.map(([name]) => name)).not.toContain('jobsLost');
     expect(Object.keys(counts).sort()).toEqual(Object.keys(metricNames).sort());
   });
 

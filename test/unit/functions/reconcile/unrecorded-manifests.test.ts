@@ -3,10 +3,10 @@ import { manifestKey, volumeKey } from '../../../../contract/layout.ts';
 import type { BackupRecord } from '../../../../contract/records/backup.ts';
 import { backupInput } from '../../../../functions/backup/admit.ts';
 import { clustersOfPass } from '../../../../functions/reconcile/clusters-of-pass.ts';
+import { foreignAtMost } from '../../../../functions/reconcile/unclaimed.ts';
 import {
   adoptName,
   decideUnrecorded,
-  foreignFoldersAtMost,
   isUnrecorded,
   reconcileUnrecordedManifests,
 } from '../../../../functions/reconcile/unrecorded-manifests.ts';
@@ -61,6 +61,8 @@ describe('what is due for an ordered backup without a record', () => {
     expect(of('lost', '2026-11-16T01:59:59.000Z')).toBe(false);
     expect(of('running', '2026-01-01T00:00:00.000Z')).toBe(true);
     expect(of('failed', running.startedAt, 'Verify.ObjectMissing')).toBe(false);
+    expect(of('failed', running.startedAt, 'Backup.Unknown')).toBe(false);
+    expect(of('failed', running.startedAt, 'Store.Conflict')).toBe(true);
   });
 
   it('an adoption’s name says whose it is, counts its tries, and is at most 80 characters', () => {
@@ -79,7 +81,7 @@ describe('manifests that are not recorded', () => {
   it('an ordered one whose execution closed is adopted by a new execution (F43, F48)', async () => {
     await orderedAndOver();
     control.objects.put(bucket, manifestKey(order), '{}');
-    expect(await pass()).toEqual({ adopted: 1, unclaimed: [], failed: 0 });
+    expect(await pass()).toEqual({ adopted: 1, unclaimed: [], others: [], failed: 0 });
     expect(control.started).toEqual([
       {
         name: `orders-adopt-${backupId}-0`,
@@ -127,6 +129,7 @@ describe('manifests that are not recorded', () => {
     expect(await pass()).toEqual({
       adopted: 0,
       unclaimed: [`s3://${bucket}/${manifestKey(place)}`],
+      others: [`s3://${bucket}/${clusterId}/backups/only-volumes/`],
       failed: 0,
     });
     expect(control.started).toEqual([]);
@@ -135,7 +138,7 @@ describe('manifests that are not recorded', () => {
   it('recorded backups are not looked at again', async () => {
     await control.backups.apply(example('receipt'));
     control.objects.put(bucket, manifestKey(order), '{}');
-    expect(await pass()).toEqual({ adopted: 0, unclaimed: [], failed: 0 });
+    expect(await pass()).toEqual({ adopted: 0, unclaimed: [], others: [], failed: 0 });
   });
 });
 
@@ -165,7 +168,7 @@ describe('a host that floods the bucket', () => {
   it('with manifests that nobody ordered is found out by some of them, at a bounded cost', async () => {
     const site = example('cluster').document.homeSite;
     expect(site).toBe(order.site.site);
-    for (let i = 0; i < 3 * foreignFoldersAtMost; i++) {
+    for (let i = 0; i < 3 * foreignAtMost; i++) {
       control.objects.put(bucket, manifestKey({ clusterId, backupId: `forged-${i}` }), '{}');
     }
     let heads = 0;
@@ -180,7 +183,7 @@ describe('a host that floods the bucket', () => {
       return { ...objects, head: count(objects.head) };
     };
     const found = await reconcileUnrecordedManifests({ ...control, objectsOf }, [example('cluster')]);
-    expect(found.unclaimed).toHaveLength(foreignFoldersAtMost);
-    expect(heads).toBe(foreignFoldersAtMost);
+    expect(found.unclaimed).toHaveLength(foreignAtMost);
+    expect(heads).toBe(foreignAtMost);
   });
 });

@@ -3,6 +3,7 @@ import {
   documentsOfTemplate,
   parseDocument,
   resolveParameters,
+  type ShellStep,
   scriptOf,
 } from '../../../../infra/local/ssm-document.ts';
 
@@ -21,6 +22,7 @@ const content = {
   ],
 };
 const document = parseDocument('Launch', content);
+const [step] = document.content.mainSteps as [ShellStep];
 
 describe('a command document', () => {
   it('is read from a template, as an object or as JSON text', () => {
@@ -33,7 +35,7 @@ describe('a command document', () => {
     };
     const found = documentsOfTemplate(template);
     expect(found.map(({ name }) => name)).toEqual(['Launch', 'Text']);
-    expect(found[0]?.content.mainSteps[0].inputs.timeoutSeconds).toBe(60);
+    expect(found[0]?.content.mainSteps).toMatchObject([{ inputs: { timeoutSeconds: 60 } }]);
     expect(found[1]?.content).toEqual(found[0]?.content);
   });
 
@@ -69,13 +71,13 @@ describe('parameters of a command', () => {
   });
 
   it('go into SSM_<name> when they are ENV_VAR and into the text otherwise', () => {
-    expect(scriptOf(document, { jobId: 'j-1', mode: 'slow' })).toEqual({
+    expect(scriptOf(document, step, { jobId: 'j-1', mode: 'slow' })).toEqual({
       script: 'echo "$SSM_jobId" slow {{jobId}}\nexit 0\n',
       environment: { SSM_jobId: 'j-1' },
     });
   });
 
   it('are put into the text as they are, also where they look like replacement patterns', () => {
-    expect(scriptOf(document, { jobId: 'j', mode: "$& $' $1" }).script).toContain("$& $' $1");
+    expect(scriptOf(document, step, { jobId: 'j', mode: "$& $' $1" }).script).toContain("$& $' $1");
   });
 });

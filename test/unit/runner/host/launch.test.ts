@@ -30,9 +30,20 @@ beforeEach(() => {
     `console.log(JSON.stringify({ args: process.argv.slice(2), env: process.env, pid: process.pid }))`,
   );
 });
-afterEach(() => rmSync(root, { recursive: true, force: true }));
+// The sweep behind a job may still be writing.
+afterEach(() => rmSync(root, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
 
-const runnerIs = (script: string) => writeFileSync(join(root, 'lib/runner.mjs'), script);
+/** What follows the job is told to a file of its own. */
+const runnerIs = (script: string) =>
+  writeFileSync(
+    join(root, 'lib/runner.mjs'),
+    `import { writeFileSync } from 'node:fs';
+     if (process.argv[2] === 'sweep') {
+       writeFileSync(process.env.HOLDFAST_ROOT + '/swept', String(process.pid));
+       process.exit();
+     }
+     await import('data:text/javascript,' + ${JSON.stringify(encodeURIComponent(script))});`,
+  );
 const launch = (...args: string[]) =>
   spawnSync('/bin/sh', [join(root, 'bin/holdfast-launch'), ...args], {
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOLDFAST_ROOT: root },
@@ -128,6 +139,16 @@ describe.skipIf(existsSync('/run/systemd/system'))('the launcher', () => {
     await logOf('j-1');
   });
 
+  it.each([
+    'process.exit(0)',
+    "process.kill(process.pid, 'SIGKILL')",
+    "process.kill(-process.pid, 'SIGKILL')",
+  ])('F11 sweeps after a runner that ends by %s', async (end) => {
+    runnerIs(end);
+    launch('j-1');
+    await expect.poll(() => existsSync(join(root, 'swept')), { timeout: 10_000 }).toBe(true);
+  });
+
   it('drops logs of more than a month ago', async () => {
     mkdirSync(join(root, 'log'));
     const old = new Date(Date.now() - 32 * 86_400_000);
@@ -176,13 +197,20 @@ describe('the launcher with systemd', () => {
       '--collect',
       'holdfast-job-j-1',
       'KillMode=control-group',
+      `ExecStopPost="${root}/bin/node" "${root}/lib/runner.mjs" sweep`,
       'MemoryMax=50%',
       `EnvironmentFile=-${root}/etc/environment`,
       `append:${root}/log/j-1.log`,
     ]) {
       expect(args.some((arg) => arg.endsWith(wanted))).toBe(true);
     }
-    expect(args.slice(-5, -1)).toEqual([join(root, 'bin/node'), join(root, 'lib/runner.mjs'), 'run', 'j-1']);
+    expect(args.slice(-6, -1)).toEqual([
+      join(root, 'bin/node'),
+      '--max-semi-space-size=1',
+      join(root, 'lib/runner.mjs'),
+      'run',
+      'j-1',
+    ]);
   });
 
   it('F42 leaves a unit that runs already alone', () => {

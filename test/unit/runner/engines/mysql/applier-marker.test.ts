@@ -3,17 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
+  listMarkers,
   readMarker,
   removeMarker,
   runnerLives,
   thisRunner,
   writeMarker,
 } from '../../../../../runner/engines/mysql/applier-marker.ts';
+import { backupOrder } from '../../job/orders.ts';
 
-describe('the note about a stopped applier', () => {
+describe('the marker of a stopped applier', () => {
   let state: string;
   beforeAll(() => {
-    state = mkdtempSync(join(tmpdir(), 'applier-'));
+    state = mkdtempSync(join(tmpdir(), 'markers-'));
   });
   afterAll(() => rmSync(state, { recursive: true, force: true }));
 
@@ -21,18 +23,23 @@ describe('the note about a stopped applier', () => {
     const marker = {
       v: 1 as const,
       clusterId: 'shop',
-      memberId: 'replica',
       backupId: 'b-1',
+      member: backupOrder.member,
       channels: ['', "o'dd"],
       stoppedAt: '2026-11-23T02:00:00.000Z',
       runner: thisRunner(),
     };
-    expect(await readMarker(state, '/var/lib/mysql')).toBeUndefined();
-    await writeMarker(state, '/var/lib/mysql', marker);
-    expect(await readMarker(state, '/var/lib/mysql')).toEqual(marker);
-    expect(await readMarker(state, '/var/lib/mysql2')).toBeUndefined();
-    await removeMarker(state, '/var/lib/mysql');
-    expect(await readMarker(state, '/var/lib/mysql')).toBeUndefined();
+    const { datadir } = marker.member;
+    expect(await readMarker(state, datadir)).toBeUndefined();
+    expect(await listMarkers(state)).toEqual([]);
+    await writeMarker(state, marker);
+    expect(await readMarker(state, datadir)).toEqual(marker);
+    expect(await readMarker(state, `${datadir}2`)).toBeUndefined();
+    expect(await listMarkers(state)).toEqual([marker]);
+    await removeMarker(state, { ...marker, backupId: 'b-0' });
+    expect(await readMarker(state, datadir)).toEqual(marker);
+    await removeMarker(state, marker);
+    expect(await readMarker(state, datadir)).toBeUndefined();
   });
 
   it('tells whether its writer lives, also where another process has its number now', () => {
