@@ -19,6 +19,7 @@ import type { Launch } from '../../../functions/clients/launcher.ts';
 import type { Objects, ObjectsOf } from '../../../functions/clients/objects.ts';
 import type { GetPolicy } from '../../../functions/clients/policies.ts';
 import type { Tasks } from '../../../functions/clients/tasks.ts';
+import type { Versions, VersionsOf } from '../../../functions/clients/versions.ts';
 import type { Sites } from '../../../functions/env/variables.ts';
 import { makeHandler as due } from '../../../functions/fleet/due.ts';
 import { makeHandler as cancelClosed } from '../../../functions/reconcile/cancel-closed.ts';
@@ -36,6 +37,7 @@ export type Surroundings = {
   dynamo: ReturnType<typeof makeMemoryDynamoDb>;
   objectsOf: ObjectsOf;
   folders: Folders;
+  versionsOf: VersionsOf;
   executions: Executions;
   tasks: Tasks;
   launch: Launch;
@@ -67,6 +69,13 @@ const objectsThrough = (outside: Outside, objects: Objects): Objects => ({
   head: (key, version) => outside(`HeadObject ${key}`, () => objects.head(key, version)),
   putOnce: (key, body) => outside(`PutObject ${key}`, () => objects.putOnce(key, body)),
   list: (prefix) => whole(() => outside(`ListObjects ${prefix}`, () => all(objects.list(prefix)))),
+});
+
+const versionsThrough = (outside: Outside, versions: Versions): Versions => ({
+  bucket: versions.bucket,
+  list: (prefix) => whole(() => outside(`ListObjectVersions ${prefix}`, () => all(versions.list(prefix)))),
+  lockedUntil: (of) => outside(`GetObjectRetention ${of.key}`, () => versions.lockedUntil(of)),
+  remove: (of) => outside(`DeleteObject ${of.key}`, () => versions.remove(of)),
 });
 
 /** The function of this name as its handler file puts it together, every call to the outside through `outside`. */
@@ -132,6 +141,9 @@ export function functionOf(name: string, around: Surroundings, outside: Outside)
         ...shared,
         executions,
         folders,
+        versionsOf: (place) => versionsThrough(outside, around.versionsOf(place)),
+        publish: () => outside('Publish', async () => undefined),
+        installation: 'holdfast',
         putMetrics: () => outside('PutMetricData', async () => undefined),
         backupMachineArn: around.backupMachineArn,
       });

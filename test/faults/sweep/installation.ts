@@ -72,6 +72,7 @@ export function makeInstallation({ calls, endOf = () => 'well', runnerOutside }:
     dynamo,
     objectsOf: buckets.objectsOf,
     folders: buckets.folders,
+    versionsOf: buckets.versionsOf,
     executions: {
       describe: async (arn) => status.get(arn) ?? { status: 'unknown' },
       start: ({ machineArn, name, input }) => start(machineArn, name, input),
