@@ -74,8 +74,8 @@ const objectsThrough = (outside: Outside, objects: Objects): Objects => ({
 const versionsThrough = (outside: Outside, versions: Versions): Versions => ({
   bucket: versions.bucket,
   list: (prefix) => whole(() => outside(`ListObjectVersions ${prefix}`, () => all(versions.list(prefix)))),
-  lockedUntil: (version) => outside(`GetObjectRetention ${version.key}`, () => versions.lockedUntil(version)),
-  remove: (version) => outside(`DeleteObject ${version.key}`, () => versions.remove(version)),
+  lockedUntil: (of) => outside(`GetObjectRetention ${of.key}`, () => versions.lockedUntil(of)),
+  remove: (of) => outside(`DeleteObject ${of.key}`, () => versions.remove(of)),
 });
 
 /** The function of this name as its handler file puts it together, every call to the outside through `outside`. */
@@ -142,10 +142,10 @@ export function functionOf(name: string, around: Surroundings, outside: Outside)
         executions,
         folders,
         versionsOf: (place) => versionsThrough(outside, around.versionsOf(place)),
-        putMetrics: () => outside('PutMetricData', async () => undefined),
         publish: () => outside('Publish', async () => undefined),
-        backupMachineArn: around.backupMachineArn,
         installation: 'holdfast',
+        putMetrics: () => outside('PutMetricData', async () => undefined),
+        backupMachineArn: around.backupMachineArn,
       });
     case 'plan-restore':
       return planRestore({ ...shared, mintJobId: around.mint });

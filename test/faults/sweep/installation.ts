@@ -1,46 +1,22 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { manifestKey } from '../../../contract/layout.ts';
-import type { BackupRecord } from '../../../contract/records/backup.ts';
-import type { JobRow, Order } from '../../../contract/records/job.ts';
-import { policySchema } from '../../../contract/records/policy.ts';
+import type { Order } from '../../../contract/records/job.ts';
 import { makeCatalog } from '../../../functions/catalog/catalog.ts';
 import { type ExecutionStatus, executionArnOf } from '../../../functions/clients/executions.ts';
-import { namesOf } from '../../../infra/names.ts';
-import { parseSettings } from '../../../infra/settings.ts';
 import { makeTableRows } from '../../../runner/job/table-rows.ts';
 import { makeMemoryBuckets } from '../../doubles/memory-buckets.ts';
 import { makeMemoryDynamoDb } from '../../doubles/memory-dynamodb.ts';
 import { aCluster, aHost, aMember } from '../../doubles/records.ts';
-import { type Definition, definitionsOf, exampleSettings, synthesized } from '../../infra/synthesized.ts';
+import { isQuiet } from './end-state.ts';
 import { functionOf, type Surroundings } from './functions.ts';
 import { type Host, makeHost, memoryStore, type RunnerEnd, type RunnerOutside, runOnHost } from './host.ts';
 import { type Ended, type Hands, StateError, walk } from './machine-walk.ts';
 import type { OutsideCalls } from './outside-calls.ts';
-
-const names = namesOf(parseSettings(exampleSettings()));
-const definitions = definitionsOf(synthesized()[names.controlStack]!);
-const machineOf = (arn: string): Definition => definitions[arn.split(':').at(-1)!];
-export const machines = {
-  fleet: names.machineArn('fleet-backup'),
-  backup: names.machineArn('backup'),
-  restore: names.machineArn('restore'),
-};
-export const bucket = 'example-holdfast-frankfurt';
-const site = { bucket, region: 'eu-central-1', account: '111122223333' };
-
-/** Slots at two o'clock; a window in which three attempts and what they wait for have room. */
-export const policy = policySchema.parse({
-  name: 'nightly',
-  schedule: { cron: '0 2 * * *', zone: 'UTC', windowMinutes: 360 },
-  method: 'physical',
-  codec: 'none',
-});
+import { makeTaskTokens } from './task-tokens.ts';
+import { machineOf, machines, names, policy, site } from './what-is-deployed.ts';
 
 const reconcileSeconds = 120;
-
-type Token = { state: 'waiting' | 'over' | { output: unknown } | { error: StateError }; heardAt: number };
 
 export type InstallationOptions = {
   calls: OutsideCalls;
@@ -66,10 +42,10 @@ export function makeInstallation({ calls, endOf = () => 'well', runnerOutside }:
   const status = new Map<string, ExecutionStatus>();
   const pending: { machineArn: string; executionArn: string; input: unknown }[] = [];
   const launched: { hostId: string; jobId: string }[] = [];
-  const tokens = new Map<string, Token>();
   const events: { name: string; detail: unknown }[] = [];
   const ended: (Ended & { executionArn: string })[] = [];
   const runs = new Map<string, number>();
+  const entered = new Map<string, string[]>();
   let clock = Date.parse('2026-11-24T02:00:30.000Z');
   let reconcileAt = clock + reconcileSeconds * 1000;
   let minted = 0;
@@ -81,12 +57,8 @@ export function makeInstallation({ calls, endOf = () => 'well', runnerOutside }:
     ]),
   );
 
-  const answer = (token: string, what: { output: unknown } | { error: StateError }): boolean => {
-    const known = tokens.get(token);
-    if (known?.state !== 'waiting') return false;
-    known.state = what;
-    return true;
-  };
+  const tokens = makeTaskTokens(now);
+  const { answer, heartbeat } = tokens;
 
   const start = async (machineArn: string, name: string, input: unknown) => {
     const executionArn = executionArnOf(machineArn, name);
@@ -142,7 +114,7 @@ export function makeInstallation({ calls, endOf = () => 'well', runnerOutside }:
   const inMemory = (host: Host): RunnerOutside => ({
     rows: makeTableRows(dynamo.client, 'jobs', aHost(host.hostId).userid),
     tasks: {
-      heartbeat: async (token) => world.heartbeat(token),
+      heartbeat: async (token) => heartbeat(token),
       succeed: async (token, output) => (answer(token, { output }) ? 'taken' : 'gone'),
       fail: async (token, { name, cause }) =>
         answer(token, { error: new StateError(name, cause) }) ? 'taken' : 'gone',
@@ -182,6 +154,9 @@ export function makeInstallation({ calls, endOf = () => 'well', runnerOutside }:
 
   const hands: Hands = {
     now,
+    enter: (executionArn, state) => {
+      entered.set(executionArn, [...(entered.get(executionArn) ?? []), state]);
+    },
     invoke: async (arn, payload) => {
       try {
         return await invoke(arn.split(`:${names.installation}-`).at(-1)!, payload);
@@ -199,34 +174,15 @@ export function makeInstallation({ calls, endOf = () => 'well', runnerOutside }:
         .split('\n')
         .filter(Boolean)
         .map((line) => JSON.parse(line) as unknown),
-    mintToken: () => {
-      const token = `token-${tokens.size + 1}`;
-      tokens.set(token, { state: 'waiting', heardAt: clock });
-      return token;
-    },
-    dropToken: (token) => {
-      const known = tokens.get(token);
-      if (known?.state === 'waiting') known.state = 'over';
-    },
-    answerOf: async (token, { heartbeat, timeout }) => {
-      const asked = clock;
-      const known = tokens.get(token)!;
-      known.heardAt = clock;
+    mintToken: tokens.mint,
+    dropToken: tokens.drop,
+    answerOf: async (token, limits) => {
       for (;;) {
         await runHosts();
-        if (known.state !== 'waiting') break;
-        if (clock - known.heardAt > heartbeat * 1000 || clock - asked > timeout * 1000) {
-          known.state = 'over';
-          throw new StateError(
-            clock - asked > timeout * 1000 ? 'States.Timeout' : 'States.HeartbeatTimeout',
-            'no answer came',
-          );
-        }
+        const told = tokens.toldTo(token, limits);
+        if (told !== undefined) return told.output;
         await pass(30);
       }
-      const state = known.state as { output: unknown } | { error: StateError };
-      if ('error' in state) throw state.error;
-      return state.output;
     },
     sleep: async (seconds) => {
       await runHosts();
@@ -269,16 +225,15 @@ export function makeInstallation({ calls, endOf = () => 'well', runnerOutside }:
     events,
     ended,
     tokens,
+    status,
+    items,
+    /** States in the order in which executions entered them, by ARN. */
+    entered,
     hosts,
     now,
     invoke,
     answer,
-    heartbeat: (token: string): 'taken' | 'gone' => {
-      const known = tokens.get(token);
-      if (known?.state !== 'waiting') return 'gone';
-      known.heardAt = clock;
-      return 'taken';
-    },
+    heartbeat,
     /** Two hosts with the cluster `orders`, and one to restore on. */
     register: async () => {
       const document = {
@@ -311,58 +266,10 @@ export function makeInstallation({ calls, endOf = () => 'well', runnerOutside }:
       let quiet = 0;
       while (clock < until && quiet < 1) {
         await pass(reconcileSeconds);
-        quiet = pending.length + launched.length === 0 && (await world.isQuiet()) ? quiet + 1 : 0;
+        quiet = pending.length + launched.length === 0 && (await isQuiet(world)) ? quiet + 1 : 0;
         await runExecutions();
         await runHosts();
       }
-    },
-    isQuiet: async () => {
-      const slots = await catalog.slots.list('orders', '');
-      const open = slots.filter(
-        (s) => s.state === 'open' || (s.state === 'failed' && s.attempt < policy.attempts),
-      );
-      const backups = await catalog.backups.list('orders');
-      return (
-        open.length === 0 &&
-        backups.every((b) => b.state !== 'running') &&
-        (await catalog.locks.list()).length === 0 &&
-        items('catalog').every((item) => item.pk !== 'LIVE')
-      );
-    },
-    /** What is left, as a list of everything that must not be: empty when all is well. */
-    wrongs: async (): Promise<string[]> => {
-      const wrong: string[] = [];
-      for (const { name, holder } of await catalog.locks.list()) wrong.push(`lock ${name} of ${holder}`);
-      for (const cap of await catalog.leases.list())
-        for (const holder of cap.holders) wrong.push(`lease ${cap.name} of ${holder}`);
-      for (const pin of await catalog.pins.list()) wrong.push(`pin of ${pin.execution}`);
-      for (const row of items('jobs') as JobRow[])
-        if (row.live === 'yes') wrong.push(`live job ${row.jobId} (${row.order.kind}, ${row.state})`);
-      for (const item of items('catalog')) if (item.pk === 'LIVE') wrong.push(`${item.sk} may be live`);
-      for (const [arn, { status: s }] of status) if (s === 'open') wrong.push(`${arn} is open`);
-      for (const [token, { state }] of tokens) if (state === 'waiting') wrong.push(`${token} waits`);
-      for (const e of ended)
-        if (e.status === 'failed' && !/^[A-Z][A-Za-z]+\.[A-Z][A-Za-z]+$/.test(e.error))
-          wrong.push(`${e.executionArn} failed without a name: ${e.error}`);
-      const backups = await catalog.backups.list('orders');
-      const manifests = new Set(buckets.keys(bucket).filter((key) => key.endsWith('/manifest.json')));
-      const counts = (b: BackupRecord) => ['verified', 'proven'].includes(b.state);
-      for (const backup of backups) {
-        const stored = manifests.delete(manifestKey(backup));
-        if (stored !== counts(backup))
-          wrong.push(`${backup.backupId} is ${backup.state} and has ${stored ? 'a' : 'no'} manifest`);
-        if (!counts(backup) && backup.error === undefined) wrong.push(`${backup.backupId} has no error`);
-      }
-      for (const key of manifests) wrong.push(`${key} is not recorded`);
-      const known = new Set(backups.map((b) => b.backupId));
-      for (const key of buckets.keys(bucket).filter((k) => k.startsWith('orders/backups/')))
-        if (!known.has(key.split('/')[2]!)) wrong.push(`${key} belongs to no backup`);
-      for (const slot of await catalog.slots.list('orders', '')) {
-        const recorded = backups.filter((b) => b.slot === slot.slot && counts(b) && !b.extra);
-        if (slot.state !== 'recorded' || recorded.length !== 1 || recorded[0]?.backupId !== slot.backupId)
-          wrong.push(`slot ${slot.slot} is ${slot.state} with ${recorded.length} recorded backups`);
-      }
-      return wrong;
     },
     /** Where a restore may go. */
     target: (name: string) => ({

@@ -23,6 +23,8 @@ export type Hands = {
   answerOf: (token: string, limits: { heartbeat: number; timeout: number }) => Promise<unknown>;
   sleep: (seconds: number) => Promise<void>;
   now: () => Date;
+  /** Told of every state that is entered. */
+  enter: (executionArn: string, state: string) => void;
 };
 
 export type Ended =
@@ -66,7 +68,7 @@ const matches = (names: string[], error: string) =>
 
 /**
  * Walks one execution of a synthesized definition: the kinds of states and fields that our machines are made of, and
- * no others. A test holds it to what the emulator makes of the same definition.
+ * no others. The journey of a backup holds it to the states that the emulator enters.
  */
 export async function walk(
   machine: Definition,
@@ -83,6 +85,7 @@ export async function walk(
     let at: unknown = given;
     for (;;) {
       const state = States[name];
+      hands.enter(executionArn, name);
       const done = await step(state, at, variables);
       if (done.next === undefined) return done.output;
       name = done.next;
