@@ -86,7 +86,7 @@ export async function assemble(jobId: string, given: Surroundings): Promise<Supe
       },
       restore: {
         credentials: (job) =>
-          makeBrokerCredentials({ ask, hostId, jobId, secret: job.secret, now: clock.now, hide }),
+          makeBrokerCredentials({ ask, hostId, jobId, secret: job.secret, now: clock.now, hide, log }),
         openStore: ({ site }, credentials) => store(site, credentials, restoreConnections),
       },
     }),

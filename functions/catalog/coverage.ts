@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { readStored } from '../../contract/formats/codec.ts';
 import { backupStateSchema } from '../../contract/records/backup.ts';
 import { id, instant, mintedId, slotId } from '../../contract/records/ids.ts';
 import { makeTable, type TableDeps } from './table.ts';
@@ -37,8 +36,8 @@ export const coverageRecordSchema = z.object({
   lost: backupFactSchema.nullable(),
   /** The newest committed one, where it is suspect. */
   suspect: backupFactSchema.nullable(),
-  /** The newest slots that have a record, oldest first, from the one on that should be done by now. */
-  slots: z.array(slotFactSchema).max(3),
+  /** Of the slots that have a record, the one that should be done by now, and the newest three after it, oldest first. */
+  slots: z.array(slotFactSchema).max(4),
   /** Objects below its prefix that nobody ordered; the first of them by name. */
   unclaimed: z.object({ count: z.int().min(0), first: z.array(z.string()).max(3) }),
 });
@@ -56,9 +55,13 @@ export type CoverageRecord = z.infer<typeof coverageRecordSchema>;
 export function makeCoverages(deps: TableDeps) {
   const table = makeTable(deps);
   return {
+    /** One that cannot be read, of a newer version perhaps, is left out: its cluster is looked at and it is written anew. */
     async list(): Promise<CoverageRecord[]> {
       const items = await table.query('COVERAGE');
-      return items.map((item) => readStored(coverageRecordSchema, 'coverage record', item));
+      return items.flatMap((item) => {
+        const read = coverageRecordSchema.safeParse(item);
+        return read.success ? [read.data] : [];
+      });
     },
 
     /** Whoever writes later has seen later: passes that overlap see the same backups. */

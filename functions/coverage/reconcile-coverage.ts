@@ -1,15 +1,14 @@
 import { canonicalJson } from '../../contract/formats/codec.ts';
 import type { ClusterRecord } from '../../contract/records/cluster.ts';
-import type { Breaches, BreachKind, BreachRecord } from '../catalog/breach.ts';
+import type { Breaches } from '../catalog/breach.ts';
 import type { Coverages } from '../catalog/coverage.ts';
-import { limited } from '../clients/limited.ts';
 import type { GetPolicy } from '../clients/policies.ts';
 import type { Publish } from '../clients/topic.ts';
 import type { Log } from '../log/log.ts';
 import { passSeconds } from '../reconcile/clusters-of-pass.ts';
 import { each } from '../reconcile/each.ts';
 import { type CoverageCounts, coverageCounts } from './counts.ts';
-import { judge, type Plan, planAt, type Standing, untilLooked, watchedSince } from './judge.ts';
+import { type Fleet, readFleet } from './fleet.ts';
 import { type LookDeps, lookAt } from './look.ts';
 import { makeTeller, type Subject } from './tell.ts';
 import { unclaimedOf } from './unclaimed.ts';
@@ -46,18 +45,6 @@ export type CoverageAnswer = {
   failed: number;
 };
 
-/** The plan of each cluster; every policy is read once. */
-async function plansOf(
-  deps: Pick<CoverageDeps, 'getPolicy'>,
-  clusters: readonly ClusterRecord[],
-  now: Date,
-): Promise<(cluster: ClusterRecord) => Plan> {
-  const names = [...new Set(clusters.map(({ document }) => document.policy))];
-  const plans = await limited(names, 5, async (name) => planAt(name, await deps.getPolicy(name), now));
-  const byName = new Map(plans.map((plan) => [plan.name, plan]));
-  return ({ document: { policy } }) => byName.get(policy) ?? planAt(policy, undefined, now);
-}
-
 /** So many of them, in each pass the next ones. */
 function inTurn<T>(items: readonly T[], atMost: number, now: Date): T[] {
   if (items.length <= atMost) return [...items];
@@ -66,8 +53,23 @@ function inTurn<T>(items: readonly T[], atMost: number, now: Date): T[] {
   return [...items.slice(from), ...items.slice(0, from)].slice(0, atMost);
 }
 
-const byCluster = (breaches: readonly BreachRecord[]): ReadonlyMap<string, BreachRecord[]> =>
-  Map.groupBy(breaches, ({ clusterId }) => clusterId);
+/** Beyond the share: those of whom nothing is known, of whom something is noted, or would have to be. */
+function nominees({ clusters, share }: CoveragePass, fleet: Fleet, now: Date): ClusterRecord[] {
+  const shared = new Set(share.map(({ document }) => document.clusterId));
+  const nominated = clusters.filter((cluster) => {
+    if (shared.has(cluster.document.clusterId)) return false;
+    const standing = fleet.standingOf(cluster);
+    return standing === undefined || standing.holds.length > 0 || fleet.notedOf(cluster).length > 0;
+  });
+  return inTurn(nominated, nominatedAtMost, now);
+}
+
+/** What a look says of a cluster, for the teller. */
+function subjectOf(fleet: Fleet, cluster: ClusterRecord): Subject[] {
+  const [standing, coverage] = [fleet.standingOf(cluster), fleet.coverageOf(cluster)];
+  if (!standing || !coverage) return [];
+  return [{ standing, coverage, plan: fleet.planOf(cluster), known: fleet.notedOf(cluster) }];
+}
 
 /**
  * Judges every cluster of the fleet by what is known of its coverage, and looks anew at this pass's share and at those
@@ -75,68 +77,36 @@ const byCluster = (breaches: readonly BreachRecord[]): ReadonlyMap<string, Breac
  */
 export async function reconcileCoverage(deps: CoverageDeps, pass: CoveragePass): Promise<CoverageAnswer> {
   const now = deps.now();
-  const [planOf, records, known] = await Promise.all([
-    plansOf(deps, pass.clusters, now),
-    deps.coverages.list(),
-    deps.breaches.list(),
-  ]);
-  const coverages = new Map(records.map((record) => [record.clusterId, record]));
-  const breaches = byCluster(known);
-  const notedOf = (clusterId: string) => breaches.get(clusterId) ?? [];
-  const openOf = (clusterId: string): ReadonlySet<BreachKind> =>
-    new Set(notedOf(clusterId).flatMap(({ kind, state }) => (state === 'clearing' ? [] : [kind])));
-  const standingOf = (cluster: ClusterRecord): Standing | undefined => {
-    const { clusterId } = cluster.document;
-    const coverage = coverages.get(clusterId);
-    if (coverage === undefined) return undefined;
-    const plan = planOf(cluster);
-    const since = watchedSince(cluster, coverage, plan, now);
-    return judge(cluster, { ...coverage, watchedSince: since }, plan, openOf(clusterId), now);
-  };
-  const changes = (cluster: ClusterRecord): boolean => {
-    const standing = standingOf(cluster);
-    return (
-      standing === undefined || standing.holds.length > 0 || notedOf(cluster.document.clusterId).length > 0
-    );
-  };
+  const { clusters, share } = pass;
+  const fleet = await readFleet(deps, clusters, now);
+  const unclaimed = unclaimedOf(pass);
 
-  const found = unclaimedOf(pass);
-  const shared = new Set(pass.share.map(({ document }) => document.clusterId));
-  const nominated = pass.clusters.filter((c) => !shared.has(c.document.clusterId) && changes(c));
-  const looks = inTurn(nominated, nominatedAtMost, now);
-  const looked = await each([...pass.share, ...looks], 20, deps.log, async (cluster) => {
-    const { clusterId } = cluster.document;
-    const before = coverages.get(clusterId);
-    const after = await lookAt(deps, cluster, planOf(cluster), before, found(clusterId, before));
+  const looked = await each([...share, ...nominees(pass, fleet, now)], 20, deps.log, async (cluster) => {
+    const before = fleet.coverageOf(cluster);
+    const found = unclaimed(cluster.document.clusterId, before);
+    const after = await lookAt(deps, cluster, fleet.planOf(cluster), before, found);
     if (before === undefined || canonicalJson(before) !== canonicalJson(after))
       await deps.coverages.put(after);
-    coverages.set(clusterId, after);
+    fleet.seen(after);
     return cluster;
   });
 
-  const tell = makeTeller(deps, now);
-  const subjects: Subject[] = looked.done.flatMap((cluster) => {
-    const { clusterId } = cluster.document;
-    const standing = standingOf(cluster);
-    const coverage = coverages.get(clusterId);
-    if (!standing || !coverage) return [];
-    return [{ standing, coverage, plan: planOf(cluster), known: notedOf(clusterId) }];
-  });
-  const registered = new Set(pass.clusters.map(({ document }) => document.clusterId));
-  const gone = known.filter(({ clusterId }) => !registered.has(clusterId));
-  const told = await tell(subjects, known, gone);
+  const registered = new Set(clusters.map(({ document }) => document.clusterId));
+  const told = await makeTeller(deps, now)(
+    looked.done.flatMap((cluster) => subjectOf(fleet, cluster)),
+    fleet.noted,
+    fleet.noted.filter(({ clusterId }) => !registered.has(clusterId)),
+  );
 
   const seen = new Set(looked.done);
-  const standings = pass.clusters.flatMap((cluster) => {
-    const standing = standingOf(cluster);
-    if (standing === undefined) return [];
-    return [seen.has(cluster) ? standing : untilLooked(standing, openOf(standing.clusterId))];
-  });
-  const whole = standings.length === pass.clusters.length;
+  const standings = clusters
+    .map((cluster) => (seen.has(cluster) ? fleet.standingOf(cluster) : fleet.standingUntilLooked(cluster)))
+    .filter((standing) => standing !== undefined);
+  const whole = standings.length === clusters.length;
   if (!whole) deps.log.info('not every cluster has been looked at yet', { known: standings.length });
-  const fleet = [...coverages.values()].filter(({ clusterId }) => registered.has(clusterId));
+  const coverages = clusters.map(fleet.coverageOf).filter((coverage) => coverage !== undefined);
   return {
-    counts: whole ? coverageCounts(pass.clusters, standings, fleet) : undefined,
+    counts: whole ? coverageCounts(clusters, standings, coverages) : undefined,
     began: told.began,
     cleared: told.cleared,
     failed: looked.failed + told.failed,

@@ -82,8 +82,11 @@ export function makeLambda<S extends z.ZodType, R extends { outcome: string }>(o
       log.info(answer.outcome);
       return answer;
     } catch (thrown) {
-      log.error('failed', { error: toErrorRecord(thrown) });
-      throw thrown;
+      const error = toErrorRecord(thrown);
+      log.error('failed', { error });
+      if (thrown instanceof NamedError) throw thrown;
+      // What a service threw has its own name in the cause: an execution ends by one of ours.
+      throw new NamedError('Holdfast.Unexpected', error.cause, {}, { cause: thrown });
     }
   };
 }

@@ -5,9 +5,6 @@ import { limited } from '../clients/limited.ts';
 import type { StoredVersion, Versions } from '../clients/versions.ts';
 import { isStored } from './stray.ts';
 
-/** What may still be done in one run. */
-export type Allowance = { versions: number; until: number };
-
 export type Cleared =
   /** Nothing is left of it. */
   | { outcome: 'cleared' }
@@ -17,7 +14,7 @@ export type Cleared =
   | { outcome: 'locked'; until: string }
   /** The store refused to delete what says that it is not locked. */
   | { outcome: 'denied'; key: string }
-  /** The allowance is used up; the next run goes on. */
+  /** Its time is over; the next run goes on. */
   | { outcome: 'more' };
 
 /** As many requests at once as leave most of a client's 50 connections to others. */
@@ -40,18 +37,18 @@ async function locksOf(
 /**
  * Deletes what a stray has stored, by exact version ids below its own backup's prefix and nowhere else. Nothing of a
  * page goes before all its locks have ended, and before each page is looked for the manifest once more. `onDeleted`
- * hears of every version that is gone.
+ * hears of every version that is gone; no page is begun after `until` (milliseconds since the epoch).
  */
 export async function clearStray(
   deps: { versions: Versions; now: () => Date; onDeleted: () => void },
   tombstone: Tombstone,
-  allowance: Allowance,
+  until: number,
 ): Promise<Cleared> {
   const { versions, now } = deps;
   const prefix = backupPrefix(tombstone);
   const manifest = manifestKey(tombstone);
   for await (const page of versions.list(prefix)) {
-    if (allowance.versions < page.length || now().getTime() > allowance.until) return { outcome: 'more' };
+    if (now().getTime() > until) return { outcome: 'more' };
     const foreign = page.find(({ key }) => !key.startsWith(prefix));
     if (foreign) {
       throw new NamedError(
@@ -59,10 +56,9 @@ export async function clearStray(
         `the store listed ${foreign.key} below ${prefix}; nothing is deleted`,
       );
     }
-    const until = await locksOf(versions, page, now());
-    if (until !== undefined) return { outcome: 'locked', until };
+    const lockEnd = await locksOf(versions, page, now());
+    if (lockEnd !== undefined) return { outcome: 'locked', until: lockEnd };
     if (await isStored(versions, manifest)) return { outcome: 'kept' };
-    allowance.versions -= page.length;
     let denied: string | undefined;
     await limited(page, atOnce, async (version) => {
       if (denied !== undefined) return;

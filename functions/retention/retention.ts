@@ -7,7 +7,7 @@ import type { Tombstone, Tombstones } from '../catalog/tombstone.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
 import type { Log } from '../log/log.ts';
 import { each } from '../reconcile/each.ts';
-import { type Allowance, clearStray } from './clear-stray.ts';
+import { clearStray } from './clear-stray.ts';
 import { lookAtStray, type StrayDeps, secondLookHours } from './stray.ts';
 
 /** When to try again what the store refuses although no lock is said to be left: a legal hold, a right, a clock. */
@@ -15,8 +15,6 @@ const deniedHours = 24;
 /** When to look again at what broke. */
 const brokenHours = 1;
 
-/** A run lists and deletes about 300 versions a second: so many fit into its time. */
-const versionsAtMost = 100_000;
 /** The function ends after 880 s; this leaves it time to finish what is in flight. */
 const budgetSeconds = 780;
 
@@ -52,7 +50,7 @@ const hoursFrom = (at: string | Date, hours: number) =>
 async function endStray(
   deps: RetentionDeps & { log: Log; onDeleted: () => void },
   tombstone: Tombstone,
-  allowance: Allowance,
+  until: number,
 ): Promise<Became> {
   const { clusterId, backupId, since } = tombstone;
   const now = deps.now();
@@ -74,9 +72,11 @@ async function endStray(
   }
   const { jobId, site } = backup ?? tombstone;
   if (jobId !== tombstone.jobId || site.bucket !== tombstone.site.bucket) return keep('it is another backup');
-  const cleared = await clearStray({ ...deps, versions: deps.versionsOf(site) }, tombstone, allowance);
+  const cleared = await clearStray({ ...deps, versions: deps.versionsOf(site) }, tombstone, until);
   switch (cleared.outcome) {
     case 'more':
+      // Behind all others that are due: one host that has stored millions of objects keeps no stray from its turn.
+      await deps.tombstones.postpone(tombstone, now.toISOString());
       return 'more';
     case 'kept':
       return keep('its manifest is stored');
@@ -125,15 +125,15 @@ export const makeHandler = (deps: RetentionDeps) =>
       const due = all
         .filter(({ notBefore }) => notBefore <= began.toISOString())
         .sort((a, b) => (a.notBefore < b.notBefore ? -1 : 1));
-      const allowance = { versions: versionsAtMost, until: began.getTime() + budgetSeconds * 1000 };
+      const until = began.getTime() + budgetSeconds * 1000;
       let versionsDeleted = 0;
       const onDeleted = () => {
         versionsDeleted++;
       };
       const { done, failed } = await each(due, 2, log, async (tombstone): Promise<Became> => {
-        if (allowance.versions <= 0 || deps.now().getTime() > allowance.until) return 'more';
+        if (deps.now().getTime() > until) return 'more';
         try {
-          return await endStray({ ...deps, log, onDeleted }, tombstone, allowance);
+          return await endStray({ ...deps, log, onDeleted }, tombstone, until);
         } catch (thrown) {
           await deps.tombstones.postpone(tombstone, hoursFrom(began, brokenHours));
           throw thrown;

@@ -89,9 +89,11 @@ export type StrayDeps = {
  * consistent, needs no right to read a byte, and sees what a delete marker would hide from HEAD.
  */
 export async function isStored(versions: Versions, key: string): Promise<boolean> {
+  const below = key.endsWith('/');
   for await (const page of versions.list(key)) {
-    const found = page.some((v) => !v.deleteMarker && (key.endsWith('/') || v.key === key));
-    if (found) return true;
+    if (page.some((v) => !v.deleteMarker && (below || v.key === key))) return true;
+    // Versions come in the order of their keys: behind the key itself, longer ones say nothing about it.
+    if (!below && page.some((v) => v.key > key)) return false;
   }
   return false;
 }

@@ -27,7 +27,13 @@ export const fleetBackupMachineInvokes = ['due'];
  */
 export function fleetBackupDefinition(scope: Construct, names: Names): IChainable {
   const { ask, decide } = stepsOf(scope, names);
-  const find = ask('Find the clusters that are due', 'due', { input: '{% $states.input %}' });
+  // Nobody else opens the slots of a fleet: 30 and 90 s, then three times 5 minutes at most, before its alarm.
+  const find = ask(
+    'Find the clusters that are due',
+    'due',
+    { input: '{% $states.input %}' },
+    { again: { seconds: 30, times: 5 } },
+  );
   const each = DistributedMap.jsonata(scope, 'Start the backups', {
     itemReader: new S3JsonLItemReader({
       bucket: Bucket.fromBucketName(scope, 'Scratch', names.scratchBucket),

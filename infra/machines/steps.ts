@@ -3,6 +3,7 @@ import { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import {
   Choice,
   Condition,
+  Errors,
   type IChainable,
   IntegrationPattern,
   JitterType,
@@ -40,7 +41,15 @@ export const caught = {
 /** Room for three task heartbeats; a task shorter than that ends by its own timeout, which has to be the larger number. */
 const heartbeatOf = (seconds: number) => Duration.seconds(Math.min(heartbeatTimeoutSeconds, seconds - 20));
 
-type Options = { seconds?: number; assign?: Record<string, unknown> };
+type Options = {
+  seconds?: number;
+  assign?: Record<string, unknown>;
+  /** How a function that broke is called again; each may be called twice with the same input. */
+  again?: { seconds: number; times: number };
+};
+
+/** What broke once is called again after 5 and 15 s at most: a moment without a table costs no attempt of a backup. */
+const twiceMore = { seconds: 5, times: 2 };
 
 /**
  * The parts that our machines are made of. Functions are named by ARN from settings, so that a definition is
@@ -76,8 +85,9 @@ export function stepsOf(scope: Construct, names: Names) {
   };
   return {
     /** Asks a function and goes on with its answer as output. 60 s unless told. */
-    ask: (sentence: string, name: string, payload: Record<string, unknown>, options: Options = {}) =>
-      retried(
+    ask: (sentence: string, name: string, payload: Record<string, unknown>, options: Options = {}) => {
+      const { seconds, times } = options.again ?? twiceMore;
+      const task = retried(
         LambdaInvoke.jsonata(scope, sentence, {
           lambdaFunction: functionOf(name),
           payload: TaskInput.fromObject(payload),
@@ -86,7 +96,17 @@ export function stepsOf(scope: Construct, names: Names) {
           retryOnServiceExceptions: false,
           ...(options.assign ? { assign: options.assign } : {}),
         }),
-      ),
+      );
+      task.addRetry({
+        errors: [Errors.TASKS_FAILED, Errors.TIMEOUT],
+        interval: Duration.seconds(seconds),
+        maxAttempts: times,
+        backoffRate: 3,
+        maxDelay: Duration.minutes(5),
+        jitterStrategy: JitterType.FULL,
+      });
+      return task;
+    },
     /**
      * Sends a job to a host and waits until its runner answers with the token. `job` is the JSONata path of
      * what dispatch needs (jobId, hostId, order, deadlineSeconds).

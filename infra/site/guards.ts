@@ -100,6 +100,12 @@ export function siteGuards(of: { bucketArn: string; settings: Settings; names: N
     deny('OnlyControlWritesTheRegistry', ['s3:PutObject'], [`${bucketArn}/registry/*`], {
       ArnNotEquals: { 'aws:PrincipalArn': who.registry },
     }),
+    // A cluster may be called `backups`: retention's own right would reach its receipts.
+    deny(
+      'NobodyDeletesReceiptsOrTheRegistry',
+      ['s3:DeleteObjectVersion'],
+      [`${bucketArn}/receipts/*`, `${bucketArn}/registry/*`],
+    ),
     deny('NobodyHidesObjects', ['s3:DeleteObject'], [`${bucketArn}/*`]),
   ];
 }

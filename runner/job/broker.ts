@@ -1,6 +1,8 @@
 import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda';
 import { NamedError } from '../../contract/errors/named-error.ts';
 import { type BrokerAnswer, type BrokerRequest, brokerAnswerSchema } from '../../contract/records/broker.ts';
+import type { Log } from '../engines/engine.ts';
+import { repeatWithin } from './repeat.ts';
 
 export type RestoreCredentials = {
   accessKeyId: string;
@@ -31,9 +33,13 @@ export function makeAskBroker(client: LambdaClient, functionName: string): AskBr
 /** Renewed this long before they end, so that no request starts with credentials that end under way. */
 const renewBeforeMs = 10 * 60_000;
 
+/** A restore of hours must not end because a function or a table was away for a moment; below what a cancelled job has to end. */
+const brokenBudgetMs = 120_000;
+
 /**
  * Makes the provider of a restore's reading rights. Asks the broker when it has none, when they are about to end and
- * on `forceRefresh`; callers that come meanwhile share the one question. Nothing is stored.
+ * on `forceRefresh`; callers that come meanwhile share the one question. A broker that breaks is asked again for two
+ * minutes, one that says no is not. Nothing is stored.
  */
 export function makeBrokerCredentials(options: {
   ask: AskBroker;
@@ -42,13 +48,19 @@ export function makeBrokerCredentials(options: {
   secret: string;
   now: () => Date;
   hide: (secret: string) => void;
+  log?: Log;
+  budgetMs?: number;
 }): (request?: { forceRefresh?: boolean }) => Promise<RestoreCredentials> {
-  const { ask, hostId, jobId, secret, now, hide } = options;
+  const { ask, hostId, jobId, secret, now, hide, log = () => undefined } = options;
   let held: RestoreCredentials | undefined;
   let asking: Promise<RestoreCredentials> | undefined;
 
   const renew = async (): Promise<RestoreCredentials> => {
-    const answer = await ask({ v: 1, hostId, jobId, secret });
+    const answer = await repeatWithin(
+      options.budgetMs ?? brokenBudgetMs,
+      () => ask({ v: 1, hostId, jobId, secret }),
+      (error) => log('the broker did not answer; asking again', { cause: (error as Error).message }),
+    );
     if (answer.outcome === 'refused') {
       throw new NamedError('Broker.Refused', `${answer.error.name}: ${answer.error.cause}`, { jobId });
     }

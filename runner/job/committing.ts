@@ -4,19 +4,16 @@ import type { Clock } from '../host/clock.ts';
 import { repeatWithin } from './repeat.ts';
 import type { JobRows, OwnJob } from './rows.ts';
 
-/** Shorter than the fence, which ends the job anyway while the table cannot be reached. */
-const budgetMs = 120_000;
-
 /**
  * The last gate before the manifest: passes only while the job is neither cancelled nor lost. Afterwards nobody
  * but the runner ends the job until its beats have been missing for 15 minutes.
  */
 export async function enterCommitting(
   own: OwnJob,
-  { rows, clock, log }: { rows: JobRows; clock: Clock; log: Log },
+  { rows, clock, commitBudget, log }: { rows: JobRows; clock: Clock; commitBudget: number; log: Log },
 ): Promise<void> {
   const answer = await repeatWithin(
-    budgetMs,
+    commitBudget,
     () => rows.committing(own, clock.now().toISOString()),
     (error) => log('committing was not taken; trying again', { cause: (error as Error).message }),
   );

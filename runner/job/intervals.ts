@@ -11,6 +11,8 @@ export type Intervals = {
   fence: number;
   /** How long an unreachable table is asked for the job; well within the five minutes it may be claimed in. */
   claimBudget: number;
+  /** How long an unreachable table is asked whether the manifest may be written: shorter than the fence, which ends the job anyway. */
+  commitBudget: number;
   /** How long the end of a job is told to an unreachable table, and then to Step Functions. */
   finishBudget: number;
   /** How long work that was told to end may take to clean up: locks, a stopped applier, a tool that must be killed. */
@@ -24,6 +26,7 @@ export const defaultIntervals: Intervals = {
   taskHeartbeat: taskHeartbeatSeconds * 1000,
   fence: fenceSeconds * 1000,
   claimBudget: 120_000,
+  commitBudget: 120_000,
   finishBudget: 180_000,
   stuck: 240_000,
 };

@@ -126,7 +126,7 @@ async function runClaimed(job: ClaimedJob, parts: SuperviseParts): Promise<JobOu
         },
         enterCommitting: async () => {
           controller.signal.throwIfAborted();
-          await enterCommitting(job, { rows, clock, log });
+          await enterCommitting(job, { rows, clock, commitBudget: intervals.commitBudget, log });
           clearTimeout(deadline);
           beats.committing();
         },

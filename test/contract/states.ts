@@ -134,25 +134,21 @@ export function stateCases(machine: string, definition: Definition): StateCase[]
             ),
             make('otherwise', otherwise, next(state.Default)),
           ];
+        case 'Map':
         case 'Task': {
+          const given = { input: answer('done'), variables };
           const waits = String(state.Resource).endsWith('.waitForTaskToken');
-          const result = JSON.stringify(
-            waits ? answer('done') : { Payload: answer('done'), StatusCode: 200 },
-          );
-          const failing = {
-            error: state.Catch?.[0]?.ErrorEquals.includes('States.ALL') ? 'Some.Failure' : undefined,
-          };
-          const thrown = failing.error ?? state.Catch?.[0]?.ErrorEquals[0];
-          const caught = { status: 'CAUGHT_ERROR', error: thrown, nextState: state.Catch?.[0]?.Next };
+          const result =
+            state.Type === 'Map' ? [] : waits ? answer('done') : { Payload: answer('done'), StatusCode: 200 };
+          const [catcher] = state.Catch ?? [];
+          const thrown = catcher?.ErrorEquals.includes('States.ALL')
+            ? 'Some.Failure'
+            : catcher?.ErrorEquals[0];
+          const caught = { status: 'CAUGHT_ERROR', error: thrown, nextState: catcher?.Next };
+          const failing = { errorOutput: { error: thrown, cause: 'of this test' } };
           return [
-            make('answered', { input: answer('done'), variables }, next(state.Next), { result }),
-            ...(thrown
-              ? [
-                  make('failed', { input: answer('done'), variables }, caught, {
-                    errorOutput: { error: thrown, cause: 'of this test' },
-                  }),
-                ]
-              : []),
+            make('answered', given, next(state.Next), { result: JSON.stringify(result) }),
+            ...(thrown ? [make('failed', given, caught, failing)] : []),
           ];
         }
         case 'Fail': {
@@ -164,8 +160,6 @@ export function stateCases(machine: string, definition: Definition): StateCase[]
         case 'Wait':
           // A wait is not sat through here: TestState waits as a machine would, at most 5 minutes.
           return [make('goes on', { input: { ...answer('none'), seconds: 1 }, variables }, next(state.Next))];
-        case 'Map':
-          return [];
         default:
           throw new Error(`${stateName} is a ${state.Type}: say here how it is tested`);
       }

@@ -1,3 +1,4 @@
+import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 
 type Item = Record<string, unknown>;
@@ -40,7 +41,8 @@ function makeReader(input: Input, item: Item | undefined, expression: string) {
   const path = (): string[] => {
     const steps: string[] = [];
     do {
-      const name = input.ExpressionAttributeNames?.[next()];
+      const token = next();
+      const name = /^[a-z]/.test(token) ? token : input.ExpressionAttributeNames?.[token];
       if (name === undefined)
         throw failed('ValidationException', { message: `unknown name in ${expression}` });
       steps.push(name);
@@ -181,7 +183,10 @@ export function makeMemoryDynamoDb() {
   ): { before: Item | undefined; after: Item | undefined } {
     const table = rows(input.TableName);
     const before = table.get(keyOf(input));
-    if (!holds(input, before)) throw failed('ConditionalCheckFailedException');
+    if (!holds(input, before)) {
+      // The client's own class: the runner asks for it.
+      throw new ConditionalCheckFailedException({ message: 'of the double', $metadata: {} });
+    }
     const after =
       kind === 'Put'
         ? stored(input.Item ?? {})

@@ -69,8 +69,8 @@ export async function testState(request: TestedState) {
       return { status: 'FAILED', error, cause };
     }
     if (state.Type === 'Wait') await evaluated([state.Seconds ?? null, state.Timestamp ?? null], bindings());
-    if (state.Type === 'Task') {
-      await evaluated(state.Arguments, bindings());
+    if (state.Type === 'Task' || state.Type === 'Map') {
+      await evaluated([state.Arguments ?? null, state.Items ?? null], bindings());
       const thrown = mock?.errorOutput;
       if (thrown) {
         const { error = '', cause = '' } = thrown;

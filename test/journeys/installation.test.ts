@@ -19,6 +19,7 @@ import { gunzipSync } from 'node:zlib';
 import { App } from 'aws-cdk-lib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installRunnerDocument } from '../../infra/hosts/install-runner-document.ts';
+import { runJobDocument } from '../../infra/hosts/run-job-document.ts';
 import { localSettings } from '../../infra/local/local-settings.ts';
 import { parseDocument } from '../../infra/local/ssm-document.ts';
 import { namesOf } from '../../infra/names.ts';
@@ -181,14 +182,16 @@ describe('a Debian with nothing but its base packages', () => {
     const end = await install(built);
     expect(end).toMatchObject({
       status: 'Success',
-      stdout: `holdfast: release ${built.name} is installed and current\n`,
+      stdout: `holdfast: release ${built.name} is installed and current\nholdfast: this host has release ${built.name}\n`,
     });
     expect(downloaded).toEqual([]);
   });
 
-  it('starts a job through the stable path, which gets as far as this host lets it', async () => {
+  it('starts a job that the document RunJob brings, which gets as far as this host lets it', async () => {
     writeFileSync(holdfast('etc/environment'), 'AWS_EC2_METADATA_DISABLED=true\n');
-    expect(debian.run('/opt/holdfast/bin/holdfast-launch', 'j-1')).toMatchObject({ status: 0, stderr: '' });
+    const runJob = parseDocument(names.document, runJobDocument);
+    const end = await debian.command(runJob, { JobId: 'j-1' }, () => Promise.reject(new Error('downloads')));
+    expect(end).toMatchObject({ status: 'Success', stdout: '', stderr: '' });
     const log = holdfast('log/j-1.log');
     for (const until = Date.now() + 20_000; Date.now() < until; await sleep(50))
       if (existsSync(log) && readFileSync(log, 'utf8').includes('\n')) break;

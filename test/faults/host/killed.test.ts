@@ -1,6 +1,5 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { BackupOrder } from '../../../contract/records/job.ts';
 import { startServer } from '../../../infra/local/mariadb.ts';
@@ -8,6 +7,7 @@ import { readProcess } from '../../../runner/host/process-group.ts';
 import { faultTest } from '../fault-test.ts';
 import { expectNoBackup, expectNothingOnHost } from './support/end-state.ts';
 import { type Host, startHost } from './support/host.ts';
+import { killAtPut } from './support/kill-at-put.ts';
 import { seeded } from './support/seeded.ts';
 
 const seed = 1111;
@@ -40,17 +40,6 @@ function roundOf(random: () => number): Round {
   return { whole, putting: kinds[Math.floor(random() * kinds.length)]! };
 }
 
-/** SIGKILL to the runner of a job as soon as the store has this request of it, which it never answers. */
-async function killAtPut(jobId: string, putting: RegExp, whole: Round['whole']): Promise<string> {
-  host.s3.seen.length = 0;
-  host.s3.fault({ method: 'PUT', times: 1, key: putting, kind: { do: 'stall' } });
-  for (let i = 0; i < 3000 && !host.s3.seen.some(({ key }) => putting.test(key)); i++) await sleep(10);
-  const file = join(host.root, 'work', `${jobId}.lock`);
-  const pid = Number(readFileSync(file, 'utf8').split(' ')[0]);
-  process.kill(whole === 'group' ? -pid : pid, 'SIGKILL');
-  return `put ${putting.source}`;
-}
-
 /** Kills the runner of one backup there and answers what has struck. */
 async function killIn(round: Round, order: BackupOrder): Promise<{ jobId: string; strike: string }> {
   if ('at' in round) {
@@ -61,7 +50,7 @@ async function killIn(round: Round, order: BackupOrder): Promise<{ jobId: string
   host.tool.misbehave(undefined);
   const jobId = order.backupId.replace('b-', 'j-');
   await host.control.order(jobId, order);
-  const strike = await killAtPut(jobId, round.putting, round.whole);
+  const strike = await killAtPut(host, jobId, round.putting, round.whole);
   await host.quiet(jobId);
   return { jobId, strike };
 }
@@ -110,18 +99,23 @@ faultTest(
     const order = host.orderOf(host.pair.replica);
     const { jobId } = await host.run(order);
     if (host.tool.strikes().includes('waiting for BLOCK_DDL')) hit('F11');
+    await host.settle(jobId, 6);
     await endState(async () => {
-      const [sessions] = await writer.query(
-        `SELECT INFO FROM information_schema.PROCESSLIST WHERE ID = ${other.threadId} OR INFO LIKE 'BACKUP STAGE %'`,
-      );
-      expect(sessions).toEqual([{ INFO: 'UPDATE probe.slow SET n = SLEEP(30)' }]);
+      // The server looks every second whether the client of a waiting session is still there.
+      const sessions = async () =>
+        host.pair.sql(
+          host.pair.replica,
+          `SELECT INFO FROM information_schema.PROCESSLIST WHERE ID = ${other.threadId} OR INFO LIKE 'BACKUP STAGE %'`,
+        );
+      await expect
+        .poll(sessions, { timeout: 5000 })
+        .toEqual([{ INFO: 'UPDATE probe.slow SET n = SLEEP(30)' }]);
       const started = performance.now();
       await writer.query('INSERT INTO probe.t VALUES (1)');
       expect(performance.now() - started).toBeLessThan(1000);
       await writer.query(`KILL QUERY ${other.threadId}`);
       await long;
       await expectNothingOnHost(host, host.pair.replica);
-      await host.settle(jobId, 6);
       await expectNoBackup(host, order);
     });
     await other.end();

@@ -25,6 +25,7 @@ export type Deployed = {
   operator: (policyName: string) => PolicyStatement[];
   alarmTopic: () => PolicyStatement[];
   alarmKey: () => PolicyStatement[];
+  busKey: () => PolicyStatement[];
   deadLetters: () => PolicyStatement[];
 };
 
@@ -116,7 +117,8 @@ export function deployed(input: unknown = exampleSettings()): Deployed {
           resolved(flat(Properties.PolicyDocument.Statement) as PolicyStatement[], control, settings.control),
         ),
     alarmTopic: () => document(control, settings.control, 'AWS::SNS::TopicPolicy', 'PolicyDocument'),
-    alarmKey: () => document(control, settings.control, 'AWS::KMS::Key', 'KeyPolicy'),
+    alarmKey: () => document(control, settings.control, 'AWS::KMS::Key', 'KeyPolicy', 'AlarmChannel'),
+    busKey: () => document(control, settings.control, 'AWS::KMS::Key', 'KeyPolicy', 'Events'),
     deadLetters: () => document(control, settings.control, 'AWS::SQS::QueuePolicy', 'PolicyDocument'),
   };
 }

@@ -153,6 +153,42 @@ describe('the key of alarms', () => {
   });
 });
 
+describe('the key of the bus', () => {
+  const ofBus = (bus: string): Context => ({ 'kms:EncryptionContext:aws:events:event-bus:arn': bus });
+  const may = (principal: string, action: string, context: Context, identity: PolicyStatement[] = []) =>
+    decide(
+      {
+        principal,
+        action: `kms:${action}`,
+        resource: `arn:aws:kms:eu-central-1:${account}:key/bus`,
+        context,
+      },
+      { identity, resource: all.busKey(), owner: account, resourceMustAllow: true },
+    ) === 'allowed';
+  const other = names.busArn.replace(/[^/]+$/, 'other');
+
+  it('seals and opens for EventBridge, events of this bus alone', () => {
+    const byBus = (source: string, bus: string) => ({ 'aws:SourceArn': source, ...ofBus(bus) });
+    for (const action of ['Decrypt', 'GenerateDataKey']) {
+      expect(may('events.amazonaws.com', action, byBus(names.busArn, names.busArn))).toBe(true);
+      expect(may('events.amazonaws.com', action, byBus(other, names.busArn))).toBe(false);
+      expect(may('events.amazonaws.com', action, byBus(names.busArn, other))).toBe(false);
+      expect(may('sns.amazonaws.com', action, byBus(names.busArn, names.busArn))).toBe(false);
+    }
+  });
+
+  it('opens for whoever has the right to, events of this bus alone, and for none of our roles', () => {
+    const person = arn('operator');
+    expect(may(person, 'Decrypt', ofBus(names.busArn), [everything])).toBe(true);
+    expect(may(person, 'Decrypt', {}, [everything])).toBe(false);
+    expect(may(person, 'GenerateDataKey', ofBus(names.busArn), [everything])).toBe(false);
+    const able = all.roles.filter((role) =>
+      may(role.arn, 'Decrypt', ofBus(names.busArn), all.identity(role.name)),
+    );
+    expect(able).toEqual([]);
+  });
+});
+
 describe('the topic of alarms', () => {
   const may = (principal: string, context: Context) =>
     decide(

@@ -9,6 +9,8 @@ export type Call = Right & { name: string; request: ServiceRequest; also?: Right
 
 export const volume = 'shop/backups/b-1/volumes/main/000000';
 export const foreignVolume = 'billing/backups/b-2/volumes/main/000000';
+/** A file of a release that is not the deployed one. */
+export const otherRelease = `${'f'.repeat(64)}-runner.mjs`;
 const once = { 'if-none-match': '*' };
 
 /** What S3 can be asked for, at the site's bucket and at others. */
@@ -54,6 +56,7 @@ export function callsOfS3({ bucket, assets, names, versionId, runnerKey }: Accou
     get('get from the scratch bucket', 'due/hourly/x.jsonl', names.scratchBucket),
     get('get the runner', runnerKey, assets),
     get('get another asset', 'template.json', assets),
+    get('get the runner of another release', otherRelease, assets),
     s3('look at a volume', 'GetObject', 'HEAD', [bucket, volume]),
     s3('get a version of a volume', 'GetObjectVersion', 'GET', [bucket, volume], ofVersion),
     s3('list the bucket', 'ListBucket', 'GET', [bucket], { query: { 'list-type': '2' } }),

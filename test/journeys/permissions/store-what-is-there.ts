@@ -4,7 +4,7 @@ import { type JobRow, jobKey } from '../../../contract/records/job.ts';
 import { makeCatalog } from '../../../functions/catalog/catalog.ts';
 import { example } from '../../doubles/examples.ts';
 import { type Account, hostId } from './account.ts';
-import { type AccountAtWork, foreignVolume, volume } from './calls-of-stores.ts';
+import { type AccountAtWork, foreignVolume, otherRelease, volume } from './calls-of-stores.ts';
 
 export const restoreJob = 'job-restore-1';
 const execution = 'arn:aws:states:eu-central-1:111122223333:execution:holdfast-restore:by-hand';
@@ -21,7 +21,7 @@ export async function storeWhatIsThere(account: Account): Promise<AccountAtWork>
     .identity(names.hostRole)
     .filter(({ Action }) => Action === 's3:GetObject')
     .map(({ Resource }) => String(Resource).split('/').at(-1));
-  const runnerKey = runner[0] ?? '';
+  const runnerKey = (runner[0] ?? '').replace('*', 'runner.mjs');
   const versionId = await stored(bucket, volume);
   for (const [where, key] of [
     [bucket, foreignVolume],
@@ -31,6 +31,7 @@ export async function storeWhatIsThere(account: Account): Promise<AccountAtWork>
     [names.scratchBucket, 'due/hourly/x.jsonl'],
     [assets, runnerKey],
     [assets, 'template.json'],
+    [assets, otherRelease],
   ] as const) {
     await stored(where, key);
   }

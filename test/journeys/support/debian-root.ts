@@ -77,17 +77,20 @@ export async function openDebianRoot() {
   ];
   /** Paths of the agent's directory as the inside knows them. */
   const agent = (text: string) => text.replace(join(work, 'agent'), '/var/lib/amazon');
-  let environment: readonly string[] = [path];
+  let extra: readonly string[] = [];
   const hostRegistry = {
     ...registry,
     start: (
       name: string,
       command: string,
       args: readonly string[],
-      options: SpawnOptions = {},
+      { cwd, env, stdio }: SpawnOptions = {},
     ): ChildProcess => {
-      const { cwd, stdio } = options;
-      const all = inside([command, ...args.map(agent)], environment, agent(String(cwd)));
+      // As the agent sets it, but for what stands for the machine on local hosts: this one has a root of its own.
+      const given = Object.entries(env ?? {})
+        .filter(([variable]) => variable !== 'HOLDFAST_ROOT')
+        .map(([variable, value]) => `${variable}=${value}`);
+      const all = inside([command, ...args.map(agent)], [...given, ...extra], agent(String(cwd)));
       return registry.start(name, 'nsenter', all, { stdio });
     },
   };
@@ -97,24 +100,24 @@ export async function openDebianRoot() {
     registry,
     /** Runs a command inside to its end. */
     run: (command: string, ...args: string[]) =>
-      spawnSync('nsenter', inside([command, ...args], environment), { encoding: 'utf8' }),
+      spawnSync('nsenter', inside([command, ...args], [path]), { encoding: 'utf8' }),
     /** Starts a command inside. */
     start: (command: string, ...args: string[]) =>
-      registry.start(command, 'nsenter', inside([command, ...args], environment)),
+      registry.start(command, 'nsenter', inside([command, ...args], [path])),
     /** Runs a document as the agent would, with what else its environment shall hold. */
     command: async (
       document: CommandDocument,
       values: Record<string, string>,
       download: Download,
-      extra: readonly string[] = [],
+      environment: readonly string[] = [],
     ): Promise<DocumentEnd> => {
-      environment = [path, ...extra];
+      extra = environment;
       try {
         const host = { hostId: 'mi-debian', root: join(work, 'agent') };
         const run = { id: randomUUID(), region: 'eu-central-1', registry: hostRegistry, download };
         return await runDocument(host, document, values, run).end;
       } finally {
-        environment = [path];
+        extra = [];
       }
     },
     close: async () => {

@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { GetObjectCommand, ListObjectVersionsCommand } from '@aws-sdk/client-s3';
+import { ListObjectVersionsCommand } from '@aws-sdk/client-s3';
 import { ListExecutionsCommand } from '@aws-sdk/client-sfn';
 import { describe, expect, it } from 'vitest';
 import { backUpBySchedule } from '../../../infra/local/backup-story.ts';
@@ -76,31 +74,6 @@ export function backingUp(the: () => World): void {
         expect(succeeded(await ended(the(), first))).toMatchObject({ state: 'verified' });
       });
       expect(await the().tables.locks()).toEqual([]);
-    });
-
-    it('takes one backup where every command is delivered twice (F42)', async () => {
-      const { target, tables } = the();
-      target.ssm.faults.deliverTwice = 3;
-      const arn = await start(the(), 'backup', byHand);
-      const { backupId } = succeeded(await ended(the(), arn)) as { backupId: string };
-      const jobs = await tables.jobs(arn);
-      expect(jobs.map((job) => [job.order.kind, job.state])).toEqual([
-        ['check', 'succeeded'],
-        ['check', 'succeeded'],
-        ['backup', 'succeeded'],
-      ]);
-      expect(target.ssm.faults.deliverTwice).toBe(0);
-      const log = readFileSync(join(target.hosts.replica.root, 'log', `${jobs[2]?.jobId}.log`), 'utf8');
-      expect(log).toMatch(/another runner on this host has this job|nothing to do/);
-      const manifest = await target.clients.s3.send(
-        new GetObjectCommand({
-          Bucket: target.names.bucket('home'),
-          Key: `shop/backups/${backupId}/manifest.json`,
-        }),
-      );
-      expect(JSON.parse((await manifest.Body?.transformToString()) ?? '')).toMatchObject({
-        jobId: jobs[2]?.jobId,
-      });
     });
   });
 }

@@ -1,11 +1,10 @@
-import { StopExecutionCommand } from '@aws-sdk/client-sfn';
 import { describe, expect, it } from 'vitest';
 import { identify, isAlive, processesOfRoot } from '../../../infra/local/process-identity.ts';
 import { applierRuns } from './appliers.ts';
 import { policyOfEveryMinute, slotOfThisMinute } from './policies.ts';
 import { realTool, runnerOf, withHeldTool, withTools } from './tools.ts';
 import { waitUntil } from './wait-until.ts';
-import { ask, ended, failed, register, run, start, succeeded, type World } from './world.ts';
+import { ask, ended, failed, register, run, succeeded, type World } from './world.ts';
 
 const byHand = { v: 1, clusterId: 'shop', reason: 'by hand' };
 const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString();
@@ -25,11 +24,6 @@ export function failing(the: () => World): void {
   };
   const backupOf = async (execution: string) =>
     (await the().tables.backups('shop')).find((backup) => backup.execution === execution);
-  const backupJobOf = async (execution: string) => {
-    const job = (await the().tables.jobs(execution)).find(({ order }) => order.kind === 'backup');
-    if (!job) throw new Error(`${execution} ordered no backup`);
-    return job;
-  };
 
   describe('a backup that fails', () => {
     it('ends by the name of what its tool did, releases everything, and the next one succeeds', async () => {
@@ -51,43 +45,6 @@ exit 1`;
       expect(await applierRuns(servers.replica)).toBe(true);
       await events.seen('Backup Failed', { version: 1, clusterId: 'shop', error: 'Backup.ToolFailed' });
       expect(succeeded(await run(the(), 'backup', byHand))).toMatchObject({ state: 'verified' });
-    });
-
-    it('whose command got lost is lost when nobody has claimed it, and holds nothing', async () => {
-      const { target, tables } = the();
-      const before = target.ssm.commands().length;
-      const arn = await start(the(), 'backup', byHand);
-      await waitUntil('the check of both members', async () => target.ssm.commands().length >= before + 2);
-      target.ssm.faults.lose = 1;
-      await waitUntil('the order of the backup', async () =>
-        (await tables.jobs(arn)).some(({ order }) => order.kind === 'backup'),
-      );
-      await ask(the(), 'reconcile', {});
-      const job = await backupJobOf(arn);
-      expect(job.state).toBe('queued');
-      await tables.changeOrder(job.jobId, { createdAt: minutesAgo(6) });
-      await ask(the(), 'reconcile', {});
-      failed(await ended(the(), arn), 'Job.Lost', job.jobId, 'was not claimed');
-      expect(await backupOf(arn)).toMatchObject({ state: 'lost' });
-      await nothingHeld();
-    });
-
-    it('whose execution is stopped by hand is cancelled on its host, and Reconcile frees its cluster', async () => {
-      const { target, servers, tables } = the();
-      await withHeldTool(target.hosts.replica, '--backup', async ({ held }) => {
-        const arn = await start(the(), 'backup', byHand);
-        const tool = identify(await held());
-        await target.clients.sfn.send(new StopExecutionCommand({ executionArn: arn, cause: 'by hand' }));
-        const job = await backupJobOf(arn);
-        await waitUntil('the end of the job', async () => (await backupJobOf(arn)).live === undefined);
-        expect(await backupJobOf(arn)).toMatchObject({ jobId: job.jobId, error: { name: 'Job.Cancelled' } });
-        expect(tool && isAlive(tool)).toBe(false);
-        expect(await tables.locks()).toEqual(['cluster:shop']);
-        await ask(the(), 'reconcile', {});
-        expect(await backupOf(arn)).toMatchObject({ state: 'lost' });
-      });
-      await nothingHeld();
-      expect(await applierRuns(servers.replica)).toBe(true);
     });
 
     it('whose runner is killed is lost after five silent minutes, and the next attempt finds the replica in order (F11, M11)', async () => {

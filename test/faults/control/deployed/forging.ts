@@ -8,6 +8,7 @@ import { indexKey, manifestKey, volumeKey } from '../../../../contract/layout.ts
 import type { BackupResult } from '../../../../contract/records/job.ts';
 import { restoreInput } from '../../../../infra/local/backup-story.ts';
 import { applierRuns } from '../../../journeys/whole-way/appliers.ts';
+import { rebuildable } from '../../../journeys/whole-way/reconciling.ts';
 import { withHeldTool } from '../../../journeys/whole-way/tools.ts';
 import { waitUntil } from '../../../journeys/whole-way/wait-until.ts';
 import { ask, failed, run, start, type World } from '../../../journeys/whole-way/world.ts';
@@ -77,7 +78,7 @@ export function forging(the: () => World): void {
         const log = await forgeAs('forged segments', segment, 'not a segment');
         await forgeAs('forged name', 'nobody/backups/b/manifest.json', manifest);
 
-        const catalogBefore = await tables.catalog();
+        const catalogBefore = rebuildable(await tables.catalog());
         const { unclaimed } = await reconcile();
         const restore = { ...restoreInput({ directory: '/var/tmp/never', port: 20_998 }), ...forged };
         const restored = await run(the(), 'restore', restore);
@@ -94,11 +95,13 @@ export function forging(the: () => World): void {
           failed(adopted, 'Backup.Unknown', forged.backupId);
           expect(retention).toMatchObject({ outcome: 'done', versionsDeleted: 0 });
           expect(await tables.tombstones()).toEqual([]);
-          expect(JSON.stringify(await tables.catalog())).not.toMatch(/99999999T|abcdef.segment/);
-          expect((await tables.catalog()).length).toBe(catalogBefore.length);
+          // What was reported of the cluster names it; no other record does.
+          const naming = (await tables.catalog()).filter((item) =>
+            /99999999T|abcdef.segment/.test(JSON.stringify(item)),
+          );
+          expect(naming.map(({ pk, sk }) => [pk, sk])).toEqual([['COVERAGE', 'shop']]);
+          expect(rebuildable(await tables.catalog())).toEqual(catalogBefore);
           await allIsFree();
-          const backups = (await tables.backups('shop')).map(({ backupId }) => backupId);
-          expect(backups.filter((id) => id.startsWith('99999999'))).toEqual([]);
         });
       },
     );

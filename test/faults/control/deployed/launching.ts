@@ -100,6 +100,11 @@ export function launching(the: () => World): void {
           ),
         );
         await endState(async () => {
+          expect((await tables.jobs(arn)).map(({ order, state }) => [order.kind, state])).toEqual([
+            ['check', 'succeeded'],
+            ['check', 'succeeded'],
+            ['backup', 'succeeded'],
+          ]);
           expect(await backupOf(arn)).toMatchObject({ backupId, jobId: job?.jobId, state: 'verified' });
           await allIsFree();
         });

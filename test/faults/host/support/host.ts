@@ -1,6 +1,15 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,6 +26,7 @@ import { startStepFunctions } from '../../../doubles/step-functions.ts';
 import { startPair } from '../../../journeys/support/mariadb-pair.ts';
 import { backupOrderFor, memberOf, policy } from '../../../journeys/support/mysql-jobs.ts';
 import { clusterId, createTables, makeControl, site } from './control.ts';
+import { startHold } from './hold.ts';
 import { installRunner } from './install-runner.ts';
 
 export const hostId = 'mi-0abc';
@@ -55,13 +65,14 @@ export async function startHost({ name, tool: which }: HostOptions) {
     startStepFunctions(),
   ]);
   Object.assign(process.env, emulator.environment, { AWS_ENDPOINT_URL_SFN: tasks.endpoint });
+  const hold = await startHold(s3.url);
   await createTables();
   const tool = installTool(join(root, 'double'));
   const userid = await installRunner({
     root,
     emulator,
     hostId,
-    environment: { AWS_ENDPOINT_URL_S3: s3.url, AWS_ENDPOINT_URL_SFN: tasks.endpoint },
+    environment: { AWS_ENDPOINT_URL_S3: hold.url, AWS_ENDPOINT_URL_SFN: tasks.endpoint },
     path: which === 'double' ? [tool.directory] : [],
   });
 
@@ -135,6 +146,7 @@ export async function startHost({ name, tool: which }: HostOptions) {
     root,
     pair,
     s3,
+    hold,
     tasks,
     tool,
     control,
@@ -170,6 +182,12 @@ export async function startHost({ name, tool: which }: HostOptions) {
       });
       return jobId;
     },
+    /** Lets the runner's spool lie there, by a link in its place; undefined brings back its own. */
+    useSpool: (directory: string | undefined) => {
+      rmSync(join(root, 'spool'), { recursive: true, force: true });
+      if (directory !== undefined) symlinkSync(directory, join(root, 'spool'));
+      else mkdirSync(join(root, 'spool'), { mode: 0o700 });
+    },
     /** The execution of a job is over and Reconcile has passed: what they held is free. */
     settle: async (jobId: string, minutes = 0) => {
       control.closed(jobId);
@@ -199,6 +217,7 @@ export async function startHost({ name, tool: which }: HostOptions) {
     close: async () => {
       await registry.stopAll();
       await pair.close();
+      await hold.stop();
       await s3.stop();
       await tasks.stop();
       for (const key of Object.keys(process.env)) if (!(key in before)) delete process.env[key];

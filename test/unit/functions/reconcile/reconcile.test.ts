@@ -30,7 +30,7 @@ describe('one pass of Reconcile', () => {
     expect(put).toHaveLength(1);
     expect(put[0]).toMatchObject({
       at: '2026-11-23T01:10:00.000Z',
-      counts: { clusters: 1, liveJobs: 0, dutiesFailed: 0 },
+      counts: { passes: 1, clusters: 1, clustersWatched: 1, liveJobs: 0, dutiesFailed: 0 },
     });
   });
 
@@ -67,6 +67,20 @@ describe('one pass of Reconcile', () => {
     };
     // Once for the cluster, once for the names of its site.
     expect(await pass({ folders })).toMatchObject({ counts: { dutiesFailed: 2 } });
+  });
+});
+
+describe('coverage, where it cannot be judged', () => {
+  it('leaves its counts out, which their alarms take for trouble, and fails the pass', async () => {
+    const getPolicy = async () => {
+      throw new Error('throttled');
+    };
+    await expect(pass({ getPolicy })).rejects.toMatchObject({
+      message: expect.stringContaining('coverage: Holdfast.Unexpected: Error: throttled'),
+    });
+    const taken = Object.entries(put[0]!.counts).filter(([, count]) => count !== undefined);
+    expect(taken.map(([name]) => name).filter((name) => /^clusters./.test(name))).toEqual([]);
+    expect(put[0]!.counts).toMatchObject({ passes: 1, clusters: 1, liveJobs: 0 });
   });
 });
 

@@ -103,7 +103,9 @@ describe('looking at disks', () => {
   });
 
   it('finds the free bytes of a place that is not there yet', async () => {
-    expect(await freeBytes(join(dir, 'not/there/yet'))).toBe(await freeBytes(dir));
+    // Others write on the same disk meanwhile.
+    const difference = (await freeBytes(join(dir, 'not/there/yet'))) - (await freeBytes(dir));
+    expect(Math.abs(difference)).toBeLessThan(1e9);
     expect(await freeBytes(dir)).toBeGreaterThan(0);
   });
 

@@ -30,7 +30,8 @@ beforeEach(() => {
     `console.log(JSON.stringify({ args: process.argv.slice(2), env: process.env, pid: process.pid }))`,
   );
 });
-afterEach(() => rmSync(root, { recursive: true, force: true }));
+// The sweep behind a job may still be writing.
+afterEach(() => rmSync(root, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
 
 /** What follows the job is told to a file of its own. */
 const runnerIs = (script: string) =>

@@ -6,10 +6,11 @@ import { makeBrokerCredentials } from '../../../../runner/job/broker.ts';
 function makeBroker() {
   const asked: BrokerRequest[] = [];
   const hidden: string[] = [];
-  const state = { now: Date.parse('2026-11-23T02:00:00.000Z'), refuse: false };
+  const state = { now: Date.parse('2026-11-23T02:00:00.000Z'), refuse: false, broken: 0 };
   const ask = async (request: BrokerRequest): Promise<BrokerAnswer> => {
     asked.push(request);
     await Promise.resolve();
+    if (state.broken-- > 0) throw new Error('the broker broke: the table was away');
     if (state.refuse)
       return { outcome: 'refused', error: { name: 'Broker.Refused', cause: 'the job has ended' } };
     return {
@@ -27,6 +28,7 @@ function makeBroker() {
     secret: 's'.repeat(43),
     now: () => new Date(state.now),
     hide: (secret) => hidden.push(secret),
+    budgetMs: 3000,
   });
   return { asked, hidden, state, credentials };
 }
@@ -61,6 +63,15 @@ describe('F29 the reading rights of a restore', () => {
     await expect(credentials()).rejects.toMatchObject({ name: 'Broker.Refused' });
     state.refuse = false;
     expect((await credentials()).accessKeyId).toBe('key-2');
+  });
+
+  it('are asked for again where the broker broke, and for so long only', async () => {
+    const { asked, state, credentials } = makeBroker();
+    state.broken = 1;
+    expect((await credentials()).accessKeyId).toBe('key-2');
+    state.broken = Number.POSITIVE_INFINITY;
+    await expect(credentials({ forceRefresh: true })).rejects.toThrow('the table was away');
+    expect(asked.length).toBeGreaterThan(3);
   });
 
   it('are hidden from the log before anyone has them', async () => {

@@ -32,6 +32,7 @@ const quick: Intervals = {
   earlyUntil: 60_000,
   taskHeartbeat: 40,
   fence: 60_000,
+  commitBudget: 120_000,
   claimBudget: 2000,
   finishBudget: 2000,
   stuck: 60_000,
