@@ -36,8 +36,8 @@ export const coverageRecordSchema = z.object({
   lost: backupFactSchema.nullable(),
   /** The newest committed one, where it is suspect. */
   suspect: backupFactSchema.nullable(),
-  /** The newest slots that have a record, oldest first, from the one on that should be done by now. */
-  slots: z.array(slotFactSchema).max(3),
+  /** Of the slots that have a record, the one that should be done by now, and the newest three after it, oldest first. */
+  slots: z.array(slotFactSchema).max(4),
   /** Objects below its prefix that nobody ordered; the first of them by name. */
   unclaimed: z.object({ count: z.int().min(0), first: z.array(z.string()).max(3) }),
 });

@@ -33,11 +33,12 @@ function factOf(backup: BackupRecord | undefined): BackupFact | null {
   };
 }
 
-/** What a cluster's backups (latest start first) and slots (oldest first) say of its coverage. */
+/** What a cluster's backups (latest start first) and slots (oldest first, `due` among them) say of its coverage. */
 export function coverageFrom(
   { document: { clusterId } }: ClusterRecord,
   backups: readonly BackupRecord[],
   slots: readonly SlotRecord[],
+  due: string | undefined,
   rest: Pick<CoverageRecord, 'watchedSince' | 'plan' | 'unclaimed'>,
 ): CoverageRecord {
   const counted = backups.find((backup) => counting.includes(backup.state));
@@ -50,13 +51,15 @@ export function coverageFrom(
     underWay: factOf(after.find((backup) => underWay.includes(backup.state))),
     lost: factOf(after.find((backup) => backup.state === 'lost')),
     suspect: newest?.state === 'suspect' ? factOf(newest) : null,
-    slots: slots.slice(-3).map(({ slot, attempt, state, openedAt, error }) => ({
-      slot,
-      attempt,
-      state,
-      openedAt,
-      ...(error === undefined ? {} : { error: short(error) }),
-    })),
+    slots: slots
+      .filter(({ slot }, i) => slot === due || i >= slots.length - 3)
+      .map(({ slot, attempt, state, openedAt, error }) => ({
+        slot,
+        attempt,
+        state,
+        openedAt,
+        ...(error === undefined ? {} : { error: short(error) }),
+      })),
     ...rest,
   };
 }
@@ -79,7 +82,7 @@ export async function lookAt(
     deps.backups.list(clusterId),
     deps.slots.list(clusterId, oldest?.slot ?? slotName(now)),
   ]);
-  return coverageFrom(cluster, backups, slots, {
+  return coverageFrom(cluster, backups, slots, plan.due?.slot, {
     watchedSince: since,
     plan: plan.text ?? known?.plan ?? policy,
     unclaimed,

@@ -19,7 +19,7 @@ function shell(
   name: string,
   variables: Readonly<Record<string, string>>,
   files: readonly string[],
-  inputs: { timeoutSeconds: string; onFailure: 'exit' | 'successAndExit' },
+  inputs: { timeoutSeconds: string; onFailure?: 'exit' | 'successAndExit'; finallyStep?: true },
 ) {
   const set = Object.entries(variables).map(([variable, value]) => `${variable}=${quoted(value)}`);
   const text = files.flatMap((file) => readFileSync(join(scripts, file), 'utf8').trimEnd().split('\n'));
@@ -34,7 +34,8 @@ function shell(
 /**
  * Installs a release of the runner on a host, or goes back to one that is there. The agent would go on after a step
  * that failed, hence `onFailure`; the first step fails where nothing is left to do, and so nothing is downloaded each
- * time the association looks. Files are downloaded by the agent, since a host need not have the AWS CLI.
+ * time the association looks. A shell that is killed there looks the same to the agent, so the last step confirms what
+ * came of it all. Files are downloaded by the agent, since a host need not have the AWS CLI.
  */
 export function installRunnerDocument(settings: Settings, names: Names, place: Place) {
   const { architectures } = settings.runner;
@@ -52,14 +53,14 @@ export function installRunnerDocument(settings: Settings, names: Names, place: P
       },
     },
     mainSteps: [
-      shell('UseInstalledRelease', own, ['host.sh', 'release.sh', 'use-installed.sh'], {
+      shell('UseInstalledRelease', own, ['host.sh', 'arch.sh', 'release.sh', 'use-installed.sh'], {
         timeoutSeconds: '300',
         onFailure: 'successAndExit',
       }),
       shell(
         'CheckHost',
         { release, architectures: architectures.join(' ') },
-        ['host.sh', 'room.sh', 'check-host.sh'],
+        ['host.sh', 'arch.sh', 'room.sh', 'check-host.sh'],
         { timeoutSeconds: '60', onFailure: 'exit' },
       ),
       ...releaseFiles(architectures).map((file) => ({
@@ -73,9 +74,13 @@ export function installRunnerDocument(settings: Settings, names: Names, place: P
           onFailure: 'exit',
         },
       })),
-      shell('InstallRelease', own, ['host.sh', 'room.sh', 'release.sh', 'install.sh'], {
+      shell('InstallRelease', own, ['host.sh', 'arch.sh', 'room.sh', 'release.sh', 'install.sh'], {
         timeoutSeconds: '600',
         onFailure: 'exit',
+      }),
+      shell('ConfirmRelease', { release }, ['host.sh', 'confirm.sh'], {
+        timeoutSeconds: '60',
+        finallyStep: true,
       }),
     ],
   };

@@ -17,6 +17,8 @@ const parameterSchema = z.strictObject({
 const control = {
   onFailure: z.enum(['exit', 'successAndExit']).optional(),
   onSuccess: z.enum(['exit']).optional(),
+  /** Runs after an exit too; the agent minds it on the last step alone. */
+  finallyStep: z.boolean().optional(),
 };
 const stepName = z.string().regex(/^[A-Za-z0-9_-]{3,128}$/);
 const precondition = z

@@ -12,7 +12,8 @@ export type DocumentEnd = Omit<StepEnd, 'exitCode'> & { status: 'Success' | 'Fai
 
 /**
  * Runs the steps of a document as the agent does (its runpluginutil.go): one after the other, also past a step that
- * failed, until one says exit. A step that failed fails the document, but for `successAndExit`.
+ * failed, until one says exit; then only a last step that says finally. A step that failed fails the document, but for
+ * `successAndExit`.
  */
 export function runDocument(
   host: LocalHost,
@@ -25,8 +26,11 @@ export function runDocument(
   let cancelled = false;
   const runAll = async (): Promise<DocumentEnd> => {
     const all: DocumentEnd = { status: 'Success', exitCode: 0, stdout: '', stderr: '', timedOut: false };
+    let exited = false;
     for (const step of document.content.mainSteps) {
       if (cancelled) break;
+      const last = step === document.content.mainSteps.at(-1);
+      if (exited && !(last && step.inputs.finallyStep)) continue;
       const started =
         step.action === 'aws:runShellScript'
           ? runShellStep(run, document, step, values)
@@ -38,9 +42,9 @@ export function runDocument(
       all.timedOut ||= end.timedOut;
       const failed = end.exitCode !== 0;
       const { onFailure, onSuccess } = step.inputs;
-      if (failed && !end.timedOut && onFailure === 'successAndExit') break;
-      if (failed) Object.assign(all, { status: 'Failed', exitCode: end.exitCode });
-      if (failed ? onFailure === 'exit' && !end.timedOut : onSuccess === 'exit') break;
+      const good = failed && !end.timedOut && onFailure === 'successAndExit';
+      if (failed && !good) Object.assign(all, { status: 'Failed', exitCode: end.exitCode });
+      exited ||= failed ? onFailure !== undefined && !end.timedOut : onSuccess === 'exit';
     }
     return all;
   };

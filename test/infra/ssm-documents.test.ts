@@ -116,7 +116,9 @@ describe('the document that installs the runner', () => {
       'Download-node-x64-gz exit',
       'Download-node-arm64-gz exit',
       'InstallRelease exit',
+      'ConfirmRelease undefined',
     ]);
+    expect(steps.filter(({ inputs }) => inputs.finallyStep)).toEqual([steps.at(-1)]);
   });
 
   it('fetches from the bucket of its own place, by the name of the release', () => {

@@ -182,7 +182,7 @@ describe('a Debian with nothing but its base packages', () => {
     const end = await install(built);
     expect(end).toMatchObject({
       status: 'Success',
-      stdout: `holdfast: release ${built.name} is installed and current\n`,
+      stdout: `holdfast: release ${built.name} is installed and current\nholdfast: this host has release ${built.name}\n`,
     });
     expect(downloaded).toEqual([]);
   });

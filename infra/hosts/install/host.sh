@@ -5,9 +5,3 @@ umask 077
 root=${HOLDFAST_ROOT:-/opt/holdfast}
 
 say() { echo "holdfast: $*"; }
-
-case $(uname -m) in
-  x86_64) arch=x64 ;;
-  aarch64) arch=arm64 ;;
-  *) arch=none ;;
-esac

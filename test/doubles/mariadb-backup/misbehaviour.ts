@@ -56,6 +56,7 @@ if [ "$1" = --version ]; then
   echo "mariadb-backup based on MariaDB server $version-MariaDB debian-linux-gnu (x86_64)" >&2
   exit 0
 fi
+export NODE_COMPILE_CACHE='${join(directory, 'compiled')}'
 exec '${process.execPath}' '${program}' '${JSON.stringify(files)}' "$@"
 `;
   writeFileSync(join(directory, 'mariadb-backup'), script, { mode: 0o755 });

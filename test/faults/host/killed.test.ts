@@ -99,18 +99,23 @@ faultTest(
     const order = host.orderOf(host.pair.replica);
     const { jobId } = await host.run(order);
     if (host.tool.strikes().includes('waiting for BLOCK_DDL')) hit('F11');
+    await host.settle(jobId, 6);
     await endState(async () => {
-      const [sessions] = await writer.query(
-        `SELECT INFO FROM information_schema.PROCESSLIST WHERE ID = ${other.threadId} OR INFO LIKE 'BACKUP STAGE %'`,
-      );
-      expect(sessions).toEqual([{ INFO: 'UPDATE probe.slow SET n = SLEEP(30)' }]);
+      // The server looks every second whether the client of a waiting session is still there.
+      const sessions = async () =>
+        host.pair.sql(
+          host.pair.replica,
+          `SELECT INFO FROM information_schema.PROCESSLIST WHERE ID = ${other.threadId} OR INFO LIKE 'BACKUP STAGE %'`,
+        );
+      await expect
+        .poll(sessions, { timeout: 5000 })
+        .toEqual([{ INFO: 'UPDATE probe.slow SET n = SLEEP(30)' }]);
       const started = performance.now();
       await writer.query('INSERT INTO probe.t VALUES (1)');
       expect(performance.now() - started).toBeLessThan(1000);
       await writer.query(`KILL QUERY ${other.threadId}`);
       await long;
       await expectNothingOnHost(host, host.pair.replica);
-      await host.settle(jobId, 6);
       await expectNoBackup(host, order);
     });
     await other.end();

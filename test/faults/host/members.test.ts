@@ -1,6 +1,7 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { escape as quote } from 'mysql2/promise';
 import { afterAll, beforeAll, expect } from 'vitest';
 import type { MemberInspection } from '../../../contract/records/job.ts';
 import { planBackup } from '../../../functions/backup/plan-backup.ts';
@@ -192,6 +193,56 @@ faultTest(
       for (const name of ['t', 'changed'].filter((table) => names.includes(table)))
         expect(files.some((path) => path.startsWith(`shop/${name}.`))).toBe(true);
       expect(end.manifest.comparison).toBe('bounded');
+    });
+  },
+);
+
+faultTest(
+  ['F76'],
+  'names and passwords of quotes, blanks, commands and line breaks are names and passwords, to the server and to the tool',
+  async ({ hit, endState }) => {
+    const ran = join(pair.directory, 'ran');
+    const user = `b "o'x" $HOME; # $(touch ${ran})`;
+    const password = ` p'w"d \\n #x; $(touch ${ran}) \`touch ${ran}\`\n\ttwo\\ é `;
+    const name = '$(touch ran); rm -rf "x" `y';
+    const account = `${quote(user)}@localhost`;
+    const quoted = `\`${name.replaceAll('`', '``')}\``;
+    await pair.sql(
+      pair.primary,
+      `CREATE USER ${account} IDENTIFIED BY ${quote(password)}`,
+      `GRANT ALL PRIVILEGES ON *.* TO ${account}`,
+      `CREATE DATABASE ${quoted}`,
+      `CREATE TABLE ${quoted}.${quoted} (id INT PRIMARY KEY)`,
+    );
+    let looked: Promise<unknown> | undefined;
+    const lines: string[] = [];
+    const order = backupOrderFor(memberOf(pair.primary, { kind: 'secret', name: 'holdfast/mi-0abc/backup' }));
+    const backup = await takeBackup(
+      engine(),
+      order,
+      contextIn(pair.directory, {
+        readSecret: async () => JSON.stringify({ user, password }),
+        log: (message, facts) => {
+          lines.push(`${message} ${JSON.stringify(facts ?? {})}`);
+          if (!/Acquired locks for BACKUP STAGE START/.test(message)) return;
+          looked ??= pair
+            .sql(
+              pair.primary,
+              `SELECT COUNT(*) AS n FROM information_schema.PROCESSLIST WHERE USER = ${quote(user)}`,
+            )
+            .then((rows) => {
+              // More than the runner's own session: the tool is in by the same name and password.
+              if (Number(rows[0]?.n) > 1) hit('F76');
+            });
+        },
+      }),
+    );
+    await looked;
+    await endState(() => {
+      const tables = backup.manifest.fingerprint.tables.map(({ schema, table }) => [schema, table]);
+      expect(tables).toContainEqual([name, name]);
+      expect(existsSync(ran)).toBe(false);
+      expect(JSON.stringify([backup.manifest.tool.arguments, lines])).not.toContain('two');
     });
   },
 );

@@ -202,6 +202,19 @@ describe('what else is told of a cluster', () => {
     expect(await pass()).toMatchObject({ cleared: 1, counts: { clustersSuspect: 0 } });
   });
 
+  it('nothing while the due slot is still tried, however many slots have begun since', async () => {
+    const schedule = { cron: '*/10 * * * *', zone: 'UTC', windowMinutes: 60 };
+    const getPolicy = async () => aPolicy({ schedule, deadlineHours: 3 });
+    for (const minute of ['0050', '0100', '0110', '0120', '0130', '0140', '0150']) {
+      const at = `2026-11-24T${minute.slice(0, 2)}:${minute.slice(2)}:05.000Z`;
+      await control.slots.open('c0000', `20261124T${minute}Z`, at);
+    }
+    control.moveTo('2026-11-24T01:55:00.000Z');
+    expect(await pass({}, { getPolicy })).toMatchObject({ began: 0, counts: { clustersWaiting: 1 } });
+    control.moveTo('2026-11-24T04:55:00.000Z');
+    expect(await pass({}, { getPolicy })).toMatchObject({ began: 1, counts: { clustersOverdue: 1 } });
+  });
+
   it('objects that nobody ordered, until a look without failures finds none', async () => {
     const unclaimed = ['s3://b/c0000/backups/x/manifest.json', 's3://b/c0000/backups/y/manifest.json'];
     expect(await pass({ unclaimed: { unclaimed, failed: 0 } })).toMatchObject({

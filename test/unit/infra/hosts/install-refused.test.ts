@@ -36,7 +36,7 @@ describe('what is refused, with the old release left as it is', () => {
       };
       await refused(
         host.install(smallRelease(host.work, 'new'), spoil),
-        /^holdfast: .* has the SHA-256 [0-9a-f]{64}.*; what was installed is left as it is\n$/,
+        /^holdfast: .* has the SHA-256 [0-9a-f]{64}.*; what was installed is left as it is\nholdfast: this host has releases\/[0-9a-f]{64}, not [0-9a-f]{64}\n$/,
       );
     },
   );
@@ -50,7 +50,22 @@ describe('what is refused, with the old release left as it is', () => {
 
   it('a release that is not in the bucket, after its download and without a second error', async () => {
     const release = { ...smallRelease(host.work, 'new'), directory: '/nowhere' };
-    await refused(host.install(release), /^Download-release-txt: .*no such file.*\n$/);
+    await refused(
+      host.install(release),
+      /^Download-release-txt: .*no such file.*\nholdfast: this host has .*\n$/,
+    );
+  });
+
+  it('a step that was killed, though the agent takes it for one that found nothing to do', async () => {
+    const killed = makeHost(installDocument(['x64', 'arm64'], { UseInstalledRelease: 'kill -9 $$' }));
+    try {
+      const release = smallRelease(killed.work, 'new');
+      const { status, stderr } = await killed.install(release);
+      expect(stderr).toBe(`holdfast: this host has no release, not ${release.name}\n`);
+      expect(status).toBe('Failed');
+    } finally {
+      killed.close();
+    }
   });
 
   it('a Node that does not start here', async () => {

@@ -83,7 +83,9 @@ describe('the same release again', () => {
     const before = traces(host.root);
     const end = await host.install(release);
     expect(end).toMatchObject({ status: 'Success', exitCode: 0 });
-    expect(end.stdout).toBe(`holdfast: release ${release.name} is installed and current\n`);
+    expect(end.stdout).toBe(
+      `holdfast: release ${release.name} is installed and current\nholdfast: this host has release ${release.name}\n`,
+    );
     expect(host.downloaded).toEqual([]);
     expect(traces(host.root)).toEqual(before);
   });

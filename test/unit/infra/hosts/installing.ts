@@ -24,11 +24,19 @@ import type { SmallRelease } from '../../../doubles/runner-release.ts';
 
 const at = { account: '111122223333', region: 'eu-central-1' };
 
-/** InstallRunner of the local settings, for these architectures. */
-export function installDocument(architectures: Architecture[] = ['x64', 'arm64']) {
+/** InstallRunner of the local settings, for these architectures, with other scripts in place of some of its steps'. */
+export function installDocument(
+  architectures: Architecture[] = ['x64', 'arm64'],
+  scripts: Readonly<Record<string, string>> = {},
+) {
   const settings = parseSettings({ ...localSettings(at), runner: { architectures } });
   const names = namesOf(settings);
-  return parseDocument(names.installDocument, installRunnerDocument(settings, names, at));
+  const content = installRunnerDocument(settings, names, at);
+  const mainSteps = content.mainSteps.map((step) => {
+    const script = scripts[step.name];
+    return script === undefined ? step : { ...step, inputs: { ...step.inputs, runCommand: [script] } };
+  });
+  return parseDocument(names.installDocument, { ...content, mainSteps });
 }
 
 /** A host of the tests and what it can be asked: `root` is its /opt/holdfast, and has a space in its name. */

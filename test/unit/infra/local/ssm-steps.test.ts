@@ -16,7 +16,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-type Inputs = Record<string, string>;
+type Inputs = Record<string, string | boolean>;
 const shell = (name: string, script: string, inputs: Inputs = {}) => ({
   action: 'aws:runShellScript',
   name,
@@ -68,6 +68,17 @@ describe('the steps of a document, as the agent runs them', () => {
       expect((await run(shell('one', 'true', inputs), shell('two', 'echo two'))).stdout).toBe('two\n');
     },
   );
+
+  it.each([
+    ['exit 3', 'exit', 'Failed'],
+    ['exit 3', 'successAndExit', 'Success'],
+  ])('run the last one that says finally, after %s with %s too', async (script, onFailure, status) => {
+    const steps = [shell('one', script, { onFailure }), shell('two', 'echo two')];
+    const last = (then: string) => shell('end', `echo end; ${then}`, { finallyStep: true });
+    expect(await run(...steps, last('true'))).toMatchObject({ status, stdout: 'end\n' });
+    expect(await run(...steps, last('exit 4'))).toMatchObject({ status: 'Failed', exitCode: 4 });
+    expect((await run(...steps, last('true'), shell('more', 'echo more'))).stdout).toBe('');
+  });
 
   it('run where the files were downloaded to, which what fetched them leaves without parameters', async () => {
     const end = await run(shell('before', 'ls'), fetching('file'), shell('after', 'cat file'));

@@ -225,6 +225,7 @@ export function engineContract(name: string, make: () => Promise<EngineUnderTest
       const given = context();
       await tested.engine.sweep(tested.order, given);
       await tested.engine.sweep(tested.order, given);
+      expect(await tested.engine.sweepHost(given)).toBe(0);
       expect(await tested.engine.preflight(tested.order, given)).toEqual({ outcome: 'ready' });
     });
 
