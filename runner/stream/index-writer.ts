@@ -17,7 +17,12 @@ const pieceLength = 128 * 1024;
  */
 export function makeIndexWriter(head: IndexHead): IndexWriter {
   const compressor = createZstdCompress({
-    params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 },
+    params: {
+      [constants.ZSTD_c_compressionLevel]: 3,
+      [constants.ZSTD_c_checksumFlag]: 1,
+      // Rows are like those just before them: a window of 256 KiB serves as well as one of 2 MiB.
+      [constants.ZSTD_c_windowLog]: 18,
+    },
   });
   const compressed: Buffer[] = [];
   const ended = new Promise<void>((resolve, reject) => {

@@ -48,21 +48,23 @@ type Part = { name: string; sink: OpenStream; frames: Frames; volumes: Volumes; 
 const defaultSpoolBytes = 1024 ** 3;
 
 /**
- * Buffers besides the one that is filled. Raw bytes go straight into volumes, so all uploads may run while one more
- * fills. Compressed ones have passed the compressors' own buffers (12 MiB, which go on filling meanwhile), and a
- * volume of 32 MiB is then filled in a small part of the time that its upload takes: one buffer less costs nothing.
+ * Buffers besides the one that is filled: one less than uploads in flight, so that a job with one stream has as many
+ * buffers as uploads. A volume is filled in a small part of the time that its upload takes, and for that moment one
+ * upload less runs; the buffer would be 32 MiB on a database's host.
  */
-const buffersBesides = (codec: Policy['codec'], uploadsInFlight: number) =>
-  codec === 'none' ? uploadsInFlight : Math.max(1, uploadsInFlight - 1);
+const buffersBesides = (uploadsInFlight: number) => Math.max(1, uploadsInFlight - 1);
 
-/** Opens the way of one job's streams into the bucket. Memory: volumes × (in flight + streams), with zstd one less and 6 MiB for each frame compressed at once and one more. */
+/**
+ * Opens the way of one job's streams into the bucket. Memory: volumes × (in flight + streams - 1), with zstd 8 MiB more for
+ * each frame compressed at once and one besides.
+ */
 export function openSinks(options: SinksOptions): StreamSinks {
   const { place, jobId, plan, policy } = options;
   const controller = new AbortController();
   const { signal } = controller;
   const bell = makeBell();
   const gate = makeGate(plan.uploadsInFlight);
-  const buffers = makeVolumeBuffers(plan.volumeBytes, buffersBesides(policy.codec, plan.uploadsInFlight));
+  const buffers = makeVolumeBuffers(plan.volumeBytes, buffersBesides(plan.uploadsInFlight));
   const index = makeIndexWriter({ t: 'head', v: 1, ...place, jobId });
   const frameBytes =
     policy.codec === 'zstd'

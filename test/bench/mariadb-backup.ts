@@ -3,7 +3,7 @@ import { appendFileSync, readFileSync } from 'node:fs';
 import { writePages } from './pages.ts';
 
 /**
- * Stands in for mariadb-backup on the PATH of a measured runner: `node mariadb-backup.ts <ToolOrder> <arguments>`.
+ * Stands in for `mariadb-backup --backup` on the PATH of a measured runner: `node mariadb-backup.ts <ToolOrder> <arguments>`.
  * A backup begins with `pages` bytes of a sample and goes on with the real tool's own stream. What it
  * cost goes into a file, to be taken off what the runner and its children cost. (`prepared`: where the script that calls
  * it notes when a prepare began, which is the end of a measured restore.)
@@ -22,7 +22,7 @@ function seconds(): number {
 }
 
 function run(): number {
-  if (args.includes('--backup') && pages > 0) writePages(1, sample, pages);
+  if (pages > 0) writePages(1, sample, pages);
   return spawnSync(real, args, { stdio: 'inherit' }).status ?? 1;
 }
 

@@ -66,10 +66,13 @@ export async function makeMeasuredHost(paths: LocalPaths, registry: ProcessRegis
     writeFileSync(join(root, 'etc/runner.json'), JSON.stringify(settings));
     if (order === undefined) return;
     const [file] = program('mariadb-backup');
-    // A prepare runs as the database's account, which may not get to this Node.
+    // Only a backup is the double's; a prepare runs as the database's account, which may not get to this Node.
     const script = `#!/bin/sh
-case " $* " in *' --prepare '*) date +%s.%N >'${order.prepared}'; exit 1 ;; esac
-exec '${process.execPath}' '${file}' '${JSON.stringify(order)}' "$@"
+case " $* " in
+  *' --backup '*) exec '${process.execPath}' '${file}' '${JSON.stringify(order)}' "$@" ;;
+  *' --prepare '*) date +%s.%N >'${order.prepared}'; exit 1 ;;
+esac
+exec '${order.real}' "$@"
 `;
     writeFileSync(join(root, 'double/mariadb-backup'), script, { mode: 0o755 });
   };
@@ -113,11 +116,14 @@ exec '${process.execPath}' '${file}' '${JSON.stringify(order)}' "$@"
 function launched() {
   const launcher = readFileSync(join(project, 'runner/host/launch/holdfast-launch'), 'utf8');
   const flag = /setsid "\$1" (--max-semi-space-size=\d+) "\$2" run/.exec(launcher)?.[1];
-  const arenas = /^export MALLOC_ARENA_MAX=(\d+)$/m.exec(launcher)?.[1];
-  if (flag === undefined || arenas === undefined) {
+  const exported = [...launcher.matchAll(/^export (MALLOC_\w+)=(\d+)$/gm)].map(([, name, value]) => [
+    name,
+    value,
+  ]);
+  if (flag === undefined || exported.length === 0) {
     throw new Error('the launcher starts the runner in another way than the bench looks for');
   }
-  return { flag, environment: { MALLOC_ARENA_MAX: arenas } };
+  return { flag, environment: Object.fromEntries(exported) as Record<string, string> };
 }
 
 async function identityOf(emulator: Emulator) {

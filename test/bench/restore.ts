@@ -17,7 +17,7 @@ const connections = 8;
 const run = promisify(execFile);
 
 type Stored = { sink: Sink; directory: string; order: BackupOrder; result: BackupResult };
-type Seconds = { seconds: number };
+type Seconds = { seconds: number; cpuSeconds?: number };
 
 /** A backup that is kept, at default settings. */
 async function storedBackup(stand: Stand): Promise<Stored> {
@@ -49,13 +49,13 @@ async function untilPrepare(stand: Stand, { sink, order, result }: Stored): Prom
   const host = await stand.host();
   const started = Date.now();
   const tool = { sample: '', pages: 0, prepared };
-  const { row } = await host.run(restore, { store: sink.url, tool, endsWith: 1 });
+  const { row, cpuSeconds } = await host.run(restore, { store: sink.url, tool, endsWith: 1 });
   if (row.error?.name !== 'Restore.PrepareFailed')
     throw new Error(`the restore ended by ${row.error?.cause}`);
   const seconds = Number(readFileSync(prepared, 'utf8')) - started / 1000;
   rmSync(prepared);
   rmSync(directory, { recursive: true });
-  return { seconds };
+  return { seconds, cpuSeconds };
 }
 
 async function rawDownload({ sink, directory }: Stored): Promise<Seconds> {
@@ -93,7 +93,8 @@ export const restore: Bench = {
         'raw write and fsync': () => rawWrite(stand, stored),
       },
       stand.say,
-      ({ seconds }) => `${seconds.toFixed(2)} s`,
+      ({ seconds, cpuSeconds }) =>
+        `${seconds.toFixed(2)} s${cpuSeconds === undefined ? '' : `, ${cpuSeconds.toFixed(2)} CPU s`}`,
     );
     await stored.sink.stop();
     rmSync(stored.directory, { recursive: true });

@@ -19,7 +19,8 @@ const [wanted, ...more] = process.argv.slice(2);
 const chosen = benches.filter((bench) => wanted === undefined || bench.name === wanted);
 if (chosen.length === 0 || more.length > 0) {
   const names = benches.map(({ name, about }) => `  ${name.padEnd(14)} ${about}`);
-  console.error(`usage: npm run bench [name]\n${names.join('\n')}`);
+  const wrong = more.length > 0 ? 'one name at most' : `there is no bench ${JSON.stringify(wanted)}`;
+  console.error(`${wrong}; npm run bench [name] knows\n${names.join('\n')}`);
   process.exit(64);
 }
 

@@ -40,10 +40,7 @@ export function makeStand(paths: LocalPaths, registry: ProcessRegistry, say: (li
     say,
     awsProgram: join(paths.project, '.local/venv/bin/aws'),
     host: once(() => makeMeasuredHost(paths, registry)),
-    sample: once(async () => {
-      say('database pages: the tablespaces of a server with 400 MB of the demo’s data, made once');
-      return samplePages({ paths, registry });
-    }),
+    sample: once(() => samplePages({ paths, registry })),
     emptyServer: once(() => startBenchServer({ paths, registry }, 'empty', 0)),
   };
 }

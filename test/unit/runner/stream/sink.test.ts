@@ -149,8 +149,8 @@ describe('the sinks of a backup', () => {
   it('lets no more uploads run than the plan says, and makes the writer wait meanwhile', async () => {
     const sinks = open();
     const sink = sinks.open('main');
-    // Two volumes on their way and one filled: all buffers there are.
-    await sink.write(noise(12 * MiB - 1));
+    // One volume on its way and one all but full: all buffers there are.
+    await sink.write(noise(8 * MiB - 1));
     const waiting = sink.write(noise(2));
     await waits(waiting);
     expect(store.puts).toHaveLength(2);
@@ -161,10 +161,7 @@ describe('the sinks of a backup', () => {
     expect(store.mostRunning()).toBe(2);
   });
 
-  it.each([
-    ['none' as const, 3],
-    ['zstd' as const, 2],
-  ])('fills the same few buffers again and again (%s)', async (codec, buffers) => {
+  it.each(['none', 'zstd'] as const)('fills the same few buffers again and again (%s)', async (codec) => {
     const sinks = open({ policy: { codec, zstdLevel: 1 } });
     store.letGo();
     const sink = sinks.open('main');
@@ -172,7 +169,7 @@ describe('the sinks of a backup', () => {
     await sinks.finish();
     const volumes = store.puts.filter((put) => put.request.key.includes('/volumes/'));
     expect(volumes.length).toBeGreaterThan(10);
-    expect(new Set(volumes.map((put) => put.request.body.buffer)).size).toBeLessThanOrEqual(buffers);
+    expect(new Set(volumes.map((put) => put.request.body.buffer)).size).toBeLessThanOrEqual(2);
   });
 
   it('pending counts what is not stored, and drain waits until it is nothing', async () => {
@@ -245,13 +242,13 @@ describe('the sinks of a backup', () => {
       const sinks = open({ spoolBytes: 3 * MiB });
       const sink = sinks.open('main');
       sink.spool(true);
-      await sink.write(noise(15 * MiB - 1));
+      await sink.write(noise(11 * MiB - 1));
       const waiting = sink.write(noise(2 * MiB, 5));
       await waits(waiting);
       store.letGo();
       await waiting;
       await sinks.finish();
-      const all = Buffer.concat([noise(15 * MiB - 1), noise(2 * MiB, 5)]);
+      const all = Buffer.concat([noise(11 * MiB - 1), noise(2 * MiB, 5)]);
       expect(Buffer.concat(store.volumes()).equals(all)).toBe(true);
     });
 
@@ -278,7 +275,7 @@ describe('the sinks of a backup', () => {
   it('F04: a failed upload ends the writers with its own error, and stops the other uploads', async () => {
     const sinks = open();
     const sink = sinks.open('main');
-    await sink.write(noise(12 * MiB - 1));
+    await sink.write(noise(8 * MiB - 1));
     const waiting = sink.write(noise(2));
     const denied = new Error('denied');
     store.puts[1]!.fail(denied);
@@ -293,7 +290,7 @@ describe('the sinks of a backup', () => {
   it('F04: the first cause is told, not what followed from it', async () => {
     const sinks = open();
     const sink = sinks.open('main');
-    await sink.write(noise(9 * MiB));
+    await sink.write(noise(5 * MiB));
     const first = new Error('the job was cancelled');
     await sinks.abort(first);
     await sinks.abort(new Error('and then the tool broke'));
