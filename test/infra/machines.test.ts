@@ -34,6 +34,18 @@ describe.each(machines)('the machine %s', (machine) => {
     expect(uncaught(definitionOf(machine))).toEqual(reasons);
   });
 
+  it('calls again a function that broke, and never a job that failed (F52)', () => {
+    const tasks = allStates(definitionOf(machine)).filter(([, state]) => state.Arguments?.FunctionName);
+    expect(tasks.length).toBeGreaterThan(0);
+    for (const [name, { Resource, Retry }] of tasks) {
+      const names = Retry.map((rule: Definition) => rule.ErrorEquals);
+      const broken = ['States.TaskFailed', 'States.Timeout'];
+      // What a runner tells of its job comes as an error of the same task.
+      if (Resource.endsWith('.waitForTaskToken')) expect(names, name).not.toContainEqual(broken);
+      else expect(names.at(-1), name).toEqual(broken);
+    }
+  });
+
   it('calls nothing that its role does not allow, and its role allows no function beyond', () => {
     const role = statementsOf(control, `${names.machine(machine)}-machine-eu-central-1`);
     const allowed = (action: string) =>

@@ -86,4 +86,36 @@ describe('whatever call of control goes wrong', () => {
       },
     );
   }
+
+  for (const [story, machine] of [
+    [backup('well'), ':holdfast-backup:'],
+    [restore, ':holdfast-restore:'],
+  ] as const) {
+    faultTest(
+      ['execution stopped'],
+      'or whose execution is stopped in any state, before and after its runner: the end is the same',
+      async (faults) => {
+        /** Stops the first execution of the machine at the k-th place; answers how many places there were. */
+        const stopAt = async (k: number) => {
+          let places = 0;
+          let first: string | undefined;
+          const stopsAt = (arn: string) => {
+            if (!arn.includes(machine)) return false;
+            first ??= arn;
+            if (arn !== first || ++places !== k) return false;
+            faults.hit('execution stopped');
+            return true;
+          };
+          const { wrongs } = await story(countOutsideCalls(), { stopsAt });
+          return { places, wrongs: wrongs.map((wrong) => `${machine} stopped at ${k}: ${wrong}`) };
+        };
+        const { places, wrongs } = await stopAt(0);
+        for (let k = 1; k <= places; k++) wrongs.push(...(await stopAt(k)).wrongs);
+        await faults.endState(() => {
+          expect(wrongs).toEqual([]);
+          expect(places).toBeGreaterThan(15);
+        });
+      },
+    );
+  }
 });

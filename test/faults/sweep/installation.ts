@@ -11,7 +11,7 @@ import { aCluster, aHost, aMember } from '../../doubles/records.ts';
 import { isQuiet } from './end-state.ts';
 import { functionOf, type Surroundings } from './functions.ts';
 import { type Host, makeHost, memoryStore, type RunnerEnd, type RunnerOutside, runOnHost } from './host.ts';
-import { type Ended, type Hands, StateError, walk } from './machine-walk.ts';
+import { type Ended, type Hands, StateError, Stopped, walk } from './machine-walk.ts';
 import type { OutsideCalls } from './outside-calls.ts';
 import { makeTaskTokens } from './task-tokens.ts';
 import { machineOf, machines, names, policy, site } from './what-is-deployed.ts';
@@ -22,6 +22,8 @@ export type InstallationOptions = {
   calls: OutsideCalls;
   /** How the n-th runner of a kind of job ends, counted from 1. */
   endOf?: (kind: Order['kind'], n: number) => RunnerEnd;
+  /** Called where an execution enters a state, and where it waits for a runner; `true` stops it there. */
+  stopsAt?: (executionArn: string, where: string) => boolean;
   /** How a runner reaches the outside, where not at once and in memory. */
   runnerOutside?: (host: Host, world: Installation) => Promise<RunnerOutside>;
 };
@@ -33,7 +35,8 @@ export type Installation = ReturnType<typeof makeInstallation>;
  * real runner's jobs on three hosts with a small engine, tables and buckets in memory, and a clock that moves only
  * while somebody waits. Reconcile runs every two minutes of it.
  */
-export function makeInstallation({ calls, endOf = () => 'well', runnerOutside }: InstallationOptions) {
+export function makeInstallation(options: InstallationOptions) {
+  const { calls, endOf = () => 'well', stopsAt = () => false, runnerOutside } = options;
   // In memory where there is such a place: each installation makes and removes some dozen directories.
   const root = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'installation-'));
   const dynamo = makeMemoryDynamoDb();
@@ -152,9 +155,12 @@ export function makeInstallation({ calls, endOf = () => 'well', runnerOutside }:
   const asStateError = (thrown: unknown) =>
     new StateError((thrown as Error).name, `${(thrown as Error).message}`);
 
+  let current = '';
   const hands: Hands = {
     now,
     enter: (executionArn, state) => {
+      current = executionArn;
+      if (stopsAt(executionArn, state)) throw new Stopped(state);
       entered.set(executionArn, [...(entered.get(executionArn) ?? []), state]);
     },
     invoke: async (arn, payload) => {
@@ -177,8 +183,15 @@ export function makeInstallation({ calls, endOf = () => 'well', runnerOutside }:
     mintToken: tokens.mint,
     dropToken: tokens.drop,
     answerOf: async (token, limits) => {
+      const stop = (where: string) => {
+        if (!stopsAt(current, where)) return;
+        tokens.drop(token);
+        throw new Stopped(where);
+      };
+      stop('before its runner begins');
       for (;;) {
         await runHosts();
+        stop('when its runner has ended');
         const told = tokens.toldTo(token, limits);
         if (told !== undefined) return told.output;
         await pass(30);
@@ -201,7 +214,8 @@ export function makeInstallation({ calls, endOf = () => 'well', runnerOutside }:
         end.status === 'succeeded' ? end : { status: 'failed', error: end.error, cause: end.cause },
       );
       if (end.status === 'failed') {
-        const event = { detail: { executionArn, status: 'FAILED' } };
+        const stopped = end.error === 'Execution.ABORTED';
+        const event = { detail: { executionArn, status: stopped ? 'ABORTED' : 'FAILED' } };
         // EventBridge calls a function twice more when it fails.
         for (let tries = 0; tries < 3; tries++) {
           const done = await invoke('cancel-closed', event).then(

@@ -10,6 +10,11 @@ export class StateError extends Error {
   }
 }
 
+/** Somebody has stopped the execution, or its time was over: no state hears of it. */
+export class Stopped extends Error {
+  override readonly name = 'Stopped';
+}
+
 /** What a machine reaches outside of itself. Everything throws `StateError`s. */
 export type Hands = {
   invoke: (functionArn: string, payload: unknown) => Promise<unknown>;
@@ -23,7 +28,7 @@ export type Hands = {
   answerOf: (token: string, limits: { heartbeat: number; timeout: number }) => Promise<unknown>;
   sleep: (seconds: number) => Promise<void>;
   now: () => Date;
-  /** Told of every state that is entered. */
+  /** Told of every state that is entered; throws Stopped where the execution ends there. */
   enter: (executionArn: string, state: string) => void;
 };
 
@@ -129,7 +134,7 @@ export async function walk(
       try {
         results.push(await graph(state.ItemProcessor, item, own));
       } catch (thrown) {
-        if (state.ToleratedFailurePercentage !== 100) throw thrown;
+        if (!(thrown instanceof StateError) || state.ToleratedFailurePercentage !== 100) throw thrown;
       }
     }
     return results;
@@ -209,6 +214,8 @@ export async function walk(
   try {
     return { status: 'succeeded', output: await graph(machine, plain(input), {}) };
   } catch (thrown) {
+    if (thrown instanceof Stopped)
+      return { status: 'failed', error: 'Execution.ABORTED', cause: 'it was stopped' };
     if (!(thrown instanceof StateError)) throw thrown;
     return { status: 'failed', error: thrown.name, cause: thrown.message };
   }

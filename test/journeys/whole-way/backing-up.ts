@@ -1,7 +1,8 @@
 import { ListObjectVersionsCommand } from '@aws-sdk/client-s3';
-import { ListExecutionsCommand } from '@aws-sdk/client-sfn';
+import { GetExecutionHistoryCommand, ListExecutionsCommand } from '@aws-sdk/client-sfn';
 import { describe, expect, it } from 'vitest';
 import { backUpBySchedule } from '../../../infra/local/backup-story.ts';
+import { statesOfHappyBackup } from '../../faults/sweep/states-walked.ts';
 import { applierRuns } from './appliers.ts';
 import { withHeldTool } from './tools.ts';
 import { ended, failed, quiet, run, start, succeeded, type World } from './world.ts';
@@ -45,6 +46,17 @@ export function backingUp(the: () => World): void {
       const common = { version: 1, clusterId: 'shop', backupId, slot: backup?.slot };
       await events.seen('Backup Succeeded', { ...common, bytes: backup?.bytes });
       await events.seen('Backup Verified', { ...common, state: 'verified' });
+    });
+
+    it('enters the states that the walk of the sweep over faults enters', async () => {
+      const { sfn } = the().target.clients;
+      const { executionArn } = (await executions()).find(({ name }) => /-1$/.test(name ?? '')) ?? {};
+      const { events = [] } = await sfn.send(
+        new GetExecutionHistoryCommand({ executionArn, maxResults: 1000 }),
+      );
+      const entered = events.flatMap(({ stateEnteredEventDetails: state }) => state?.name ?? []);
+      // The emulator's history leaves out what happens to the items of a map.
+      expect(entered).toEqual(await statesOfHappyBackup());
     });
 
     it('starts nothing for the same slot again (F45)', async () => {
