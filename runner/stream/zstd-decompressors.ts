@@ -42,11 +42,14 @@ export function makeDecompressors(mostBytes: number): Decompressors {
   const run = ({ stream, pieces }: Slot, stored: Buffer, bytes: number): Promise<Buffer> => {
     const before = stream.bytesWritten;
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-    const tooMuch = () => {
-      if (pieces.reduce((sum, piece) => sum + piece.length, 0) > bytes)
-        stream.destroy(new Error(`it has more than ${bytes} bytes`));
+    const watch = () => {
+      if (pieces.reduce((sum, piece) => sum + piece.length, 0) <= bytes) return;
+      const tooMuch = new Error(`it has more than ${bytes} bytes`);
+      // The write still counts as done.
+      reject(tooMuch);
+      stream.destroy(tooMuch);
     };
-    stream.on('data', tooMuch).once('error', reject);
+    stream.on('data', watch).once('error', reject);
     rewind(stream);
     stream.write(stored, (error) => {
       if (error) reject(error);
@@ -54,7 +57,7 @@ export function makeDecompressors(mostBytes: number): Decompressors {
       else if (stream.readableLength > 0) reject(new Error('a piece of a frame is missing'));
       else resolve(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces));
     });
-    return promise.finally(() => stream.off('data', tooMuch).off('error', reject));
+    return promise.finally(() => stream.off('data', watch).off('error', reject));
   };
 
   return {
