@@ -205,7 +205,5 @@ export async function backupAtProxy(bucket: EmulatedBucket, backupId: string) {
   };
 }
 
-export type BackupAtProxy = Awaited<ReturnType<typeof backupAtProxy>>;
-
 /** The end state of every fault that holdfast outlives. */
 export const committed: Left = { manifest: 'stored', verdict: 'verified', readsBack: 'identical' };
