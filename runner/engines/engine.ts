@@ -67,6 +67,8 @@ export type StoredBackup = {
   manifest: Manifest;
   /** The stream's bytes in order, decompressed and checked against the index; ranged and parallel behind it. */
   read: (stream: string) => AsyncIterable<Buffer>;
+  /** Takes back what `read` gave: its memory is given up, and whoever still holds it sees it empty. */
+  done: (bytes: Buffer) => void;
   streams: StreamSummary[];
 };
 

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { promisify } from 'node:util';
-import { crc32, zstdDecompress } from 'node:zlib';
+import { crc32 } from 'node:zlib';
 import { NamedError } from '../../contract/errors/named-error.ts';
 import type { IndexFrame, IndexVolume } from '../../contract/formats/index-file.ts';
 import type { Manifest, StreamSummary } from '../../contract/formats/manifest.ts';
@@ -11,6 +10,7 @@ import { crcHex } from './crc.ts';
 import type { GetObject } from './get-object.ts';
 import { type IndexedVolume, indexedVolumes } from './read-index.ts';
 import { release } from './release.ts';
+import { makeDecompressors } from './zstd-decompressors.ts';
 
 export type StoredOptions = {
   manifest: Manifest;
@@ -22,15 +22,20 @@ export type StoredOptions = {
 
 /** Some whole frames of one volume, fetched by one ranged get. */
 type Piece = { volume: IndexVolume; frames: IndexFrame[]; at: number; bytes: number; last: boolean };
-type Fetched = Piece & { data: Buffer };
-type FrameBytes = { frame: IndexFrame; stored: Buffer; piece: { data: Buffer; left: number } };
+type Fetched = Piece & { data: Buffer; giveBack: () => void };
+/** A piece whose memory is given back when the last of its frames has been used. */
+type Held = { giveBack: () => void; left: number };
+/** What `read` gave, with how its memory is given back. */
+type Lent = WeakMap<Buffer, () => void>;
+type FrameBytes = { frame: IndexFrame; stored: Buffer; piece: Held };
 
 /** One get. Large enough that a request's latency is a small part of it, small enough to have many. */
 const rangeBytes = 8 * 1024 * 1024;
 /** S3 gives about 90 MB/s on one connection: eight fill 5 Gbit/s and more. */
 const mostRanges = 8;
 const mostDecompressing = 3;
-const decompress = promisify(zstdDecompress);
+/** Those that this version writes. */
+const ordinaryFrame = 4 * 1024 * 1024;
 
 /** How many ranges a memory budget allows: 128 MiB are the runner's own, and what is fetched is held twice for a while. */
 export const rangesInFlight = (memoryMiB: number) =>
@@ -47,9 +52,11 @@ export async function openStored(options: StoredOptions): Promise<StoredBackup> 
   for (const { index } of manifest.streams) {
     if (!indexes.has(index.key)) indexes.set(index.key, await fetchIndex(index, options));
   }
+  const lent: Lent = new WeakMap();
   return {
     manifest,
     streams: manifest.streams,
+    done: (bytes) => lent.get(bytes)?.(),
     read: (stream) => {
       const summaries = manifest.streams.filter((s) => s.stream === stream);
       if (summaries.length !== 1) {
@@ -62,7 +69,7 @@ export async function openStored(options: StoredOptions): Promise<StoredBackup> 
         );
       }
       const summary = summaries[0]!;
-      return readStream(summary, indexes.get(summary.index.key)!, options);
+      return readStream(summary, indexes.get(summary.index.key)!, lent, options);
     },
   };
 }
@@ -95,9 +102,30 @@ async function fetchIndex(index: StreamSummary['index'], options: StoredOptions)
   );
 }
 
+/** One frame of a piece has been used. */
+function used(piece: Held): void {
+  piece.left -= 1;
+  if (piece.left === 0) piece.giveBack();
+}
+
+/**
+ * The memory of ranges, used again and again: without, the garbage collector runs for every few of them, since it sees
+ * how much comes and not how soon it goes.
+ */
+function makeRangeMemory() {
+  const free: Buffer[] = [];
+  return (bytes: number) => {
+    const whole = bytes > rangeBytes ? undefined : (free.pop() ?? Buffer.allocUnsafeSlow(rangeBytes));
+    if (whole !== undefined) return { data: whole.subarray(0, bytes), giveBack: () => void free.push(whole) };
+    const own = Buffer.allocUnsafeSlow(bytes);
+    return { data: own, giveBack: () => release(own) };
+  };
+}
+
 async function* readStream(
   summary: StreamSummary,
   index: Buffer,
+  lent: Lent,
   options: StoredOptions,
 ): AsyncGenerator<Buffer> {
   const { stream } = summary;
@@ -111,9 +139,10 @@ async function* readStream(
       n === undefined ? { stream, index: summary.index.key } : { stream, volume: n, key: keyOf(n) },
     );
 
+  const take = makeRangeMemory();
   const fetchPiece = async (piece: Piece): Promise<Fetched> => {
     const { volume } = piece;
-    const data = Buffer.allocUnsafeSlow(piece.bytes);
+    const { data, giveBack } = take(piece.bytes);
     await options.getObject({
       key: keyOf(volume.n),
       ...(volume.version === null ? {} : { versionId: volume.version }),
@@ -121,14 +150,14 @@ async function* readStream(
       into: data,
       signal,
     });
-    return { ...piece, data };
+    return { ...piece, data, giveBack };
   };
 
   async function* framesOf(pieces: AsyncIterable<Fetched>): AsyncGenerator<FrameBytes> {
     let crc = 0;
-    for await (const { volume, frames, at, last, data } of pieces) {
+    for await (const { volume, frames, at, last, data, giveBack } of pieces) {
       crc = crc32(data, crc);
-      const piece = { data, left: frames.length };
+      const piece = { giveBack, left: frames.length };
       for (const frame of frames) {
         const begin = frame.at - at;
         yield { frame, stored: data.subarray(begin, begin + frame.stored), piece };
@@ -141,28 +170,28 @@ async function* readStream(
     }
   }
 
+  const ordinary = makeDecompressors(ordinaryFrame);
   const plain = async ({ frame, stored, piece }: FrameBytes): Promise<Buffer> => {
     if (summary.codec === 'none') {
+      lent.set(stored, () => used(piece));
       if (stored.length === frame.bytes) return stored;
       throw damaged(`a frame of ${frame.bytes} bytes is stored in ${stored.length}`, frame.n);
     }
-    let bytes: Buffer;
-    try {
-      // Room for all of it lets zstd write in one pass; the limit keeps a forged frame from filling the memory.
-      bytes = await decompress(stored, { chunkSize: frame.bytes + 64, maxOutputLength: frame.bytes + 64 });
-    } catch (error) {
-      throw damaged(`the frame at ${frame.at} cannot be decompressed: ${(error as Error).message}`, frame.n);
-    }
-    piece.left -= 1;
-    if (piece.left === 0) release(piece.data);
+    const own = frame.bytes > ordinaryFrame ? makeDecompressors(frame.bytes) : undefined;
+    const decompressing = (own ?? ordinary).decompress(stored, frame.bytes).finally(() => own?.close());
+    const { bytes, giveBack } = await decompressing.catch((error: Error) => {
+      throw damaged(`the frame at ${frame.at} cannot be decompressed: ${error.message}`, frame.n);
+    });
+    used(piece);
+    lent.set(bytes, giveBack);
     if (bytes.length === frame.bytes) return bytes;
     throw damaged(`the frame at ${frame.at} gives ${bytes.length} bytes instead of ${frame.bytes}`, frame.n);
   };
 
   try {
     let bytes = 0;
-    const pieces = piecesOf(indexedVolumes(index, stream, damaged), summary, damaged);
-    const fetched = ahead(pieces, rangesInFlight(options.memoryMiB), fetchPiece);
+    const ranges = piecesOf(indexedVolumes(index, stream, damaged), summary, damaged);
+    const fetched = ahead(ranges, rangesInFlight(options.memoryMiB), fetchPiece);
     for await (const frame of ahead(framesOf(fetched), mostDecompressing, plain)) {
       bytes += frame.length;
       yield frame;
@@ -170,6 +199,7 @@ async function* readStream(
     if (bytes !== summary.bytes) throw damaged(`it has ${bytes} bytes, the manifest says ${summary.bytes}`);
   } finally {
     stop.abort(new Error('the reader has left'));
+    ordinary.close();
   }
 }
 

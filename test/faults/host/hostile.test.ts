@@ -29,6 +29,7 @@ async function bring(stream: Buffer, files: number): Promise<{ error: Error | un
       yield stream;
       taken = true;
     },
+    done: () => {},
   } as unknown as StoredBackup;
   const context = { signal: new AbortController().signal, progress: () => {} } as unknown as EngineContext;
   const error = await unpack(order, stored, context).then(

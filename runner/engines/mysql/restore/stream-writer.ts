@@ -15,14 +15,18 @@ const damaged = (message: string, facts: Record<string, string | number> = {}) =
  * Unpacks a mariadb-backup stream below `root`, as `mbstream -x` would but not silent about anything: existing files,
  * symbolic links and broken chunks end it, and no byte of a chunk is written before its checksum is proven. Of a
  * stream that goes beyond `most` (files opened, bytes written, and the size that a hole gives a file) nothing more
- * is written (F71).
+ * is written (F71). `done` takes back each buffer that was pushed, once nothing of it is needed any more.
  */
-export function makeStreamWriter(root: string, most: { bytes: number; files: number }) {
+export function makeStreamWriter(
+  root: string,
+  most: { bytes: number; files: number },
+  done: (bytes: Buffer) => void = () => {},
+) {
   const events: XbstreamEvent[] = [];
   const parser = makeXbstreamParser('mariadb', (event) => events.push(event));
   const handles = new Map<string, FileHandle>();
   const made = new Set<string>();
-  let window: { at: number; bytes: Buffer }[] = [];
+  const window: { at: number; bytes: Buffer }[] = [];
   let read = 0;
   let written = 0;
   let opened = 0;
@@ -99,11 +103,11 @@ export function makeStreamWriter(root: string, most: { bytes: number; files: num
       window.push({ at: read, bytes });
       read += bytes.length;
       const failure = parser.push(bytes);
-      let done = window[0]!.at;
+      let proven = window[0]!.at;
       for (const event of events.splice(0)) {
         await apply(event);
-        done = Math.max(
-          done,
+        proven = Math.max(
+          proven,
           event.kind === 'chunk' ? event.streamOffset + event.length : event.headerOffset,
         );
       }
@@ -112,8 +116,10 @@ export function makeStreamWriter(root: string, most: { bytes: number; files: num
           streamOffset: failure.streamOffset,
         });
       }
-      window = window.filter((piece) => piece.at + piece.bytes.length > done);
-      if (read - done > chunkLimit) {
+      while (window[0] !== undefined && window[0].at + window[0].bytes.length <= proven) {
+        done(window.shift()!.bytes);
+      }
+      if (read - proven > chunkLimit) {
         throw damaged(`a chunk of more than ${chunkLimit} bytes, which no mariadb-backup writes`);
       }
     },

@@ -60,19 +60,20 @@ export async function unpack(
   const { manifest } = stored;
   const staging = await makeStaging(order.target);
   const who = { clusterId: order.clusterId, backupId: order.backupId };
-  const writer = makeStreamWriter(staging, {
+  const most = {
     bytes: manifest.restore.bytes,
     // Tables that are created and dropped while the tool runs come besides.
     files: 2 * manifest.metrics.files + 1000,
-  });
+  };
+  const writer = makeStreamWriter(staging, most, stored.done);
   const expected = stored.streams.reduce((sum, stream) => sum + stream.bytes, 0);
   try {
     await writeRestoreMarker(directory, { ...who, state: 'unpacking' });
     let done = 0;
     for await (const bytes of stored.read('main')) {
       context.signal.throwIfAborted();
-      await writer.push(bytes);
       done += bytes.length;
+      await writer.push(bytes);
       context.progress('unpacking', done, expected);
     }
     const state = await writer.end();

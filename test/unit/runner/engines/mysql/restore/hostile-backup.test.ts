@@ -44,6 +44,7 @@ describe('a backup whose host belongs to a thief', () => {
       read: async function* () {
         yield stream;
       },
+      done: () => {},
     } as unknown as StoredBackup;
     const context = { signal: new AbortController().signal, progress: () => {} } as unknown as EngineContext;
     return unpack(order, stored, context);
