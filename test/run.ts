@@ -6,6 +6,7 @@ import { join, relative } from 'node:path';
 /** What vitest's JSON report says of one run. A file that broke outside of its tests has a status and no failed test. */
 type Report = {
   numPassedTests: number;
+  numPendingTests: number;
   testResults: {
     name: string;
     status: 'passed' | 'failed';
@@ -13,7 +14,7 @@ type Report = {
   }[];
 };
 
-type Counts = { passed: number; failures: string[] };
+type Counts = { passed: number; skipped: number; failures: string[] };
 
 const root = join(import.meta.dirname, '..');
 
@@ -50,9 +51,9 @@ async function runProject(project: string, reportFile: string): Promise<Counts> 
     const report = JSON.parse(await readFile(reportFile, 'utf8')) as Report;
     const failures = failuresOf(report);
     if (failures.length === 0 && code !== 0) failures.push(`${project}: vitest ended with ${code}`);
-    return { passed: report.numPassedTests, failures };
+    return { passed: report.numPassedTests, skipped: report.numPendingTests, failures };
   } catch {
-    return { passed: 0, failures: [`${project}: vitest made no report`] };
+    return { passed: 0, skipped: 0, failures: [`${project}: vitest made no report`] };
   }
 }
 
@@ -61,15 +62,16 @@ const projects = ['unit', 'properties', 'infra', 'faults', 'journeys'].filter(
   (p) => wanted.length === 0 || wanted.includes(p),
 );
 const reports = await mkdtemp(join(tmpdir(), 'holdfast-test-'));
-const all: Counts = { passed: 0, failures: [] };
+const all: Pick<Counts, 'passed' | 'failures'> = { passed: 0, failures: [] };
 const summaries: string[] = [];
 for (const project of projects) {
   const started = Date.now();
-  const { passed, failures } = await runProject(project, join(reports, `${project}.json`));
+  const { passed, skipped, failures } = await runProject(project, join(reports, `${project}.json`));
   all.passed += passed;
   all.failures.push(...failures);
   const seconds = ((Date.now() - started) / 1000).toFixed(0);
-  summaries.push(`${project}: ${passed} passed, ${failures.length} failed in ${seconds} s`);
+  const left = skipped > 0 ? `, ${skipped} skipped` : '';
+  summaries.push(`${project}: ${passed} passed, ${failures.length} failed${left} in ${seconds} s`);
 }
 await rm(reports, { recursive: true, force: true });
 console.log(['', ...all.failures.map((failure) => `failed: ${failure}`), ...summaries].join('\n'));

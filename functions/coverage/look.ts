@@ -34,7 +34,7 @@ function factOf(backup: BackupRecord | undefined): BackupFact | null {
 }
 
 /** What a cluster's backups (latest start first) and slots (oldest first, `due` among them) say of its coverage. */
-export function coverageFrom(
+function coverageFrom(
   { document: { clusterId } }: ClusterRecord,
   backups: readonly BackupRecord[],
   slots: readonly SlotRecord[],

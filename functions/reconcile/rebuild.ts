@@ -104,9 +104,11 @@ function makeReader(objects: Objects, log: Log) {
 }
 
 /**
- * Rebuilds the catalog from the registry and the receipts of a site: equal to the lost one in all but locks,
- * leases, pins, jobs, and slots and attempts without a manifest (F49). Receipts may come in any order and twice: a
- * backup ends at its newest fact. Retention is off from here on until somebody confirms the catalog. Manifests are not read: what control did not order and record has no receipt.
+ * Rebuilds the catalog from the registry and the receipts of a site: equal to the lost one in all but what passes
+ * (locks, leases, pins, jobs and their orders, tombstones, coverage and breaches) and slots and attempts without a
+ * manifest (F49). Receipts may come in any order and twice: a backup ends at its newest fact. Retention is off from
+ * here on until somebody confirms the catalog. Manifests are not read: what control did not order and record has no
+ * receipt.
  */
 export const makeHandler = (deps: RebuildDeps) =>
   makeLambda({

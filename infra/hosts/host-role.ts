@@ -20,7 +20,7 @@ import { releaseKey } from './runner-release.ts';
 const userid = '${aws:userid}';
 
 /** Tag of a secret: the `aws:userid` of the one host that may read it. */
-export const secretTag = 'holdfast-userid';
+const secretTag = 'holdfast-userid';
 
 /**
  * What a host may do, complete. It writes backups and can neither list, read, overwrite, decrypt nor delete them.

@@ -11,7 +11,7 @@ import { RunnerAssociation } from './runner-association.ts';
 import { RunnerRelease } from './runner-release.ts';
 
 /** Roles are global in an account: the first place of an account in the settings makes them for all its regions. */
-export const makesRoles = (settings: Settings, place: Place) =>
+const makesRoles = (settings: Settings, place: Place) =>
   settings.hosts.find((h) => h.account === place.account)?.region === place.region;
 
 /** What an account and region with databases needs. One per place, deployed last. */

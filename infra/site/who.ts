@@ -3,7 +3,7 @@ import type { Names } from '../names.ts';
 import type { Settings } from '../settings.ts';
 
 /** Functions that read manifests, indexes, volumes or receipts at a site. */
-export const backupReaders = [
+const backupReaders = [
   'verify',
   'record',
   'record-restore',
@@ -13,8 +13,8 @@ export const backupReaders = [
   'rebuild',
 ];
 /** Functions that write receipts, and those that write the registry. */
-export const receiptWriters = ['record', 'record-restore'];
-export const registryWriters = ['register'];
+const receiptWriters = ['record', 'record-restore'];
+const registryWriters = ['register'];
 
 /** Role ARNs of everyone who touches a site, from settings alone. */
 export function whoOf(settings: Settings, names: Names) {

@@ -121,7 +121,7 @@ export const aRunningBackup = (change: Partial<BackupRecord> = {}): BackupRecord
   };
 };
 
-export const anInspection = (memberId: string, change: Partial<MemberInspection> = {}): MemberInspection => {
+const anInspection = (memberId: string, change: Partial<MemberInspection> = {}): MemberInspection => {
   const { member } = checkResultSchema.parse(json('result-check'));
   if (member === undefined) throw new Error('the kept check result has no member');
   return {

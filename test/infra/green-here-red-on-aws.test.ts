@@ -105,7 +105,7 @@ const elsewhere: Record<string, [file: string, test: string][]> = {
       'has two writers of one key at once (409 ConditionalRequestConflict) is asked again',
     ],
     [
-      'test/faults/store/puts.test.ts',
+      'test/faults/store/refusals.test.ts',
       'lies in another region than the settings say, by the signed scope: the right one is named',
     ],
   ],
@@ -130,7 +130,7 @@ const elsewhere: Record<string, [file: string, test: string][]> = {
     ],
   ],
   'a sweep that died publishes nothing': [
-    ['test/infra/stacks.test.ts', 'take silence of Reconcile for trouble'],
+    ['test/infra/alarms.test.ts', 'take silence of Reconcile for trouble'],
   ],
 };
 

@@ -1,32 +1,22 @@
 import { spawnSync } from 'node:child_process';
-import {
-  copyFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { CreateRoleCommand, GetRoleCommand, IAMClient } from '@aws-sdk/client-iam';
 import { DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CheckOrder, checkResultSchema, type JobRow, jobKey } from '../../contract/records/job.ts';
 import { type Emulator, startEmulator } from '../../infra/local/emulator.ts';
-import { assumeHostRole, hostIdentity, rootStsClient } from '../../infra/local/host-credentials.ts';
 import { localPaths, makeLocalDirectories } from '../../infra/local/paths.ts';
 import { openRegistry } from '../../infra/local/processes.ts';
-import { bundleRunner } from '../../runner/bundle.ts';
 import { makeTableClient } from '../../runner/host/clients.ts';
 import { makeClock } from '../../runner/host/clock.ts';
 import type { JobRows } from '../../runner/job/rows.ts';
 import { makeTableRows } from '../../runner/job/table-rows.ts';
 import { describeJobRows } from '../doubles/job-rows-contract.ts';
 import { queuedRow, userid as testUserid } from '../unit/runner/job/orders.ts';
+import { installRunner } from './support/install-runner.ts';
 
 const paths = localPaths('test-runner');
 rmSync(paths.emulatorState, { recursive: true, force: true });
@@ -65,7 +55,8 @@ beforeAll(async () => {
       KeySchema: keys('pk', 'sk'),
     }),
   );
-  await installRunner();
+  root = mkdtempSync(join(tmpdir(), 'runner-journey-'));
+  userid = await installRunner({ root, emulator, hostId: 'mi-0abc', environment: {}, path: [] });
 }, 120_000);
 
 afterAll(async () => {
@@ -74,47 +65,6 @@ afterAll(async () => {
   await registry.stopAll();
   if (root) rmSync(root, { recursive: true, force: true });
 });
-
-/** A host as an installation leaves it: launcher, Node, the bundle, its settings, and credentials of its role. */
-async function installRunner() {
-  root = mkdtempSync(join(tmpdir(), 'runner-journey-'));
-  for (const folder of ['bin', 'lib', 'etc', 'work']) mkdirSync(join(root, folder), { mode: 0o700 });
-  copyFileSync(resolve('runner/host/launch/holdfast-launch'), join(root, 'bin/holdfast-launch'));
-  symlinkSync(process.execPath, join(root, 'bin/node'));
-  await bundleRunner(join(root, 'lib/runner.mjs'));
-  const settings = {
-    v: 1,
-    region: emulator.region,
-    jobsTable: 'jobs',
-    brokerFunction: 'broker',
-    workDir: join(root, 'work'),
-  };
-  writeFileSync(join(root, 'etc/runner.json'), JSON.stringify(settings));
-  const iam = new IAMClient({});
-  const trust = {
-    Version: '2012-10-17',
-    Statement: [{ Effect: 'Allow', Principal: { Service: 'ec2.amazonaws.com' }, Action: 'sts:AssumeRole' }],
-  };
-  await iam.send(
-    new CreateRoleCommand({ RoleName: 'host', AssumeRolePolicyDocument: JSON.stringify(trust) }),
-  );
-  const { Role } = await iam.send(new GetRoleCommand({ RoleName: 'host' }));
-  userid = `${Role!.RoleId}:mi-0abc`;
-  const role = await assumeHostRole(rootStsClient(emulator), hostIdentity('mi-0abc', Role!.Arn!));
-  const environment = {
-    AWS_ENDPOINT_URL: emulator.endpoint,
-    AWS_REGION: emulator.region,
-    AWS_ACCESS_KEY_ID: role.AccessKeyId,
-    AWS_SECRET_ACCESS_KEY: role.SecretAccessKey,
-    AWS_SESSION_TOKEN: role.Token,
-  };
-  writeFileSync(
-    join(root, 'etc/environment'),
-    Object.entries(environment)
-      .map(([name, value]) => `${name}=${value}\n`)
-      .join(''),
-  );
-}
 
 const launch = (jobId: string) =>
   spawnSync('/bin/sh', [join(root, 'bin/holdfast-launch'), jobId], {

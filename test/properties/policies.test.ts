@@ -24,8 +24,13 @@ const segment = fc.constantFrom(
   '..',
   '',
 );
-const key = fc.array(segment, { minLength: 1, maxLength: 6 }).map((segments) => segments.join('/'));
-const action = fc.constantFrom(
+const anyKey = fc.array(segment, { minLength: 1, maxLength: 6 }).map((segments) => segments.join('/'));
+/** Every other one as a runner may ask for, so that each denial is the only one in the way of some. */
+const key = fc.oneof(
+  anyKey,
+  anyKey.map((path) => `shop/backups/${path}`),
+);
+const anyAction = fc.constantFrom(
   ...['GetObject', 'GetObjectVersion', 'PutObject', 'DeleteObject', 'DeleteObjectVersion', 'ListBucket'],
   ...[
     'PutObjectRetention',
@@ -36,7 +41,8 @@ const action = fc.constantFrom(
   ],
   ...['PutBucketPolicy', 'PutLifecycleConfiguration', 'RestoreObject', 'ReplicateObject'],
 );
-const context = fc.record(
+const action = fc.oneof(anyAction, fc.constant('PutObject'));
+const anyContext = fc.record(
   {
     's3:if-none-match': fc.constant('*'),
     's3:x-amz-server-side-encryption': fc.constantFrom('aws:kms', 'AES256', 'aws:kms:dsse'),
@@ -49,6 +55,15 @@ const context = fc.record(
     's3:TlsVersion': fc.constantFrom('1.0', '1.1', '1.2', '1.3'),
   },
   { requiredKeys: [] },
+);
+/** Any; one that is right but for one thing at most; or nothing at all. */
+const context: typeof anyContext = fc.oneof(
+  anyContext,
+  fc.tuple(anyContext, fc.nat(6)).map(([any, n]) => ({
+    's3:if-none-match': '*' as const,
+    ...Object.fromEntries(Object.entries(any).slice(n, n + 1)),
+  })),
+  fc.constant({}),
 );
 
 describe('whatever is asked of the bucket of a site', () => {

@@ -188,7 +188,7 @@ faultTest(
       await expectFailed(ended, 'Backup.Stalled');
       const { claimedAt, beatAt } = ended.row;
       expect(Date.parse(beatAt!) - Date.parse(claimedAt!)).toBeGreaterThan(4000);
-      expect(Date.now() - started).toBeLessThan(30_000);
+      expect(Date.now() - started).toBeLessThan(120_000);
     });
   },
 );
@@ -257,11 +257,11 @@ faultTest(
       await expectWhole(ended);
       const { claimedAt, beatAt, endedAt } = ended.row;
       for (const at of [claimedAt, beatAt, endedAt]) {
-        expect(Date.parse(at!)).toBeGreaterThan(started - 5000);
-        expect(Date.parse(at!)).toBeLessThan(Date.now() + 5000);
+        expect(Date.parse(at!)).toBeGreaterThan(started - 60_000);
+        expect(Date.parse(at!)).toBeLessThan(Date.now() + 60_000);
       }
       const { committedAt } = decodeManifest(host.manifestOf(ended.order)!.bytes);
-      expect(Date.parse(committedAt)).toBeGreaterThan(started - 5000);
+      expect(Date.parse(committedAt)).toBeGreaterThan(started - 60_000);
     });
   },
 );

@@ -21,6 +21,7 @@ import { makeMemoryRows } from '../../doubles/memory-rows.ts';
 import { aHost } from '../../doubles/records.ts';
 import { hostCredentials, openTestStore, runJob } from '../../unit/runner/job/job-under-test.ts';
 import { backupOrder, queuedRow, restoreOrder } from '../../unit/runner/job/orders.ts';
+import type { Faults } from '../fault-test.ts';
 import type { EmulatedBucket } from './emulated-bucket.ts';
 
 /** Rows that zstd cannot make small: 3,000 of 64 letters fill two volumes of 64 KiB and more. */
@@ -37,9 +38,18 @@ export type Left =
  * One backup job of the real runner against a bucket with a fault proxy between them: everything but the table and
  * the database is real. `left` asks Verify about what is stored and reads the stream back, past the proxy.
  */
-export async function backupAtProxy(bucket: EmulatedBucket, backupId: string) {
+export async function backupAtProxy(
+  bucket: EmulatedBucket,
+  backupId: string,
+  codec: BackupOrder['policy']['codec'] = backupOrder.policy.codec,
+) {
   const proxy = await startFaultProxy(bucket.endpoint);
-  const order = { ...backupOrder, backupId, plan: { ...backupOrder.plan, chain: backupId } } as BackupOrder;
+  const order = {
+    ...backupOrder,
+    backupId,
+    policy: { ...backupOrder.policy, codec },
+    plan: { ...backupOrder.plan, chain: backupId },
+  } as BackupOrder;
   const jobId = `job-${backupId}`;
   const row = queuedRow(jobId, order);
   const rows = makeMemoryRows([structuredClone(row)]);
@@ -206,6 +216,19 @@ export async function backupAtProxy(bucket: EmulatedBucket, backupId: string) {
 }
 
 export type BackupAtProxy = Awaited<ReturnType<typeof backupAtProxy>>;
+
+/** What a fault test does with a job of its own; the job's proxy is stopped also where the test fails. */
+export const withJobOf =
+  (make: () => Promise<BackupAtProxy>) =>
+  (run: (job: BackupAtProxy, faults: Faults) => Promise<void>) =>
+  async (faults: Faults): Promise<void> => {
+    const job = await make();
+    try {
+      await run(job, faults);
+    } finally {
+      await job.proxy.stop();
+    }
+  };
 
 /** The end state of every fault that holdfast outlives. */
 export const committed: Left = { manifest: 'stored', verdict: 'verified', readsBack: 'identical' };

@@ -36,6 +36,12 @@ function may(
 
 const volume = 'shop/backups/b-1/volumes/main/000000';
 const receipt = 'receipts/shop/b-1/20261123T020000Z-verified.json';
+/** What control alone writes. The second is a receipt of a cluster whose name is that of the folder of backups. */
+const control = [
+  receipt,
+  'receipts/backups/b-1/20261123T020000Z-verified.json',
+  'registry/clusters/shop.json',
+];
 const once: Context = { 's3:if-none-match': '*' };
 
 describe('a host at the bucket of its site', () => {
@@ -154,8 +160,8 @@ describe('every other role at the bucket', () => {
 
   it('has no right to s3:DeleteObjectVersion unless it is retention, and that for backups alone', () => {
     expect(who('s3:DeleteObjectVersion', volume)).toEqual(functions('retention'));
-    for (const key of [receipt, 'registry/clusters/shop.json', 'shop/logs/main/t/20261123/1-x.segment'])
-      expect(who('s3:DeleteObjectVersion', key)).toEqual([]);
+    for (const key of [...control, 'shop/logs/main/t/20261123/1-x.segment'])
+      expect(who('s3:DeleteObjectVersion', key), key).toEqual([]);
   });
 
   const gifted = (name: string, action: string, key?: string) =>
@@ -168,6 +174,7 @@ describe('every other role at the bucket', () => {
     expect(allowed('s3:DeleteObject', volume)).toEqual([]);
     expect(allowed('s3:BypassGovernanceRetention', volume)).toEqual([]);
     expect(allowed('s3:DeleteObjectVersion', volume)).toEqual([of('retention')]);
+    for (const key of control) expect(allowed('s3:DeleteObjectVersion', key), key).toEqual([]);
     for (const action of ['s3:PutObjectRetention', 's3:PutObjectLegalHold'])
       expect(allowed(action, volume)).toEqual(functions('copy', 'retention', 'verify'));
     expect(allowed('s3:PutObject', receipt)).toEqual(functions('record', 'record-restore'));

@@ -16,12 +16,13 @@ export function deploying(the: () => World): void {
       async ({ hit, endState }) => {
         const { clients, names, hosts } = the().target;
         const stateMachineArn = names.machineArn('backup');
-        const { definition: ours } = await clients.sfn.send(
-          new DescribeStateMachineCommand({ stateMachineArn }),
-        );
+        const deployed = async () =>
+          (await clients.sfn.send(new DescribeStateMachineCommand({ stateMachineArn }))).definition;
+        const ours = await deployed();
         const deploy = (definition: string | undefined) =>
           clients.sfn.send(new UpdateStateMachineCommand({ stateMachineArn, definition }));
         await deploy(keptRelease('cb078e0').definition('backup'));
+        const before = await deployed();
         const arn = await withHeldTool(hosts.replica, '--backup', async ({ held, letGo }) => {
           try {
             const execution = await start(the(), 'backup', byHand);
@@ -32,10 +33,7 @@ export function deploying(the: () => World): void {
             letGo();
           }
         });
-        const { definition: now } = await clients.sfn.send(
-          new DescribeStateMachineCommand({ stateMachineArn }),
-        );
-        if (now === ours) hit('F57');
+        if (before !== ours && (await deployed()) === ours) hit('F57');
         const end = await ended(arn);
         await endState(async () => {
           expect(succeeded(end)).toMatchObject({ state: 'verified' });

@@ -59,5 +59,3 @@ export async function startHold(target: string) {
     },
   };
 }
-
-export type Hold = Awaited<ReturnType<typeof startHold>>;

@@ -32,8 +32,10 @@ describe('a read of a table', () => {
     await Promise.all([
       catalog.backups.get('c', 'b'),
       catalog.backups.list('c'),
+      catalog.breaches.list(),
       catalog.clusters.get('c'),
       catalog.clusters.list(),
+      catalog.coverages.list(),
       catalog.hosts.get('h'),
       catalog.hosts.list(),
       catalog.jobs.get('u', 'j'),
@@ -54,7 +56,7 @@ describe('a read of a table', () => {
       catalog.tombstones.of('c'),
     ]);
     await makeTableRows(client, 'jobs', 'u').get('j');
-    expect(reads).toHaveLength(23);
+    expect(reads).toHaveLength(25);
     for (const read of reads)
       expect(read).toEqual({ command: read.command, consistent: true, index: undefined });
   });

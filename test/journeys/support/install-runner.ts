@@ -1,10 +1,10 @@
 import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { CreateRoleCommand, GetRoleCommand, IAMClient } from '@aws-sdk/client-iam';
-import type { Emulator } from '../../../../infra/local/emulator.ts';
-import { assumeHostRole, hostIdentity, rootStsClient } from '../../../../infra/local/host-credentials.ts';
-import { bundleRunner } from '../../../../runner/bundle.ts';
-import { systemPath } from '../../../../runner/host/find-command.ts';
+import type { Emulator } from '../../../infra/local/emulator.ts';
+import { assumeHostRole, hostIdentity, rootStsClient } from '../../../infra/local/host-credentials.ts';
+import { bundleRunner } from '../../../runner/bundle.ts';
+import { systemPath } from '../../../runner/host/find-command.ts';
 
 export type Installation = {
   root: string;
