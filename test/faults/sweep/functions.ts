@@ -117,7 +117,7 @@ export function functionOf(name: string, around: Surroundings, outside: Outside)
     case 'plan':
       return plan(shared);
     case 'lease':
-      return lease({ ...shared, random: () => 0.5 });
+      return lease({ ...shared, random: () => 0.5, sleep: async () => {} });
     case 'verify':
       return verify(shared);
     case 'record':
