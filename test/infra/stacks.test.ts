@@ -157,6 +157,11 @@ describe('the functions', () => {
     for (const log of only(control, 'AWS::Logs::LogGroup')) expect(log.RetentionInDays).toBe(90);
   });
 
+  it('have a whole processor where one of them looks at the fleet within two minutes', () => {
+    const reconcile = functions.find((fn) => fn.FunctionName === 'holdfast-reconcile');
+    expect(reconcile?.MemorySize).toBeGreaterThanOrEqual(1769);
+  });
+
   it('end before the state that waits for them', () => {
     const seconds = Object.fromEntries(
       functions.map((fn) => [fn.FunctionName.replace('holdfast-', ''), fn.Timeout]),
@@ -276,8 +281,8 @@ describe('alarms', () => {
       Namespace: 'holdfast',
       MetricName: 'Passes',
       Statistic: 'Sum',
-      Period: 300,
-      EvaluationPeriods: 2,
+      Period: 60,
+      EvaluationPeriods: 10,
       ComparisonOperator: 'LessThanThreshold',
       Threshold: 1,
       TreatMissingData: 'breaching',
