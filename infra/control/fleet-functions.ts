@@ -64,6 +64,7 @@ export class FleetFunctions extends Construct {
         rights.listVersions(),
         rights.answerTasks(),
         rights.describeExecutions(),
+        rights.listBackups(),
         rights.startBackup(),
         rights.putMetrics(),
         ...publishTo(topic),
