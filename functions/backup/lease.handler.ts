@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { catalogFrom } from '../clients/catalog.ts';
 import { now } from '../clients/clock.ts';
 import { leaseEnv } from '../env/lease.ts';
@@ -8,4 +9,5 @@ export const handler = makeHandler({
   ...catalogFrom(readEnv(leaseEnv, process.env)),
   now,
   random: Math.random,
+  sleep: (ms) => sleep(ms),
 });

@@ -27,7 +27,7 @@ export function makeHandler(deps: RecordFailureDeps) {
     event,
     onInvalid: 'throw',
     handle: async ({ clusterId, backupId, slot, attempt, error }) => {
-      const short = { name: error.name, cause: error.cause.slice(0, causeLength) };
+      const short = { name: error.name, cause: error.cause.slice(0, causeLength).toWellFormed() };
       const at = deps.now().toISOString();
       const backup =
         backupId === null ? undefined : await deps.backups.end(clusterId, backupId, 'failed', short);

@@ -32,8 +32,11 @@ const row = (item: Item): JobRow => {
 /** A job of an execution; `live`: its row says so, and its time is not over. */
 export type JobStanding = JobAddress & { live: boolean };
 
-/** An error as a row carries it: the cause is cut to what its schema takes. */
-const rowError = (error: ErrorRecord): ErrorRecord => ({ ...error, cause: error.cause.slice(0, 4_000) });
+/** An error as a row carries it: the cause is cut to what its schema takes, and not in the middle of a character. */
+const rowError = (error: ErrorRecord): ErrorRecord => ({
+  ...error,
+  cause: error.cause.slice(0, 4_000).toWellFormed(),
+});
 
 /** Control's side of the jobs table. The runner writes the same rows under its own identity. */
 export function makeJobs(deps: JobsDeps) {

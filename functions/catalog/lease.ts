@@ -28,6 +28,22 @@ export function makeLeases(deps: TableDeps) {
     return records.map(({ sk, holders }) => ({ name: sk, holders: [...(holders ?? [])].sort() }));
   }
 
+  const roomOf = (cap: number) => Math.min(cap, holdersAtMost);
+
+  /**
+   * A look before the write. A refused transaction costs two write units for each KB of a cap, of which its partition
+   * has 1,000 a second: of a fleet of 5,000 that waits for 100 places, 83 in a second ask for a cap of 17 KB.
+   */
+  async function withoutRoom(execution: string, leases: readonly Lease[]): Promise<string[]> {
+    const looked = await Promise.all(
+      leases.map(async ({ name, cap }) => {
+        const { holders } = capRecordSchema.parse((await table.get(key(name))) ?? key(name));
+        return holders && !holders.has(execution) && holders.size >= roomOf(cap) ? [name] : [];
+      }),
+    );
+    return looked.flat();
+  }
+
   return {
     list,
 
@@ -37,6 +53,8 @@ export function makeLeases(deps: TableDeps) {
       leases: readonly Lease[],
     ): Promise<{ outcome: 'taken' } | { outcome: 'full'; names: string[] } | { outcome: 'conflict' }> {
       if (leases.length === 0) return { outcome: 'taken' };
+      const full = await withoutRoom(execution, leases);
+      if (full.length > 0) return { outcome: 'full', names: full };
       const answer = await transact(
         deps.client,
         leases.map(({ name, cap }) =>
@@ -44,11 +62,7 @@ export function makeLeases(deps: TableDeps) {
             deps.table,
             key(name),
             { add: { holders: new Set([execution]) } },
-            any(
-              absent('holders'),
-              holds('holders', execution),
-              fewerThan('holders', Math.min(cap, holdersAtMost)),
-            ),
+            any(absent('holders'), holds('holders', execution), fewerThan('holders', roomOf(cap))),
           ),
         ),
       );

@@ -1,4 +1,10 @@
-import { DescribeExecutionCommand, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn';
+import {
+  DescribeExecutionCommand,
+  ListExecutionsCommand,
+  type ListExecutionsCommandOutput,
+  SFNClient,
+  StartExecutionCommand,
+} from '@aws-sdk/client-sfn';
 
 /** How an execution stands. `unknown`: there never was one of that name, or its history is gone (90 days). */
 export type ExecutionStatus =
@@ -9,6 +15,8 @@ export type ExecutionStatus =
 
 export type Executions = {
   describe(executionArn: string): Promise<ExecutionStatus>;
+  /** ARNs of all that run of a machine, a request for each 1,000; one that has just closed may still be among them. */
+  running(machineArn: string): Promise<ReadonlySet<string>>;
   /** `exists`: one of that name runs or has run, which is as good as started (F44). */
   start(of: {
     machineArn: string;
@@ -40,6 +48,24 @@ export const makeExecutions = (client = new SFNClient({ maxAttempts: 8 })): Exec
       if (nameOf(thrown) === 'ExecutionDoesNotExist') return { status: 'unknown' };
       throw thrown;
     }
+  },
+  async running(stateMachineArn) {
+    const arns = new Set<string>();
+    let nextToken: string | undefined;
+    do {
+      const answer: ListExecutionsCommandOutput = await client.send(
+        new ListExecutionsCommand({
+          stateMachineArn,
+          statusFilter: 'RUNNING',
+          maxResults: 1000,
+          ...(nextToken === undefined ? {} : { nextToken }),
+        }),
+      );
+      for (const { executionArn, status } of answer.executions ?? [])
+        if (executionArn !== undefined && status === 'RUNNING') arns.add(executionArn);
+      nextToken = answer.nextToken;
+    } while (nextToken !== undefined);
+    return arns;
   },
   async start({ machineArn, name, input }) {
     const executionArn = executionArnOf(machineArn, name);

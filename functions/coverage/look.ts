@@ -14,9 +14,12 @@ const settled: readonly BackupState[] = [...counting, 'suspect', 'quarantined'];
 /** What a message shows of a cause: the whole text is in the records and in the execution. */
 const causeLength = 300;
 
+/** A pair of code units that is cut in two leaves a half that no store and no topic takes. */
+const beginning = (text: string, length: number) => text.slice(0, length).toWellFormed();
+
 const short = (error: { name: string; cause: string }) => ({
-  name: error.name.slice(0, 100),
-  cause: error.cause.slice(0, causeLength),
+  name: beginning(error.name, 100),
+  cause: beginning(error.cause, causeLength),
 });
 
 function factOf(backup: BackupRecord | undefined): BackupFact | null {
@@ -29,7 +32,7 @@ function factOf(backup: BackupRecord | undefined): BackupFact | null {
     slot,
     startedAt,
     execution,
-    ...(why === '' ? {} : { why: why.slice(0, causeLength) }),
+    ...(why === '' ? {} : { why: beginning(why, causeLength) }),
   };
 }
 

@@ -22,7 +22,16 @@ const crowd = 20;
 const namedAtMost = 50;
 
 const isOver = ({ breach }: Tell) => breach.state === 'clearing';
-const oneLine = (text: string) => text.replace(/\s+/g, ' ').trim();
+/**
+ * Hosts word causes and name objects: a control character, or half of a pair that was cut, would make the SDK or SNS
+ * refuse the message in each pass, and with it those of the clusters that it is put together with.
+ */
+const oneLine = (text: string) =>
+  text
+    .toWellFormed()
+    .replace(/\s+/g, ' ')
+    .replace(/[\p{Cc}\p{Cn}]/gu, '?')
+    .trim();
 /** SNS takes less than 100 characters of ASCII, and no line breaks. */
 const subjectOf = (text: string) => oneLine(text.replace(/[^\x20-\x7e]/g, '?').slice(0, 99));
 

@@ -3,8 +3,8 @@ import type { CoverageRecord } from '../catalog/coverage.ts';
 type Unclaimed = CoverageRecord['unclaimed'];
 
 const none: Unclaimed = { count: 0, first: [] };
-/** A host chooses such names: of a long one the beginning is enough. */
-const short = (address: string) => address.slice(0, 200);
+/** A host chooses such names: of a long one the beginning is enough, and half a character none at all. */
+const short = (address: string) => address.slice(0, 200).toWellFormed();
 /** `s3://<bucket>/<clusterId>/…`: every object of a cluster lies below its id. */
 const clusterOf = (address: string) => /^s3:\/\/[^/]+\/([^/]+)\//.exec(address)?.[1];
 

@@ -1,7 +1,7 @@
 import type { ClusterRecord } from '../../contract/records/cluster.ts';
 
 /** Every cluster is looked at within 14 minutes: a manifest without a record is found in under 15 (F48). */
-const passes = 7;
+export const passes = 7;
 /** Up to so many clusters are looked at in every pass: two reads and a list each, some seconds in all. */
 const atOnce = 100;
 /** Seconds from one pass of Reconcile to the next. */

@@ -16,6 +16,7 @@ import { makeLambda } from '../log/lambda.ts';
 import type { Log } from '../log/log.ts';
 import { reconcileClosedExecutions } from './closed-executions.ts';
 import { clustersOfPass } from './clusters-of-pass.ts';
+import { looksOfPass } from './looks.ts';
 import { reconcileLostJobs } from './lost-jobs.ts';
 import { countsOf } from './metrics.ts';
 import { reconcileRetries } from './retries.ts';
@@ -48,12 +49,13 @@ const unclaimedShown = 20;
  * the store, coverage, and the counts of all. In this order, since each may make room for the next. A duty that fails
  * does not keep the others from being done; the pass fails at its end, so that its alarm hears of it.
  */
-export const makeHandler = (deps: ReconcileDeps) =>
+export const makeHandler = (given: ReconcileDeps) =>
   makeLambda({
     name: 'reconcile',
     event: z.unknown(),
     onInvalid: 'throw',
     handle: async (_, log): Promise<ReconcileAnswer> => {
+      const deps = { ...given, executions: looksOfPass(given.executions, given.backupMachineArn) };
       const failed: string[] = [];
       const duty = async <T>(name: string, work: (log: Log) => Promise<T>): Promise<T | undefined> => {
         try {

@@ -3,7 +3,7 @@ import type { Backups } from '../catalog/backup.ts';
 import type { Tombstones } from '../catalog/tombstone.ts';
 import type { Log } from '../log/log.ts';
 import { lookAtStray, type StrayDeps, secondLookHours } from '../retention/stray.ts';
-import { passSeconds } from './clusters-of-pass.ts';
+import { passes, passSeconds } from './clusters-of-pass.ts';
 import { each } from './each.ts';
 
 /** Days back in which attempts are looked at: as long as their orders are kept, without which nothing is deleted. */
@@ -12,11 +12,14 @@ const lookBackDays = 180;
 /** So many attempts of one cluster are judged in one pass; the others have their turn in the next ones. */
 const judgedAtMost = 20;
 
-/** The share of a pass, which moves on from pass to pass: attempts that stay, with a manifest, hide none behind them. */
+/**
+ * The share of a pass: attempts that stay, with a manifest, hide none behind them. It moves on when every cluster has
+ * had its turn; moved with each pass, it would be the same one whenever a cluster of a large fleet comes to its own.
+ */
 export function attemptsOfPass<T>(all: readonly T[], now: Date): T[] {
   if (all.length <= judgedAtMost) return [...all];
   const shares = Math.ceil(all.length / judgedAtMost);
-  const turn = Math.floor(now.getTime() / 1000 / passSeconds) % shares;
+  const turn = Math.floor(now.getTime() / 1000 / passSeconds / passes) % shares;
   return all.slice(turn * judgedAtMost, (turn + 1) * judgedAtMost);
 }
 

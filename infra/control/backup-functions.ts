@@ -50,7 +50,7 @@ export class BackupFunctions extends Construct {
       name: 'lease',
       description: 'Takes all leases of a backup or none',
       env: leaseEnv,
-      statements: [rights.catalog('UpdateItem')],
+      statements: [rights.catalog('GetItem', 'UpdateItem')],
     });
     new ControlFunction(this, 'Verify', {
       ...backup,

@@ -64,13 +64,16 @@ export class FleetFunctions extends Construct {
         rights.listVersions(),
         rights.answerTasks(),
         rights.describeExecutions(),
+        rights.listBackups(),
         rights.startBackup(),
         rights.putMetrics(),
         ...publishTo(topic),
       ],
       // Below the two minutes after which the next run begins.
       seconds: 110,
-      memoryMiB: 512,
+      // A whole processor. A pass over 5,000 clusters with a year of nightly backups reads 780,000 records of them, about
+      // 20 s of it; the third of one that 512 MiB have would not come to an end in time.
+      memoryMiB: 1769,
     }).fn;
     this.cancelClosed = new ControlFunction(this, 'CancelClosed', {
       ...parts,

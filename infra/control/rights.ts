@@ -64,6 +64,7 @@ export function rightsOf(settings: Settings, names: Names) {
       ),
     describeExecutions: () =>
       allow(['states:DescribeExecution'], [names.executionsArn('backup'), names.executionsArn('restore')]),
+    listBackups: () => allow(['states:ListExecutions'], [names.machineArn('backup')]),
     startBackup: () => allow(['states:StartExecution'], [names.machineArn('backup')]),
     putMetrics: () =>
       allow(['cloudwatch:PutMetricData'], ['*'], {

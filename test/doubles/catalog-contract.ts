@@ -325,7 +325,7 @@ export function describeCatalog(name: string, open: () => Promise<Catalog>) {
       await catalog.jobs.dispatch(aJobRow(userid, jobId, claimed), userid);
       const row = await catalog.jobs.get(userid, jobId);
       if (row === undefined) throw new Error('the row is gone');
-      const error = { name: 'Job.Lost', cause: 'x'.repeat(5_000) };
+      const error = { name: 'Job.Lost', cause: `${'x'.repeat(3_999)}\u{1f4be}` };
       const stale = { ...row, beatAt: at(6) };
       expect(await catalog.jobs.endFor(userid, stale, 'lost', at(9), { error })).toEqual({
         outcome: 'moved',
@@ -338,6 +338,7 @@ export function describeCatalog(name: string, open: () => Promise<Catalog>) {
       const after = await catalog.jobs.get(userid, jobId);
       expect(after).toMatchObject({ state: 'lost', endedAt: at(9), error: { name: 'Job.Lost' } });
       expect(after?.error?.cause).toHaveLength(4_000);
+      expect(after?.error?.cause.isWellFormed()).toBe(true);
       expect(after?.token).toBeUndefined();
       expect((await catalog.jobs.dispatch(aJobRow(userid, jobId, { execution }), userid)).outcome).toBe(
         'ended',

@@ -346,7 +346,9 @@ export function makeMemoryCatalog(): Catalog {
           ...strip(known, 'live', 'token'),
           state: to,
           endedAt: at,
-          ...(error === undefined ? {} : { error: { ...error, cause: error.cause.slice(0, 4_000) } }),
+          ...(error === undefined
+            ? {}
+            : { error: { ...error, cause: error.cause.slice(0, 4_000).toWellFormed() } }),
           ...(result === undefined ? {} : { result }),
         } as JobRow);
         return { outcome: 'ended', token: known.token ?? null };

@@ -34,6 +34,7 @@ export function makeMemoryControl(at: string) {
   const publish: Publish = async (message) => void published.push(message);
   const executions: Executions = {
     describe: async (arn) => status.get(arn) ?? { status: 'unknown' },
+    running: async () => new Set([...status].filter(([, of]) => of.status === 'open').map(([arn]) => arn)),
     start: async ({ machineArn, name, input }) => {
       const executionArn = executionArnOf(machineArn, name);
       if (status.has(executionArn)) return { outcome: 'exists', executionArn };

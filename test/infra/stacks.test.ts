@@ -154,6 +154,11 @@ describe('the functions', () => {
     for (const log of only(control, 'AWS::Logs::LogGroup')) expect(log.RetentionInDays).toBe(90);
   });
 
+  it('have a whole processor where one of them looks at the fleet within two minutes', () => {
+    const reconcile = functions.find((fn) => fn.FunctionName === 'holdfast-reconcile');
+    expect(reconcile?.MemorySize).toBeGreaterThanOrEqual(1769);
+  });
+
   it('end before the state that waits for them', () => {
     const seconds = Object.fromEntries(
       functions.map((fn) => [fn.FunctionName.replace('holdfast-', ''), fn.Timeout]),

@@ -54,6 +54,16 @@ const plain = (value: number) => String(Number(value.toFixed(2)));
 /** Costs of volumes for 1,000 backups of a database with that much stream: 32 MiB each, half of it after zstd. */
 const volumesOf = (gib: number) => Math.ceil((gib * 1024 * 0.5) / 32);
 
+/**
+ * What Reconcile's looks at a fleet cost in 30 days, reckoned: 720 passes a day, each over up to 100 clusters or a
+ * seventh of the fleet; of each it lists the backups three times (records of 1 KB, strong reads) and the objects twice.
+ */
+function looksOf(clusters: number, backupsOfEach: number): number {
+  const lookedAt = Math.max(Math.min(clusters, 100), clusters / 7);
+  const each = 3 * Math.ceil(backupsOfEach / 4) * prices.dynamoReadUnit + 2 * prices.s3Put;
+  return 30 * 720 * lookedAt * each;
+}
+
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows];
   const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
@@ -91,7 +101,7 @@ ${table(
 - The runner beats into its row every 5 seconds in its first minute and every 30 afterwards: an hour more is 120 writes, US$ ${dollars(120 * unitsOfWrite * prices.dynamoWriteUnit * 1000)} for 1,000 backups.
 - Keys: the buckets have bucket keys, so S3 asks KMS once in a while and not for each object; the few requests are left out.
 - Run Command on EC2, calls of STS, callbacks to Step Functions and standard parameters cost nothing. Managed nodes outside EC2 beyond 1,000 in an account and region do.
-- Reconcile runs every two minutes whatever is backed up, and logs, alarms, dashboard, keys and storage are billed by their own measure: none of them is in this table.
+- Reconcile runs every two minutes whatever is backed up, and logs, alarms, dashboard, keys and storage are billed by their own measure: none of them is in this table. What Reconcile reads is the largest of them; reckoned and not counted, with a year of nightly backups of each cluster, US$ ${looksOf(10, 365).toFixed(0)} a month for 10 clusters, ${looksOf(100, 365).toFixed(0)} for 100 to 700, ${looksOf(5000, 365).toFixed(0)} for 5,000.
 
 ## Volumes
 

@@ -54,7 +54,11 @@ function stepsOf(the: BackedUp, execution: string) {
         input: { v: 1, clusterId, slot, attempt: 1, ...(adopt === undefined ? {} : { adopt }) },
       }),
     lease: () =>
-      makeLease({ ...the, random: () => 0.5 })({ execution, leases, waitUntil: '2026-11-23T02:00:00.000Z' }),
+      makeLease({ ...the, random: () => 0.5, sleep: async () => {} })({
+        execution,
+        leases,
+        waitUntil: '2026-11-23T02:00:00.000Z',
+      }),
     verify: () => makeVerify(the)({ execution, clusterId, backupId }),
     record: (backups: BackedUp['backups'] = the.backups) =>
       makeRecord({ ...the, backups })({ ...attempt, verdict: 'verified', reasons: [] }),

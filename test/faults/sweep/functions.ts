@@ -99,6 +99,7 @@ export function functionOf(name: string, around: Surroundings, outside: Outside)
   };
   const executions: Executions = {
     describe: (arn) => outside('DescribeExecution', () => around.executions.describe(arn)),
+    running: (machineArn) => outside('ListExecutions', () => around.executions.running(machineArn)),
     start: (of) => outside(`StartExecution ${of.name}`, () => around.executions.start(of)),
   };
   const getPolicy: GetPolicy = (policy) => outside('GetParameter', () => around.getPolicy(policy));
@@ -117,7 +118,7 @@ export function functionOf(name: string, around: Surroundings, outside: Outside)
     case 'plan':
       return plan(shared);
     case 'lease':
-      return lease({ ...shared, random: () => 0.5 });
+      return lease({ ...shared, random: () => 0.5, sleep: async () => {} });
     case 'verify':
       return verify(shared);
     case 'record':

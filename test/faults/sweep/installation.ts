@@ -78,6 +78,7 @@ export function makeInstallation(options: InstallationOptions) {
     versionsOf: buckets.versionsOf,
     executions: {
       describe: async (arn) => status.get(arn) ?? { status: 'unknown' },
+      running: async () => new Set([...status].filter(([, of]) => of.status === 'open').map(([arn]) => arn)),
       start: ({ machineArn, name, input }) => start(machineArn, name, input),
     },
     tasks: {

@@ -113,6 +113,7 @@ export function makeControl(parts: {
         ...catalog,
         executions: {
           describe: async (arn) => status.get(arn) ?? { status: 'unknown' },
+          running: async () => new Set(),
           start: async ({ name }) => ({ outcome: 'started', executionArn: `${machineArn}:${name}` }),
         },
         tasks: makeTasks(),

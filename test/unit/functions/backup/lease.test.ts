@@ -9,7 +9,7 @@ const leases = [
 const waitUntil = '2026-11-23T02:00:00.000Z';
 
 const lease = (catalog: ReturnType<typeof makeMemoryCatalog>, now: string) =>
-  makeHandler({ ...catalog, now: () => new Date(now), random: () => 0.5 });
+  makeHandler({ ...catalog, now: () => new Date(now), random: () => 0.5, sleep: async () => {} });
 
 describe('taking the leases', () => {
   it('takes all, again and again for the same execution', async () => {
@@ -35,18 +35,25 @@ describe('taking the leases', () => {
     expect(await catalog.leases.heldBy('arn:e2')).toEqual([]);
   });
 
-  it('tries soon again after a conflict', async () => {
-    const conflict = async () => ({ outcome: 'conflict' as const });
-    const handler = makeHandler({
-      leases: { take: conflict },
-      now: () => new Date('2026-11-23T01:05:00.000Z'),
-      random: () => 0.5,
-    });
-    expect(await handler({ execution: 'arn:e1', leases, waitUntil })).toEqual({
-      outcome: 'wait',
-      seconds: 3,
-    });
-  });
+  it.each([
+    { conflicts: 3, becomes: { outcome: 'taken' }, slept: [3, 3, 3] },
+    { conflicts: 100, becomes: { outcome: 'wait', seconds: 60 }, slept: [3, 3, 3, 3, 3] },
+  ])(
+    'F56: tries soon again after $conflicts conflicts, without a turn of the machine for each',
+    async ({ conflicts, becomes, slept }) => {
+      const pauses: number[] = [];
+      const take = async () =>
+        conflicts-- > 0 ? { outcome: 'conflict' as const } : { outcome: 'taken' as const };
+      const handler = makeHandler({
+        leases: { take },
+        now: () => new Date('2026-11-23T01:05:00.000Z'),
+        random: () => 0.5,
+        sleep: async (ms) => void pauses.push(ms / 1000),
+      });
+      expect(await handler({ execution: 'arn:e1', leases, waitUntil })).toEqual(becomes);
+      expect(pauses).toEqual(slept);
+    },
+  );
 
   it('F56: pauses 45 to 75 seconds, 1 to 5 after a conflict', () => {
     const [least, most] = [() => 0, () => 0.999999];

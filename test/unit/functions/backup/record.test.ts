@@ -231,7 +231,7 @@ describe('recording a failure', () => {
       slot,
       attempt: 1,
       backupId: place.backupId,
-      error: { name: 'Backup.ToolFailed', cause: `exit 1 ${'x'.repeat(3000)}` },
+      error: { name: 'Backup.ToolFailed', cause: `${'x'.repeat(1999)}\u{1f4be}` },
       ...change,
     });
 
@@ -241,6 +241,7 @@ describe('recording a failure', () => {
     const backup = await catalog.backups.get('orders', place.backupId);
     expect(backup).toMatchObject({ state: 'failed', error: { name: 'Backup.ToolFailed' } });
     expect(backup?.error?.cause).toHaveLength(2000);
+    expect(backup?.error?.cause.isWellFormed()).toBe(true);
     expect(await catalog.slots.get('orders', slot)).toMatchObject({ state: 'failed', attempt: 1 });
   });
 

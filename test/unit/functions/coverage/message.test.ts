@@ -82,6 +82,26 @@ describe('what the topic is told', () => {
     expect(message.body).toContain('Host.Unreachable: no answer xxx');
   });
 
+  it.each(breachKinds)('is text that the topic takes, whatever a host has put into it: %s', (kind) => {
+    const hostile = '\u0000\u001b[31m\ufffe \ud83d';
+    const { coverage, ...tell } = tellOf(kind, 'orders', { why: hostile });
+    const fact = { ...coverage!.counted!, why: hostile };
+    const slots = coverage!.slots.map((slot) => ({ ...slot, error: { name: hostile, cause: hostile } }));
+    const told = {
+      ...coverage!,
+      slots,
+      lost: fact,
+      suspect: fact,
+      unclaimed: { count: 1, first: [hostile] },
+    };
+    const standing = judge(aCluster({ clusterId: 'orders' }), told, tell.plan!, new Set(), now);
+    for (const { message } of messagesOf([{ ...tell, coverage: told, standing }], place)) {
+      expect(message.body).toContain('?[31m');
+      expect(message.body).not.toMatch(/[^\P{Cc}\n]|\p{Cn}/u);
+      expect(() => encodeURIComponent(message.body)).not.toThrow();
+    }
+  });
+
   it('has one message for all of a kind where many of it stand already: a storm may come by and by', () => {
     const tells = [tellOf('overdue', 'a'), tellOf('overdue', 'b'), tellOf('suspect', 'c')];
     const subjects = (standing: number) =>

@@ -228,6 +228,14 @@ describe('what else is told of a cluster', () => {
     expect(await pass()).toMatchObject({ cleared: 1, counts: { objectsUnclaimed: 0 } });
   });
 
+  it('objects whose names are cut in the middle of a character', async () => {
+    const unclaimed = [`s3://b/c0000/backups/${'x'.repeat(178)}\u{1f4be}`];
+    expect(await pass({ unclaimed: { unclaimed, failed: 0 } })).toMatchObject({ began: 1, failed: 0 });
+    const [coverage] = await control.coverages.list();
+    expect(coverage?.unclaimed.first[0]).toHaveLength(200);
+    expect(coverage?.unclaimed.first[0]?.isWellFormed()).toBe(true);
+  });
+
   it('one cluster that cannot be looked at is counted, and keeps nobody from being told of the others', async () => {
     fleet(3);
     const slots = {

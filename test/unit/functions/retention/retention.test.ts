@@ -125,7 +125,11 @@ describe('what an attempt without a manifest has stored', () => {
     const all = Array.from({ length: 55 }, (_, i) => i);
     const at = (pass: number) =>
       attemptsOfPass(all, new Date(Date.parse('2026-11-23T14:00:00Z') + pass * 120_000));
-    expect(new Set([0, 1, 2].flatMap(at))).toEqual(new Set(all));
+    // A cluster has its turn every 1 to 7 passes, by the size of its fleet.
+    for (const every of [1, 2, 3, 4, 5, 6, 7]) {
+      const turns = Array.from({ length: (3 * 7) / every + 1 }, (_, turn) => turn * every);
+      expect(new Set(turns.flatMap(at)), `every ${every}`).toEqual(new Set(all));
+    }
     expect(attemptsOfPass(all.slice(0, 20), new Date())).toHaveLength(20);
   });
 });
