@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -68,6 +69,23 @@ describe('running a tool', () => {
     release();
     expect((await running).exitCode).toBe(0);
     expect(Number(readFileSync(file, 'utf8'))).toBe(160 * 65536);
+  });
+
+  it('takes the last bytes of a tool that has ended although the runner itself was held up meanwhile', async () => {
+    let received = 0;
+    const end = await tool(`require('fs').writeSync(1, Buffer.alloc(400_000, 'x'))`, {
+      onStdout: async (bytes) => {
+        const first = received === 0;
+        received += bytes.length;
+        if (!first) return;
+        await sleep(700);
+        // As an upload's answer does it: it returns after the loop has polled, and timers come before the next poll.
+        await stat(dir);
+        setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500));
+      },
+    });
+    expect(end).toMatchObject({ exitCode: 0, firstCause: undefined });
+    expect(received).toBe(400_000);
   });
 
   it('gives the child a small environment and nothing of the runner', async () => {
