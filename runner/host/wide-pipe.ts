@@ -18,6 +18,7 @@ export type WidePipe = {
  * A connection to a child's stdout for whole backups. The pipe that `spawn` makes gives each read a buffer of 64 KiB of
  * its own: for a stream of gigabytes that is a third more processor time, for allocating and collecting them, and
  * 60 MiB more memory. This one reads into a single buffer, with its own socket because only `connect` lets that be set.
+ * A child writes to it as to any stdout, but cannot open it again by the name /dev/stdout (ENXIO).
  * `onRead` answers false to be given nothing more until `reading.resume()`; the bytes are overwritten after that.
  */
 export async function openWidePipe(onRead: (bytes: Buffer) => boolean): Promise<WidePipe> {

@@ -226,6 +226,17 @@ describe('a tool that fails', () => {
     expect(performance.now() - started).toBeLessThan(5000);
   });
 
+  it('F07 says that the store is slow where the tool only waits for it', async () => {
+    const end = await tool(`process.stdout.write('a'); setInterval(() => {}, 1000)`, {
+      stallSeconds: 0.5,
+      onStdout: () => sleep(1500),
+    });
+    expect(end.firstCause).toMatchObject({
+      name: 'Backup.Stalled',
+      message: expect.stringContaining('the way to the store'),
+    });
+  });
+
   it('F07 lets a slow tool go on as long as any byte moves', async () => {
     const end = await tool(
       `let n = 0; setInterval(() => { console.error('.'); if (++n === 8) process.exit(0) }, 150)`,
