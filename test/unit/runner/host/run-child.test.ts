@@ -71,6 +71,24 @@ describe('running a tool', () => {
     expect(Number(readFileSync(file, 'utf8'))).toBe(160 * 65536);
   });
 
+  it.each(['/nonexistent', `/tmp/${'long'.repeat(30)}`])(
+    'gives out stdout where TMPDIR is %s',
+    async (place) => {
+      const before = process.env.TMPDIR;
+      process.env.TMPDIR = place;
+      let received = '';
+      const end = await tool(`process.stdout.write('all')`, {
+        onStdout: (bytes) => {
+          received += bytes.toString();
+        },
+      }).finally(() => {
+        if (before === undefined) delete process.env.TMPDIR;
+        else process.env.TMPDIR = before;
+      });
+      expect([end.exitCode, end.firstCause, received]).toEqual([0, undefined, 'all']);
+    },
+  );
+
   it('takes the last bytes of a tool that has ended although the runner itself was held up meanwhile', async () => {
     let received = 0;
     const end = await tool(`require('fs').writeSync(1, Buffer.alloc(400_000, 'x'))`, {
