@@ -141,7 +141,6 @@ export async function finishPipe(
     idle = activity.at === seen ? idle + 1 : 0;
     seen = activity.at;
     if (done || idle < idleLooks) continue;
-    if (!activity.consuming) stream.destroy();
-    else if (failed()) return;
+    if (!activity.consuming || failed()) stream.destroy();
   }
 }

@@ -283,6 +283,24 @@ describe('ending a tool', () => {
     expect(alive(pid)).toBe(false);
   });
 
+  it('gives nothing more to a consumer that lets go after the tool was ended', async () => {
+    const stop = new AbortController();
+    const held = Promise.withResolvers<void>();
+    let calls = 0;
+    const end = await tool(`const fs = require('fs'); for (;;) fs.writeSync(1, Buffer.alloc(65536))`, {
+      signal: stop.signal,
+      onStdout: () => {
+        calls++;
+        stop.abort(new Error('over the budget'));
+        return held.promise;
+      },
+    });
+    expect(end.firstCause?.message).toBe('over the budget');
+    held.resolve();
+    await sleep(100);
+    expect(calls).toBe(1);
+  });
+
   it('F04 leaves no grandchild behind, deaf or not', async () => {
     const file = join(dir, 'grandchild');
     const controller = new AbortController();
