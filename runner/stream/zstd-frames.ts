@@ -1,4 +1,5 @@
 import { earlyEndBytes, type Frames, type FramesOptions } from './frames.ts';
+import { makeGate } from './gate.ts';
 import { type Compressor, makeCompressor } from './zstd-compressor.ts';
 
 /**
@@ -8,18 +9,18 @@ import { type Compressor, makeCompressor } from './zstd-compressor.ts';
 export const largestFrame = (volumeBytes: number) =>
   Math.max(0, volumeBytes - Math.ceil(volumeBytes / 256) - 128);
 
-/** An input buffer and the compressor that takes it: one of these per frame in flight, and one that is filled. */
-type Slot = { input: Buffer; compress: Compressor };
-
 /**
  * Frames of zstd with checksum. Input is gathered into a buffer per frame, compressed on the libuv pool, several at
  * once, and placed in order; a volume closes when the next frame does not fit.
  */
 export function openZstdFrames(options: FramesOptions): Frames {
   const { stream, frameBytes, volumes, bell, signal, onFrame } = options;
-  const free: Slot[] = [];
+  /** Input buffers: one per frame that is compressed, and one that is filled. */
+  const free: Buffer[] = [];
   let made = 0;
-  let filling: Slot | undefined;
+  let filling: Buffer | undefined;
+  const gate = makeGate(options.compressInFlight);
+  const compressors: Compressor[] = [];
   let bytes = 0;
   let from = 0;
   let count = 0;
@@ -42,40 +43,39 @@ export function openZstdFrames(options: FramesOptions): Frames {
     count += 1;
   };
 
-  const inOrder = (next: () => Promise<void>) => {
-    placed = placed.then(next);
-    placed.catch(options.fail);
-  };
-
   const end = () => {
     if (filling === undefined || bytes === 0) return;
-    const slot = filling;
+    const input = filling;
     const standsFor = { from, bytes };
     filling = undefined;
     from += bytes;
     bytes = 0;
-    const compressed = slot.compress(slot.input.subarray(0, standsFor.bytes));
-    compressed.catch(options.fail);
-    inOrder(async () => {
-      await place(await compressed, standsFor);
+    const before = placed;
+    placed = gate(async () => {
+      const compress = compressors.pop() ?? makeCompressor(options.level, frameBytes);
+      const pieces = await compress(input.subarray(0, standsFor.bytes));
+      await before;
+      await place(pieces, standsFor);
       // Only now, so that compressed frames that wait for a volume are bounded too.
-      free.push(slot);
+      compressors.push(compress);
+      free.push(input);
       bell.ring();
     });
+    placed.catch(options.fail);
   };
 
-  const takeSlot = (): Slot | undefined => {
-    const slot = free.pop();
-    if (slot !== undefined || made > options.compressInFlight) return slot;
+  const takeInput = (): Buffer | undefined => {
+    const input = free.pop();
+    if (input !== undefined || made > options.compressInFlight) return input;
     made += 1;
-    return { input: Buffer.allocUnsafeSlow(frameBytes), compress: makeCompressor(options.level, frameBytes) };
+    return Buffer.allocUnsafeSlow(frameBytes);
   };
 
   return {
     take: (offered) => {
-      filling ??= takeSlot();
+      filling ??= takeInput();
       if (filling === undefined) return 0;
-      const copied = offered.copy(filling.input, bytes);
+      const copied = offered.copy(filling, bytes);
       bytes += copied;
       if (bytes === frameBytes) end();
       return copied;
@@ -85,7 +85,8 @@ export function openZstdFrames(options: FramesOptions): Frames {
     },
     flush: () => {
       end();
-      inOrder(async () => volumes.close());
+      placed = placed.then(volumes.close);
+      placed.catch(options.fail);
       return placed;
     },
     count: () => count,

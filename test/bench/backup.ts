@@ -9,7 +9,7 @@ import { measure, type Sink, startSink } from './processes.ts';
 import { backupOrder, startBenchServer } from './servers.ts';
 import type { Bench, Stand } from './stand.ts';
 
-const dataBytes = 1.2e9;
+const dataBytes = 1.4e9;
 
 /** The tool with the arguments that the runner gives it, as one would try it by hand: `mariadb-backup … | cat > /dev/null`. */
 async function toolAlone(stand: Stand, server: MariadbServer): Promise<Cost> {

@@ -51,7 +51,7 @@ export async function makeMeasuredHost(paths: LocalPaths, registry: ProcessRegis
   await bundleRunner(join(root, 'lib/runner.mjs'));
   const { env, userid } = await identityOf(emulator);
   const { tables } = accountClients(emulator);
-  const { flag, environment } = launched();
+  const { flags, environment } = launched();
   let jobs = 0;
 
   const useTool = (order: ToolOrder | undefined) => {
@@ -91,7 +91,7 @@ exec '${order.real}' "$@"
         {
           saysOnStdout: true,
           ...(endsWith === undefined ? {} : { endsWith }),
-          command: [join(root, 'bin/node'), flag, join(root, 'lib/runner.mjs'), 'run', jobId],
+          command: [join(root, 'bin/node'), ...flags, join(root, 'lib/runner.mjs'), 'run', jobId],
           env: {
             ...env,
             AWS_ENDPOINT_URL_S3: store,
@@ -115,15 +115,15 @@ exec '${order.real}' "$@"
 /** What the launcher gives the runner besides its places, read from the launcher itself. */
 function launched() {
   const launcher = readFileSync(join(project, 'runner/host/launch/holdfast-launch'), 'utf8');
-  const flag = /setsid "\$1" (--max-semi-space-size=\d+) "\$2" run/.exec(launcher)?.[1];
+  const flags = /setsid "\$1" (--[^"]+) "\$2" run/.exec(launcher)?.[1]?.trim().split(' ');
   const exported = [...launcher.matchAll(/^export (MALLOC_\w+)=(\d+)$/gm)].map(([, name, value]) => [
     name,
     value,
   ]);
-  if (flag === undefined || exported.length === 0) {
+  if (flags === undefined || exported.length === 0) {
     throw new Error('the launcher starts the runner in another way than the bench looks for');
   }
-  return { flag, environment: Object.fromEntries(exported) as Record<string, string> };
+  return { flags, environment: Object.fromEntries(exported) as Record<string, string> };
 }
 
 async function identityOf(emulator: Emulator) {

@@ -204,9 +204,10 @@ describe('the launcher with systemd', () => {
     ]) {
       expect(args.some((arg) => arg.endsWith(wanted))).toBe(true);
     }
-    expect(args.slice(-6, -1)).toEqual([
+    expect(args.slice(-7, -1)).toEqual([
       join(root, 'bin/node'),
       '--max-semi-space-size=1',
+      '--liftoff-only',
       join(root, 'lib/runner.mjs'),
       'run',
       'j-1',
