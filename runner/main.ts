@@ -26,6 +26,8 @@ async function main(args: string[]): Promise<number> {
     stop: stop.signal,
     write: (line: string) => void process.stdout.write(line),
   };
+  // A disk that is full takes no more lines of the log; the job, whose log is stored with it, goes on.
+  for (const end of [process.stdout, process.stderr]) end.on('error', () => {});
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
   if (verb === 'sweep' && jobId === undefined) {
     return (await sweepHost(assembleSweep(surroundings))) === 0 ? 0 : 1;

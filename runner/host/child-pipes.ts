@@ -2,8 +2,8 @@ import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makeLineSplitter } from './line-splitter.ts';
 
-/** A pipe that a process outside the group holds open is given up after this long without a byte. */
-const idlePipeMs = 1000;
+/** A pipe that a process outside the group holds open is given up after so many looks without a byte, 100 ms apart. */
+const idleLooks = 10;
 
 /** When a byte moved last, and whether the consumer of stdout holds one now. */
 export type Activity = { at: number; consuming: boolean };
@@ -121,7 +121,8 @@ function settled(stream: Writable, event: 'drain' | 'finish'): Promise<void> {
 
 /**
  * Waits for the end of a pipe. One that a process outside the group keeps open is closed once no more bytes come;
- * a consumer that does not return is left behind only where the child has failed anyway.
+ * a consumer that does not return is left behind only where the child has failed anyway. Looks are counted, not time:
+ * between two of them the pipe was read, while a runner that was held up itself finds the time gone and the bytes unread.
  */
 export async function finishPipe(
   stream: Readable,
@@ -133,10 +134,13 @@ export async function finishPipe(
   const finished = reading.then(() => {
     done = true;
   });
+  let seen = activity.at;
+  let idle = 0;
   while (!done) {
     await Promise.race([finished, sleep(100)]);
-    if (done || performance.now() - activity.at < idlePipeMs) continue;
-    if (!activity.consuming) stream.destroy();
-    else if (failed()) return;
+    idle = activity.at === seen ? idle + 1 : 0;
+    seen = activity.at;
+    if (done || idle < idleLooks) continue;
+    if (!activity.consuming || failed()) stream.destroy();
   }
 }

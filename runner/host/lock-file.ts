@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { linkSync, readdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { linkSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { processRuns, readProcess } from './process-group.ts';
 
@@ -11,8 +11,8 @@ export function takeLockFile(directory: string, jobId: string): { release: () =>
   const file = join(directory, `${jobId}.lock`);
   const own = `${process.pid} ${readProcess(process.pid)?.startTime ?? '0'}`;
   const draft = join(directory, `${jobId}.${randomBytes(8).toString('hex')}.draft`);
-  writeFileSync(draft, own, { mode: 0o600, flag: 'wx' });
   try {
+    writeFileSync(draft, own, { mode: 0o600, flag: 'wx' });
     // A stale lock is moved away at most once by each of two rivals; the link decides which one goes on.
     for (let attempt = 0; attempt < 3; attempt++) {
       try {
@@ -28,7 +28,7 @@ export function takeLockFile(directory: string, jobId: string): { release: () =>
     }
     return undefined;
   } finally {
-    unlinkSync(draft);
+    rmSync(draft, { force: true });
   }
 }
 

@@ -180,7 +180,7 @@ function watchStall(
       fail(
         new NamedError(
           'Backup.Stalled',
-          `${spec.command} moved no byte for ${seconds} s; the policy's stallSeconds allows no more`,
+          `${spec.command} moved no byte for ${seconds} s${activity.consuming ? ', since what it wrote before is not taken yet: look at the way to the store' : ''}; the policy's stallSeconds allows no more`,
           { command: spec.command, stallSeconds: seconds },
         ),
       );

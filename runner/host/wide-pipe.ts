@@ -14,15 +14,29 @@ export type WidePipe = {
   childEnd: Socket;
 };
 
+/** In memory first: a full disk, which a backup may be wanted for, then stops none, and the names are short enough for a socket. */
+function ownDirectory(): string {
+  const failures: unknown[] = [];
+  for (const place of ['/run', '/dev/shm', tmpdir()]) {
+    try {
+      return mkdtempSync(join(place, 'holdfast-'));
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  throw failures.at(-1);
+}
+
 /**
  * A connection to a child's stdout for whole backups. The pipe that `spawn` makes gives each read a buffer of 64 KiB of
  * its own: for a stream of gigabytes that is a third more processor time, for allocating and collecting them, and
  * 60 MiB more memory. This one reads into a single buffer, with its own socket because only `connect` lets that be set.
+ * A child writes to it as to any stdout, but cannot open it again by the name /dev/stdout (ENXIO).
  * `onRead` answers false to be given nothing more until `reading.resume()`; the bytes are overwritten after that.
  */
 export async function openWidePipe(onRead: (bytes: Buffer) => boolean): Promise<WidePipe> {
   // In a directory of our own, so that nobody else connects first.
-  const directory = mkdtempSync(join(tmpdir(), 'holdfast-'));
+  const directory = ownDirectory();
   const server = createServer({ pauseOnConnect: true });
   try {
     const path = join(directory, 's');

@@ -14,7 +14,7 @@ export type JobLog = {
 /** A backup logs a few hundred lines; a tool that floods must not fill memory. */
 const keptCharacters = 4 * 1024 * 1024;
 
-/** Of what tools say (`from`) so much is taken; a flood of it would fill the host's disk, where each line goes at once. */
+/** Of what tools say (`from`) so much is taken, as it is written: a flood, also one of empty lines, would fill the host's disk, where each line goes at once. */
 const relayedCharacters = 1024 * 1024;
 
 /**
@@ -29,7 +29,8 @@ export function makeJobLog(options: {
   const ring = makeRing(keptCharacters);
   const { hide, redact } = makeRedactor();
   let relayed = 0;
-  const add: Log = (message, facts = {}) => {
+  let full = false;
+  const add = (message: string, facts: Parameters<Log>[1] = {}): number => {
     const shown = Object.entries(facts).map(([name, value]) => [
       name,
       typeof value === 'string' ? redact(value) : value,
@@ -42,16 +43,18 @@ export function makeJobLog(options: {
     });
     ring.push(line);
     options.write(`${line}\n`);
+    return line.length;
   };
   return {
     hide,
     redact,
     log: (message, facts = {}) => {
-      if (typeof facts.from !== 'string') return add(message, facts);
-      const before = relayed;
-      relayed += message.length;
-      if (relayed <= relayedCharacters) add(message, facts);
-      else if (before <= relayedCharacters) add('it says more than a log keeps; the rest is left out', facts);
+      if (typeof facts.from !== 'string') add(message, facts);
+      else if (relayed < relayedCharacters) relayed += add(message, facts);
+      else if (!full) {
+        full = true;
+        add('it says more than a log keeps; the rest is left out', facts);
+      }
     },
     text: () => ring.lines().join('\n').concat('\n'),
   };

@@ -129,6 +129,8 @@ export function openSinks(options: SinksOptions): StreamSinks {
     open,
     finish: async () => {
       try {
+        // A stream that is empty because another one failed is not the cause.
+        signal.throwIfAborted();
         for (const { name, sink } of parts.values()) {
           if (sink.bytes() > 0) continue;
           throw new NamedError('Backup.Incomplete', `stream ${name} has no byte`, { stream: name });

@@ -208,6 +208,7 @@ describe('the MariaDB physical full', () => {
 
     await writeMarker(stateDirectory, {
       ...marker!,
+      member,
       runner: { pid: 2 ** 22, startTime: '0' },
     });
     const afterwards = await engine().inspect(check, contextIn(pair.directory));
@@ -215,7 +216,7 @@ describe('the MariaDB physical full', () => {
     expect(await applierRuns()).toBe(true);
     expect(await readMarker(stateDirectory, member.datadir)).toBeUndefined();
 
-    await writeMarker(stateDirectory, marker!);
+    await writeMarker(stateDirectory, { ...marker!, member });
     await pair.sql(pair.replica, 'STOP SLAVE SQL_THREAD');
     await engine().sweep(order, contextIn(pair.directory));
     expect(await applierRuns()).toBe(true);

@@ -6,7 +6,7 @@ import type { BackupOrder } from '../../../contract/records/job.ts';
 import { sameData } from '../compare-fingerprints.ts';
 import type { BackupFacts, EngineContext, Sinks } from '../engine.ts';
 import { type Applier, applyingChannels, makeApplier } from './applier.ts';
-import { removeMarker, thisRunner, writeMarker } from './applier-marker.ts';
+import { aloneOnServer, readMarker, removeMarker, thisRunner, writeMarker } from './applier-marker.ts';
 import { backupArguments } from './arguments.ts';
 import { backupPosition, metadata } from './backup-position.ts';
 import { roleOf } from './eligibility.ts';
@@ -57,8 +57,14 @@ export async function backup(
   let applier: Applier | undefined;
   const startApplier = async () => {
     if (applier === undefined) return;
-    await applier.start();
-    await removeMarker(stateDirectory, order);
+    const { start } = applier;
+    await aloneOnServer(stateDirectory, member.datadir, async () => {
+      const found = await readMarker(stateDirectory, member.datadir);
+      // A runner that was given up for lost may still be here when the next backup has stopped the applier for itself.
+      if (found !== undefined && found.backupId !== order.backupId) return;
+      await start();
+      await removeMarker(stateDirectory, order);
+    });
   };
   try {
     context.progress('looking at the server');
@@ -75,15 +81,11 @@ export async function backup(
       applier = makeApplier(channels, login, context.log);
       const { clusterId, backupId } = order;
       const stoppedAt = new Date().toISOString();
-      await writeMarker(stateDirectory, {
-        v: 1,
-        clusterId,
-        backupId,
-        member,
-        channels,
-        stoppedAt,
-        runner: thisRunner(),
-      });
+      await writeMarker(
+        stateDirectory,
+        { v: 1, clusterId, backupId, member, channels, stoppedAt, runner: thisRunner() },
+        context.signal,
+      );
       await applier.stop(session);
     }
     const recorded = stands ? await currentPosition(session, true) : null;

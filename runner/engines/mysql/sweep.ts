@@ -1,17 +1,35 @@
 import type { Member } from '../../../contract/records/cluster.ts';
-import type { EngineContext, Log } from '../engine.ts';
+import type { EngineContext } from '../engine.ts';
 import { startChannels } from './applier.ts';
-import { type ApplierMarker, listMarkers, readMarker, removeMarker, runnerLives } from './applier-marker.ts';
-import { type Login, resolveLogin } from './login.ts';
+import {
+  aloneOnServer,
+  type FoundMarker,
+  listMarkers,
+  readMarker,
+  removeMarker,
+  runnerLives,
+  sweepServerLocks,
+} from './applier-marker.ts';
+import { resolveLogin } from './login.ts';
 
-async function undo(marker: ApplierMarker, login: Login, stateDirectory: string, log: Log): Promise<void> {
-  log('a backup that ended left the applier stopped', {
-    backupId: marker.backupId,
-    stoppedAt: marker.stoppedAt,
-  });
-  await startChannels(login, marker.channels, log);
-  await removeMarker(stateDirectory, marker);
-}
+/** Undoes a marker unless somebody else has done so meanwhile; what a later backup stopped is left to it. */
+const undo = (
+  { backupId, stoppedAt, channels }: FoundMarker,
+  member: Member,
+  context: EngineContext,
+  stateDirectory: string,
+): Promise<void> =>
+  aloneOnServer(
+    stateDirectory,
+    member.datadir,
+    async () => {
+      if ((await readMarker(stateDirectory, member.datadir))?.backupId !== backupId) return;
+      context.log('a backup that ended left the applier stopped', { backupId, stoppedAt });
+      await startChannels(await resolveLogin(member, context), channels, context.log);
+      await removeMarker(stateDirectory, { member, backupId });
+    },
+    context.signal,
+  );
 
 /**
  * Starts the applier that a marker of this member names; harmless when there is none, or when it runs already.
@@ -25,7 +43,7 @@ export async function sweepMember(
 ): Promise<void> {
   const marker = await readMarker(stateDirectory, member.datadir);
   if (marker === undefined || (only === 'dead' && runnerLives(marker))) return;
-  await undo(marker, await resolveLogin(member, context), stateDirectory, context.log);
+  await undo(marker, member, context, stateDirectory);
 }
 
 /**
@@ -34,15 +52,18 @@ export async function sweepMember(
  * for a lock. What does not start is told and left to the next job; answers how many those were.
  */
 export async function sweepHost(context: EngineContext, stateDirectory: string): Promise<number> {
-  const dead = (await listMarkers(stateDirectory)).filter((marker) => !runnerLives(marker));
+  sweepServerLocks(stateDirectory);
   let left = 0;
-  for (const marker of dead) {
+  for (const marker of await listMarkers(stateDirectory)) {
+    if (!(marker instanceof Error) && runnerLives(marker)) continue;
     try {
-      await undo(marker, await resolveLogin(marker.member, context), stateDirectory, context.log);
+      if (marker instanceof Error) throw marker;
+      if (marker.member === undefined) throw new Error('another release wrote its marker');
+      await undo(marker, marker.member, context, stateDirectory);
     } catch (error) {
       left++;
       context.log('the applier could not be started; the next job on this member tries again', {
-        backupId: marker.backupId,
+        backupId: marker instanceof Error ? '' : marker.backupId,
         cause: (error as Error).message,
       });
     }

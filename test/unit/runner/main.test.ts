@@ -1,5 +1,14 @@
-import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type StdioOptions, spawn } from 'node:child_process';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -58,14 +67,15 @@ afterAll(() => {
 });
 
 /** The bundle with Node and nothing else: no modules beside it, no environment but what is given. */
-async function run(args: string[], env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, [bundle.file, ...args], { env, cwd: root });
+async function run(args: string[], env: Record<string, string> = {}, out: 'pipe' | number = 'pipe') {
+  const stdio = ['ignore', out, out === 'pipe' ? 'pipe' : out] satisfies StdioOptions;
+  const child = spawn(process.execPath, [bundle.file, ...args], { env, cwd: root, stdio });
   let stdout = '';
   let stderr = '';
-  child.stdout.on('data', (bytes) => {
+  child.stdout?.on('data', (bytes) => {
     stdout += bytes;
   });
-  child.stderr.on('data', (bytes) => {
+  child.stderr?.on('data', (bytes) => {
     stderr += bytes;
   });
   const code = await new Promise((resolve) => child.on('close', resolve));
@@ -126,6 +136,13 @@ describe('the bundled runner', () => {
     expect(end.code).toBe(0);
     expect(JSON.parse(end.stdout)).toMatchObject({ jobId: 'j-1', reason: 'this host has no such job' });
     expect(asked).toEqual([expect.stringContaining('GetCallerIdentity'), 'DynamoDB_20120810.GetItem']);
+  });
+
+  it('goes on when the disk that its log is on is full', async () => {
+    item = undefined;
+    const full = openSync('/dev/full', 'w');
+    const end = await run(['run', 'j-1'], cloudEnv(), full).finally(() => closeSync(full));
+    expect(end.code).toBe(0);
   });
 
   it('F42 ends well when the command is delivered a second time', async () => {

@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -68,6 +69,41 @@ describe('running a tool', () => {
     release();
     expect((await running).exitCode).toBe(0);
     expect(Number(readFileSync(file, 'utf8'))).toBe(160 * 65536);
+  });
+
+  it.each(['/nonexistent', `/tmp/${'long'.repeat(30)}`])(
+    'gives out stdout where TMPDIR is %s',
+    async (place) => {
+      const before = process.env.TMPDIR;
+      process.env.TMPDIR = place;
+      let received = '';
+      const end = await tool(`process.stdout.write('all')`, {
+        onStdout: (bytes) => {
+          received += bytes.toString();
+        },
+      }).finally(() => {
+        if (before === undefined) delete process.env.TMPDIR;
+        else process.env.TMPDIR = before;
+      });
+      expect([end.exitCode, end.firstCause, received]).toEqual([0, undefined, 'all']);
+    },
+  );
+
+  it('takes the last bytes of a tool that has ended although the runner itself was held up meanwhile', async () => {
+    let received = 0;
+    const end = await tool(`require('fs').writeSync(1, Buffer.alloc(400_000, 'x'))`, {
+      onStdout: async (bytes) => {
+        const first = received === 0;
+        received += bytes.length;
+        if (!first) return;
+        await sleep(700);
+        // As an upload's answer does it: it returns after the loop has polled, and timers come before the next poll.
+        await stat(dir);
+        setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500));
+      },
+    });
+    expect(end).toMatchObject({ exitCode: 0, firstCause: undefined });
+    expect(received).toBe(400_000);
   });
 
   it('gives the child a small environment and nothing of the runner', async () => {
@@ -208,6 +244,17 @@ describe('a tool that fails', () => {
     expect(performance.now() - started).toBeLessThan(5000);
   });
 
+  it('F07 says that the store is slow where the tool only waits for it', async () => {
+    const end = await tool(`process.stdout.write('a'); setInterval(() => {}, 1000)`, {
+      stallSeconds: 0.5,
+      onStdout: () => sleep(1500),
+    });
+    expect(end.firstCause).toMatchObject({
+      name: 'Backup.Stalled',
+      message: expect.stringContaining('the way to the store'),
+    });
+  });
+
   it('F07 lets a slow tool go on as long as any byte moves', async () => {
     const end = await tool(
       `let n = 0; setInterval(() => { console.error('.'); if (++n === 8) process.exit(0) }, 150)`,
@@ -234,6 +281,24 @@ describe('ending a tool', () => {
     expect(end.firstCause).toBe(reason);
     expect(end.signal).toBe('SIGKILL');
     expect(alive(pid)).toBe(false);
+  });
+
+  it('gives nothing more to a consumer that lets go after the tool was ended', async () => {
+    const stop = new AbortController();
+    const held = Promise.withResolvers<void>();
+    let calls = 0;
+    const end = await tool(`const fs = require('fs'); for (;;) fs.writeSync(1, Buffer.alloc(65536))`, {
+      signal: stop.signal,
+      onStdout: () => {
+        calls++;
+        stop.abort(new Error('over the budget'));
+        return held.promise;
+      },
+    });
+    expect(end.firstCause?.message).toBe('over the budget');
+    held.resolve();
+    await sleep(100);
+    expect(calls).toBe(1);
   });
 
   it('F04 leaves no grandchild behind, deaf or not', async () => {
