@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { runJobDocument } from '../../../infra/hosts/run-job-document.ts';
+import { quietRoot } from '../../journeys/support/quiet-root.ts';
 import { waitUntil } from '../../journeys/whole-way/wait-until.ts';
 import { faultTest } from '../fault-test.ts';
 
@@ -65,6 +66,7 @@ describe.skipIf(existsSync('/run/systemd/system'))('the command that starts a ru
           expect(host.written('ends')).toBe('run 194\nsweep 194\n');
         });
       } finally {
+        await quietRoot(host.root);
         rmSync(host.root, { recursive: true });
       }
     },
@@ -87,6 +89,7 @@ describe.skipIf(existsSync('/run/systemd/system'))('the command that starts a ru
           expect(host.written('ends')).toBe('');
         });
       } finally {
+        await quietRoot(host.root);
         rmSync(host.root, { recursive: true });
       }
     },

@@ -12,13 +12,11 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { manifestKey } from '../../../../contract/layout.ts';
 import type { BackupOrder, JobRow } from '../../../../contract/records/job.ts';
 import { startEmulator } from '../../../../infra/local/emulator.ts';
 import type { MariadbServer } from '../../../../infra/local/mariadb.ts';
 import { localPaths, makeLocalDirectories } from '../../../../infra/local/paths.ts';
-import { processesOfRoot } from '../../../../infra/local/process-identity.ts';
 import { openRegistry } from '../../../../infra/local/processes.ts';
 import { installTool } from '../../../doubles/mariadb-backup/misbehaviour.ts';
 import { startS3Server } from '../../../doubles/s3-server.ts';
@@ -26,13 +24,11 @@ import { startStepFunctions } from '../../../doubles/step-functions.ts';
 import { installRunner } from '../../../journeys/support/install-runner.ts';
 import { startPair } from '../../../journeys/support/mariadb-pair.ts';
 import { backupOrderFor, memberOf, policy } from '../../../journeys/support/mysql-jobs.ts';
+import { quietRoot } from '../../../journeys/support/quiet-root.ts';
 import { clusterId, createTables, makeControl, site } from './control.ts';
 import { startHold } from './hold.ts';
 
 export const hostId = 'mi-0abc';
-
-/** How much a fault test waits for what should come within moments. */
-const patienceMs = 60_000;
 
 export type HostOptions = {
   name: string;
@@ -104,18 +100,11 @@ export async function startHost({ name, tool: which }: HostOptions) {
     return existsSync(file) ? readFileSync(file, 'utf8') : '';
   };
 
-  /**
-   * Waits until nothing of this host's runs any more, the sweep behind the runner included. Seen three times: a process
-   * that is becoming another has no environment for a moment.
-   */
-  const quiet = async (jobId: string) => {
-    let still = 0;
-    for (const until = Date.now() + patienceMs; Date.now() < until; await sleep(20)) {
-      still = processesOfRoot(root).length === 0 ? still + 1 : 0;
-      if (still === 3) return;
-    }
-    throw new Error(`still running: ${JSON.stringify(processesOfRoot(root))}\n${logOf(jobId)}`);
-  };
+  /** Waits until nothing of this host's runs any more; where something does for too long, the job's log says why. */
+  const quiet = (jobId: string) =>
+    quietRoot(root).catch((error: Error) => {
+      throw new Error(`${error.message}\n${logOf(jobId)}`);
+    });
 
   /** The runner as the launcher starts it, as a child of the test. */
   const startRunner = (jobId: string) => {

@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { quietRoot } from '../../../journeys/support/quiet-root.ts';
 
 const launcher = join(import.meta.dirname, '../../../../runner/host/launch/holdfast-launch');
 
@@ -30,8 +31,11 @@ beforeEach(() => {
     `console.log(JSON.stringify({ args: process.argv.slice(2), env: process.env, pid: process.pid }))`,
   );
 });
-// The sweep behind a job may still be writing.
-afterEach(() => rmSync(root, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
+afterEach(async () => {
+  // The sweep behind a job still writes, last what Node has compiled.
+  await quietRoot(root);
+  rmSync(root, { recursive: true, force: true });
+});
 
 /** What follows the job is told to a file of its own. */
 const runnerIs = (script: string) =>
