@@ -113,6 +113,22 @@ describe('what a host lacks', () => {
     writeFileSync(join(bin, 'flock'), '');
     chmodSync(join(bin, 'flock'), 0o755);
     expect(check()).toMatchObject({ status: 0, stderr: '' });
+    // The look for systemd answered yes, and a systemctl of ours.
+    const withSystemd = script.replace('-d /run/systemd/system', '-d /');
+    for (const [version, status] of [
+      ['systemd 239 (239-82.el8)', 1],
+      ['systemd 252 (252.39-1~deb12u1)', 0],
+      ['systemd 255.4-1ubuntu8', 0],
+      ['no word of it', 1],
+    ] as const) {
+      writeFileSync(join(bin, 'systemctl'), `#!/bin/sh\necho '${version}'\necho +PAM\n`, { mode: 0o755 });
+      const found = spawnSync('/usr/bin/dash', ['-c', withSystemd], {
+        env: { PATH: bin, HOLDFAST_ROOT: host.root },
+        encoding: 'utf8',
+      });
+      expect(found.status, version).toBe(status);
+      if (status === 1) expect(found.stderr).toContain('243 or newer is needed');
+    }
     rmSync(join(bin, 'df'));
     writeFileSync(join(bin, 'df'), '#!/bin/sh\necho head\necho "/dev/x 999999 800000 1024 99% /"\n', {
       mode: 0o755,
