@@ -67,7 +67,7 @@ export type StoredBackup = {
   manifest: Manifest;
   /** The stream's bytes in order, decompressed and checked against the index; ranged and parallel behind it. */
   read: (stream: string) => AsyncIterable<Buffer>;
-  /** Takes back what `read` gave: its memory is given up, and whoever still holds it sees it empty. */
+  /** Takes back what `read` gave: its memory is used again, and whoever still holds it sees other bytes. A second time does nothing. */
   done: (bytes: Buffer) => void;
   streams: StreamSummary[];
 };

@@ -56,7 +56,11 @@ export async function openStored(options: StoredOptions): Promise<StoredBackup> 
   return {
     manifest,
     streams: manifest.streams,
-    done: (bytes) => lent.get(bytes)?.(),
+    done: (bytes) => {
+      const giveBack = lent.get(bytes);
+      lent.delete(bytes);
+      giveBack?.();
+    },
     read: (stream) => {
       const summaries = manifest.streams.filter((s) => s.stream === stream);
       if (summaries.length !== 1) {
