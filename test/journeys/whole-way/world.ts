@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { expect } from 'vitest';
 import { applicationAccount } from '../../../infra/local/data.ts';
@@ -50,6 +51,7 @@ export async function stopWorld(world: World | undefined): Promise<void> {
   await world?.writer.stop();
   await world?.registry.stopAll();
   await world?.target.stop();
+  if (world) rmSync(world.target.paths.run, { recursive: true, force: true });
 }
 
 /** Starts a machine; answers the execution's ARN at once. */
