@@ -28,8 +28,11 @@ export function makeStreamWriter(
   const made = new Set<string>();
   const window: { at: number; bytes: Buffer }[] = [];
   let read = 0;
+  let proven = 0;
   let written = 0;
   let opened = 0;
+  /** What has been read is written while the next of it is checked. */
+  let writing: Promise<void> = Promise.resolve();
 
   const countFile = () => {
     opened += 1;
@@ -97,27 +100,36 @@ export function makeStreamWriter(
     }
   };
 
+  /** In the order of the stream; then nothing before `upTo` is needed any more. */
+  const applyAll = async (found: readonly XbstreamEvent[], upTo: number) => {
+    for (const event of found) await apply(event);
+    while (window[0] !== undefined && window[0].at + window[0].bytes.length <= upTo) {
+      done(window.shift()!.bytes);
+    }
+  };
+
   return {
-    /** Takes the next bytes of the stream. */
+    /** Takes the next bytes of the stream. What cannot be written is told by this call or a later one. */
     async push(bytes: Buffer): Promise<void> {
       window.push({ at: read, bytes });
       read += bytes.length;
       const failure = parser.push(bytes);
-      let proven = window[0]!.at;
-      for (const event of events.splice(0)) {
-        await apply(event);
-        proven = Math.max(
-          proven,
-          event.kind === 'chunk' ? event.streamOffset + event.length : event.headerOffset,
-        );
+      const found = events.splice(0);
+      for (const event of found) {
+        const end = event.kind === 'chunk' ? event.streamOffset + event.length : event.headerOffset;
+        proven = Math.max(proven, end);
+      }
+      if (found.length > 0) {
+        await writing;
+        writing = applyAll(found, proven);
+        // Told by the next push or by the end; until then its failure is nobody's surprise.
+        writing.catch(() => undefined);
       }
       if (failure !== undefined) {
+        await writing;
         throw damaged(`the stream is broken at byte ${failure.streamOffset}: ${failure.detail}`, {
           streamOffset: failure.streamOffset,
         });
-      }
-      while (window[0] !== undefined && window[0].at + window[0].bytes.length <= proven) {
-        done(window.shift()!.bytes);
       }
       if (read - proven > chunkLimit) {
         throw damaged(`a chunk of more than ${chunkLimit} bytes, which no mariadb-backup writes`);
@@ -126,6 +138,7 @@ export function makeStreamWriter(
 
     /** After the last byte: removes what a pattern removed, and says what is there now. */
     async end(): Promise<XbstreamState> {
+      await writing;
       const state = parser.state();
       for (const path of state.strays) await rm(pathOf(path), { force: true });
       return state;
@@ -133,6 +146,7 @@ export function makeStreamWriter(
 
     /** Closes what is open, whatever happened. */
     async close(): Promise<void> {
+      await writing.catch(() => undefined);
       for (const handle of handles.values()) await handle.close().catch(() => {});
       handles.clear();
     },
