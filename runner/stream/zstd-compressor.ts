@@ -1,18 +1,11 @@
-import { constants, createZstdCompress, type ZstdCompress } from 'node:zlib';
+import { constants, createZstdCompress } from 'node:zlib';
+import { rewind } from './rewind.ts';
 
 /** Compresses one input after the other; each becomes one whole zstd frame, whose pieces hold until the next call. */
 export type Compressor = (input: Buffer) => Promise<Buffer[]>;
 
 /** The most that `bytes` of any content become: a 256th more, and up to 64 bytes for small ones (ZSTD_COMPRESSBOUND, zstd.h). */
 const compressBound = (bytes: number) => bytes + Math.ceil(bytes / 256) + 64;
-
-/**
- * Lets the next output begin at the start of the stream's one output buffer again. A field that node:zlib does not
- * document: without it (and in a Node that has it no more) frames come right as well, in two pieces and more slowly.
- */
-function rewind(stream: ZstdCompress): void {
-  (stream as unknown as { _outOffset: number })._outOffset = 0;
-}
 
 /**
  * A compressor of inputs up to `mostBytes` that keeps its context and its output buffer from frame to frame and runs on

@@ -1,4 +1,5 @@
 import { createZstdDecompress, type ZstdDecompress } from 'node:zlib';
+import { rewind } from './rewind.ts';
 
 /** A frame's content, and the memory back to who lent it: after that it is overwritten. */
 export type Decompressed = { bytes: Buffer; giveBack: () => void };
@@ -14,11 +15,6 @@ export type Decompressors = {
 };
 
 type Slot = { stream: ZstdDecompress; pieces: Buffer[] };
-
-/** Lets the next output begin at the start of the stream's one output buffer again: see `rewind` of the compressor. */
-function rewind(stream: ZstdDecompress): void {
-  (stream as unknown as { _outOffset: number })._outOffset = 0;
-}
 
 /**
  * Decompressors that keep their context and their output buffer from frame to frame, one for each frame that is on its
