@@ -232,3 +232,15 @@ export const withJobOf =
 
 /** The end state of every fault that holdfast outlives. */
 export const committed: Left = { manifest: 'stored', verdict: 'verified', readsBack: 'identical' };
+
+/** Credentials under the key `EXPIRING` until new ones are asked for, then under `RENEWED`; `asked`: how often. */
+export function expiringCredentials(): { credentials: CredentialsProvider; asked: () => number } {
+  let asked = 0;
+  return {
+    credentials: async ({ forceRefresh = false } = {}) => {
+      if (forceRefresh) asked += 1;
+      return { accessKeyId: asked > 0 ? 'RENEWED' : 'EXPIRING', secretAccessKey: 'x', sessionToken: 'y' };
+    },
+    asked: () => asked,
+  };
+}

@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeObjects } from '../../../functions/clients/objects.ts';
-import type { CredentialsProvider } from '../../../runner/stream/sign.ts';
 import { isSignedElsewhere, malformedScope, permanentRedirect } from '../../doubles/fault-proxy.ts';
 import { faultTest } from '../fault-test.ts';
-import { backupAtProxy, committed, withJobOf } from './backup-at-proxy.ts';
+import { backupAtProxy, committed, expiringCredentials, withJobOf } from './backup-at-proxy.ts';
 import { type EmulatedBucket, startEmulatedBucket } from './emulated-bucket.ts';
 
 let bucket: EmulatedBucket;
@@ -61,11 +60,7 @@ describe('a reader whose store', () => {
     ['F29'],
     'says ExpiredToken asks for new credentials and reads on',
     withJob(async (job, faults) => {
-      let asked = 0;
-      const credentials: CredentialsProvider = async ({ forceRefresh = false } = {}) => {
-        if (forceRefresh) asked += 1;
-        return { accessKeyId: asked > 0 ? 'RENEWED' : 'EXPIRING', secretAccessKey: 'x', sessionToken: 'y' };
-      };
+      const { credentials, asked } = expiringCredentials();
       job.proxy.plan({
         when: ({ headers }) => /Credential=EXPIRING/.test(headers.authorization ?? ''),
         kind: { do: 'answer', status: 400, code: 'ExpiredToken' },
@@ -74,7 +69,7 @@ describe('a reader whose store', () => {
       const identical = await job.readThroughProxy(credentials);
       await faults.endState(() => {
         expect(identical).toBe(true);
-        expect(asked).toBeGreaterThan(0);
+        expect(asked()).toBeGreaterThan(0);
       });
     }),
   );

@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect } from 'vitest';
-import type { CredentialsProvider } from '../../../runner/stream/sign.ts';
 import { isSignedElsewhere, malformedScope, permanentRedirect } from '../../doubles/fault-proxy.ts';
 import { faultTest } from '../fault-test.ts';
-import { backupAtProxy, committed, withJobOf } from './backup-at-proxy.ts';
+import { backupAtProxy, committed, expiringCredentials, withJobOf } from './backup-at-proxy.ts';
 import { type EmulatedBucket, startEmulatedBucket } from './emulated-bucket.ts';
 
 let bucket: EmulatedBucket;
@@ -39,11 +38,7 @@ describe('a backup job whose store', () => {
     ['F29'],
     'says ExpiredToken in the middle: new credentials are asked for and the same bytes sent',
     withJob(async (job, faults) => {
-      let asked = 0;
-      const credentials: CredentialsProvider = async ({ forceRefresh = false } = {}) => {
-        if (forceRefresh) asked += 1;
-        return { accessKeyId: asked > 0 ? 'RENEWED' : 'EXPIRING', secretAccessKey: 'x', sessionToken: 'y' };
-      };
+      const { credentials, asked } = expiringCredentials();
       job.proxy.plan({
         // The first volume still goes.
         when: ({ number, headers }) => number > 1 && /Credential=EXPIRING/.test(headers.authorization ?? ''),
@@ -53,7 +48,7 @@ describe('a backup job whose store', () => {
       const { state } = await job.run(credentials);
       await faults.endState(async () => {
         expect(state).toBe('succeeded');
-        expect(asked).toBeGreaterThan(0);
+        expect(asked()).toBeGreaterThan(0);
         expect(job.proxy.seen.at(-1)?.headers.authorization).toContain('Credential=RENEWED');
         expect(await job.left()).toEqual(committed);
       });
