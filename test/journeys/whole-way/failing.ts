@@ -60,9 +60,11 @@ exit 1`;
         const [job] = (await tables.liveJobs()).filter(({ order }) => order.kind === 'backup');
         if (!job) throw new Error('no backup runs');
         const pids = processesOfRoot(target.hosts.replica.root).map(({ pid }) => pid);
+        expect(await applierRuns(servers.replica)).toBe(false);
         process.kill(runnerOf(job.jobId, pids), 'SIGKILL');
         await waitUntil('the end of the tool', async () => !(tool && isAlive(tool)));
-        expect(await applierRuns(servers.replica)).toBe(false);
+        // The sweep that the launcher runs after every runner does not wait for Reconcile.
+        await waitUntil('the applier, started by the sweep', () => applierRuns(servers.replica));
 
         await ask(the(), 'reconcile', {});
         expect((await tables.liveJobs()).map(({ jobId }) => jobId)).toEqual([job.jobId]);
