@@ -4,6 +4,7 @@
  */
 export const errorNames = {
   'Backup.ApplierNotRestarted': 'the replica applier that the backup stopped could not be started again',
+  'Backup.ChainBroken': 'the incremental does not build on the backup that it was planned on',
   'Backup.Failed': 'the backup failed for a reason that its cause tells',
   'Backup.Incomplete': 'the tool ended, but its stream is not a complete backup',
   'Backup.LockBudget': 'the tool held database locks longer than the policy allows and was killed',
@@ -35,6 +36,11 @@ export const errorNames = {
   'Job.NotLive': 'the job has ended or never was',
   'Launch.Failed': 'the runner could not be started on the host',
   'Local.StartFailed': 'a server of the local target did not start',
+  'Log.Damaged': 'bytes of a log are not what the server wrote',
+  'Log.DeadBranch': 'what was archived is no part of the history of this member',
+  'Log.Encrypted': 'the log is encrypted on disk and cannot be read there',
+  'Log.Gap': 'the server has removed its log before it was archived',
+  'Log.Unsupported': 'the log holds something that this version does not read',
   'Member.Ineligible': 'this member cannot be backed up',
   'Member.LoginFailed': 'the runner could not log in to the database server',
   'Plan.Refused': 'no plan fits',
