@@ -42,7 +42,7 @@ export function makeStreamSink(options: StreamSinkOptions): OpenStream {
   const boundaries: number[] = [];
 
   /** Puts what there is room for into frames, in order; returns the rest. */
-  const put = (bytes: Buffer): Buffer => {
+  const put = (bytes: Buffer, crc?: number): Buffer => {
     let rest = bytes;
     while (rest.length > 0) {
       while (boundaries[0] === position) {
@@ -50,7 +50,8 @@ export function makeStreamSink(options: StreamSinkOptions): OpenStream {
         frames.boundary();
       }
       const most = boundaries.length === 0 ? rest.length : boundaries[0]! - position;
-      const taken = frames.take(most < rest.length ? rest.subarray(0, most) : rest);
+      const whole = most >= bytes.length;
+      const taken = frames.take(most < rest.length ? rest.subarray(0, most) : rest, whole ? crc : undefined);
       if (taken === 0) return rest;
       position += taken;
       rest = rest.subarray(taken);
@@ -88,6 +89,8 @@ export function makeStreamSink(options: StreamSinkOptions): OpenStream {
       const rings = bell.rings();
       if (!unspooling) rest = put(rest);
       if (rest.length === 0) return;
+      // What waits for the spool may lie in a frame's memory, which is filled again meanwhile.
+      if (spooling && unspooling) rest = Buffer.from(rest);
       const spooled = spooling ? await spool.append(rest) : 0;
       if (spooled === 0) {
         await bell.heard(rings);
@@ -114,14 +117,14 @@ export function makeStreamSink(options: StreamSinkOptions): OpenStream {
   };
 
   return {
-    write: (bytes) => {
+    write: (bytes, crc) => {
       if (signal.aborted) return Promise.reject(signal.reason);
       if (ended) return Promise.reject(new Error('a stream was written to after its end'));
       accepted += bytes.length;
       let rest = bytes;
       if (waiting === undefined && !unspooling) {
-        rest = put(bytes);
-        if (rest.length === 0) return done;
+        rest = put(bytes, crc);
+        if (rest.length === 0) return;
       }
       const slow: Promise<void> = (waiting ?? done)
         .then(() => takeSlowly(rest))
@@ -131,6 +134,7 @@ export function makeStreamSink(options: StreamSinkOptions): OpenStream {
       waiting = slow;
       return slow;
     },
+    landing: () => (waiting === undefined && !unspooling && !ended ? frames.landing() : undefined),
     fileBoundary: () => {
       if (accepted === position) frames.boundary();
       else boundaries.push(accepted);

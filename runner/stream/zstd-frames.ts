@@ -1,5 +1,6 @@
-import { earlyEndBytes, type Frames, type FramesOptions } from './frames.ts';
+import { earlyEndBytes, type Frames, type FramesOptions, smallestLanding } from './frames.ts';
 import { makeGate } from './gate.ts';
+import { liesAt } from './landing.ts';
 import { type Compressor, makeCompressor } from './zstd-compressor.ts';
 
 /**
@@ -19,6 +20,9 @@ export function openZstdFrames(options: FramesOptions): Frames {
   const free: Buffer[] = [];
   let made = 0;
   let filling: Buffer | undefined;
+  /** The input of a landing that may still be read into; and the same one, kept from use, once its frame is compressed. */
+  let lent: Buffer | undefined;
+  let held: Buffer | undefined;
   const gate = makeGate(options.compressInFlight);
   const compressors: Compressor[] = [];
   let bytes = 0;
@@ -58,7 +62,8 @@ export function openZstdFrames(options: FramesOptions): Frames {
       await place(pieces, standsFor);
       // Only now, so that compressed frames that wait for a volume are bounded too.
       compressors.push(compress);
-      free.push(input);
+      if (input === lent) held = input;
+      else free.push(input);
       bell.ring();
     });
     placed.catch(options.fail);
@@ -72,13 +77,22 @@ export function openZstdFrames(options: FramesOptions): Frames {
   };
 
   return {
+    landing: () => {
+      filling ??= takeInput();
+      if (filling === undefined || frameBytes - bytes < smallestLanding) return undefined;
+      lent = filling;
+      return filling.subarray(bytes);
+    },
     take: (offered) => {
+      lent = undefined;
+      if (held !== undefined) free.push(held);
+      held = undefined;
       filling ??= takeInput();
       if (filling === undefined) return 0;
-      const copied = offered.copy(filling, bytes);
-      bytes += copied;
+      const taken = liesAt(offered, filling, bytes) ? offered.length : offered.copy(filling, bytes);
+      bytes += taken;
       if (bytes === frameBytes) end();
-      return copied;
+      return taken;
     },
     boundary: () => {
       if (bytes >= earlyEndBytes) end();

@@ -5,9 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { zstdDecompressSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type IndexRow, indexRowSchema } from '../../../../contract/formats/index-file.ts';
+import type { StreamSink } from '../../../../runner/engines/engine.ts';
 import type { PutObject, PutRequest } from '../../../../runner/stream/put-object.ts';
 import { openSinks, type SinksOptions } from '../../../../runner/stream/sink.ts';
 import { noise } from './at-double.ts';
+
+/** What a write gives: something to wait for, or nothing. */
+type Settling = ReturnType<StreamSink['write']>;
 
 const MiB = 1024 * 1024;
 const place = { clusterId: 'c1', backupId: 'b1' };
@@ -77,12 +81,12 @@ describe('the sinks of a backup', () => {
       spoolDir,
       ...more,
     });
-  const settlesWithin = async (ms: number, promise: Promise<unknown>) => {
+  const settlesWithin = async (ms: number, promise: Settling) => {
     const mark = Symbol('open');
-    return (await Promise.race([promise.catch(() => undefined), sleep(ms, mark)])) !== mark;
+    return (await Promise.race([Promise.resolve(promise).catch(() => undefined), sleep(ms, mark)])) !== mark;
   };
-  const goesOn = async (promise: Promise<unknown>) => expect(await settlesWithin(5000, promise)).toBe(true);
-  const waits = async (promise: Promise<unknown>) => expect(await settlesWithin(30, promise)).toBe(false);
+  const goesOn = async (promise: Settling) => expect(await settlesWithin(5000, promise)).toBe(true);
+  const waits = async (promise: Settling) => expect(await settlesWithin(30, promise)).toBe(false);
 
   it('stores volumes in order, then the index, and says what it stored', async () => {
     const sinks = open();
