@@ -40,7 +40,7 @@ export type StreamSink = {
   write: (bytes: Buffer, crc?: number) => void | Promise<void>;
   /**
    * Where the next bytes would be copied to by `write`: whoever reads them straight into it (from its beginning, as many as
-   * come) and then writes them saves that copy. Undefined while there is no such place. It holds until the next write.
+   * come) and then writes them saves that copy. Undefined while there is no such place. A write ends it, also for bytes in it that were not written.
    */
   landing?: () => Buffer | undefined;
   /** The tool has gone on to another file: a frame that holds 1 MiB or more may end here. */

@@ -38,6 +38,7 @@ export function makeStreamSink(options: StreamSinkOptions): OpenStream {
   let unspooling = false;
   let ended = false;
   let waiting: Promise<void> | undefined;
+  let landed: Buffer | undefined;
   /** Stream offsets of file boundaries that bytes on their way have not reached. */
   const boundaries: number[] = [];
 
@@ -89,8 +90,6 @@ export function makeStreamSink(options: StreamSinkOptions): OpenStream {
       const rings = bell.rings();
       if (!unspooling) rest = put(rest);
       if (rest.length === 0) return;
-      // What waits for the spool may lie in a frame's memory, which is filled again meanwhile.
-      if (spooling && unspooling) rest = Buffer.from(rest);
       const spooled = spooling ? await spool.append(rest) : 0;
       if (spooled === 0) {
         await bell.heard(rings);
@@ -125,6 +124,8 @@ export function makeStreamSink(options: StreamSinkOptions): OpenStream {
       if (waiting === undefined && !unspooling) {
         rest = put(bytes, crc);
         if (rest.length === 0) return;
+        // Where it landed is memory that will be filled again before it gets its turn.
+        if (rest.buffer === landed?.buffer) rest = Buffer.from(rest);
       }
       const slow: Promise<void> = (waiting ?? done)
         .then(() => takeSlowly(rest))
@@ -134,7 +135,10 @@ export function makeStreamSink(options: StreamSinkOptions): OpenStream {
       waiting = slow;
       return slow;
     },
-    landing: () => (waiting === undefined && !unspooling && !ended ? frames.landing() : undefined),
+    landing: () => {
+      landed = waiting === undefined && !unspooling && !ended ? frames.landing() : undefined;
+      return landed;
+    },
     fileBoundary: () => {
       if (accepted === position) frames.boundary();
       else boundaries.push(accepted);

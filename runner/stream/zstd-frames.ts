@@ -20,9 +20,6 @@ export function openZstdFrames(options: FramesOptions): Frames {
   const free: Buffer[] = [];
   let made = 0;
   let filling: Buffer | undefined;
-  /** The input of a landing that may still be read into; and the same one, kept from use, once its frame is compressed. */
-  let lent: Buffer | undefined;
-  let held: Buffer | undefined;
   const gate = makeGate(options.compressInFlight);
   const compressors: Compressor[] = [];
   let bytes = 0;
@@ -62,8 +59,7 @@ export function openZstdFrames(options: FramesOptions): Frames {
       await place(pieces, standsFor);
       // Only now, so that compressed frames that wait for a volume are bounded too.
       compressors.push(compress);
-      if (input === lent) held = input;
-      else free.push(input);
+      free.push(input);
       bell.ring();
     });
     placed.catch(options.fail);
@@ -80,13 +76,9 @@ export function openZstdFrames(options: FramesOptions): Frames {
     landing: () => {
       filling ??= takeInput();
       if (filling === undefined || frameBytes - bytes < smallestLanding) return undefined;
-      lent = filling;
       return filling.subarray(bytes);
     },
     take: (offered) => {
-      lent = undefined;
-      if (held !== undefined) free.push(held);
-      held = undefined;
       filling ??= takeInput();
       if (filling === undefined) return 0;
       const taken = liesAt(offered, filling, bytes) ? offered.length : offered.copy(filling, bytes);

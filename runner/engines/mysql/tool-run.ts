@@ -40,16 +40,23 @@ export function makeStreamTee(sink: StreamSink) {
   const parser = makeXbstreamParser('mariadb', onEvent);
 
   const cutAndWrite = async (bytes: Buffer, begin: number) => {
-    let from = 0;
+    let rest = bytes;
     for (const cut of cuts.splice(0)) {
       if (cut - lastCut < earlyEndBytes) continue;
       lastCut = cut;
-      const to = cut - begin;
-      if (to > from) await sink.write(bytes.subarray(from, to));
+      const before = rest.subarray(0, cut - begin - (bytes.length - rest.length));
+      rest = rest.subarray(before.length);
+      if (before.length > 0) {
+        const waiting = sink.write(before);
+        if (waiting !== undefined) {
+          // What landed in the sink's own memory is there no longer when others have had their turn.
+          rest = Buffer.from(rest);
+          await waiting;
+        }
+      }
       sink.fileBoundary();
-      from = to;
     }
-    if (from < bytes.length) await sink.write(from === 0 ? bytes : bytes.subarray(from));
+    if (rest.length > 0) await sink.write(rest);
   };
 
   return {

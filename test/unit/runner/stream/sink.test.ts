@@ -206,6 +206,31 @@ describe('the sinks of a backup', () => {
     expect(store.rows().filter((row) => row.t === 'volume')).toHaveLength(4);
   });
 
+  it('bytes that are read to where they land are not touched by other streams, though their volume is stored meanwhile', async () => {
+    const sinks = open({ plan: { volumeBytes: 4 * MiB, uploadsInFlight: 1, frameBytes: 2 * MiB } });
+    store.letGo();
+    const [a, b] = [sinks.open('a'), sinks.open('b')];
+    const parts = [noise(MiB, 1), noise(300_000, 2), noise(12 * MiB, 3)] as const;
+    await a.write(parts[0]);
+    const landing = a.landing!()!;
+    await a.drain();
+    // Three buffers: b fills each of them in turn.
+    await b.write(parts[2].subarray(0, 3 * MiB));
+    parts[1].copy(landing);
+    await b.write(parts[2].subarray(3 * MiB));
+    await a.write(landing.subarray(0, parts[1].length));
+    await sinks.finish();
+    const stored = (stream: string) =>
+      Buffer.concat(
+        store.puts
+          .filter((put) => put.request.key.includes(`/volumes/${stream}/`))
+          .sort((one, other) => (one.request.key < other.request.key ? -1 : 1))
+          .map((put) => put.bytes),
+      );
+    expect(stored('a').equals(Buffer.concat([parts[0], parts[1]]))).toBe(true);
+    expect(stored('b').equals(parts[2])).toBe(true);
+  });
+
   describe('in a lock phase', () => {
     it('the spool takes what the uploads do not, and everything comes out in order', async () => {
       const sinks = open();
