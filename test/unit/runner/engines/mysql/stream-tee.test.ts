@@ -36,7 +36,7 @@ describe('a tool’s stream on its way to the sink', () => {
 
   it('loses nothing of what it read where the sink’s memory is used again while it waits between two files', async () => {
     const memory = Buffer.from(stream);
-    const { sink, written } = keepingSink(async () => void memory.fill(0xee));
+    const { sink, written } = keepingSink(() => Promise.resolve().then(() => void memory.fill(0xee)));
     const tee = makeStreamTee(sink);
     await tee.take(memory);
     expect(written().equals(stream)).toBe(true);
