@@ -72,14 +72,35 @@ export type StoredBackup = {
   streams: StreamSummary[];
 };
 
+/** The archived log that a restore replays on top of its backup, up to an exact point. */
+export type ArchivedLog = {
+  /** Where the backup's data stands, as the archive knows it. */
+  from: Position;
+  until: Position;
+  /** Writes the files as their servers wrote them, in order, to the paths that `pathOf` names (counted from 1). */
+  fetch: (pathOf: (n: number, name: string) => string) => Promise<{ path: string; name: string }[]>;
+};
+
+/** What a replay came to. Names are of at most 50 each. */
+export type ReplayOutcome = {
+  reached: Position;
+  seconds: number;
+  /** Transactions that were prepared and neither committed nor rolled back before the point: somebody decides on each. */
+  prepared: string[];
+  /** Events that a replica keeps disabled, to be enabled when the server is accepted. */
+  disabledEvents: string[];
+};
+
 /** What a started, compared instance is. */
 export type RestoredInstance = {
   socket: string;
   port: number;
   serverId: number;
   position: Position | null;
+  /** As found at the backup's position, before anything was replayed. */
   fingerprint: Fingerprint;
   howToReach: string;
+  replay?: ReplayOutcome;
 };
 
 /**
@@ -109,6 +130,11 @@ export type Engine = {
     unpack: (order: RestoreOrder, stored: StoredBackup, context: EngineContext) => Promise<void>;
     prepare: (order: RestoreOrder, manifest: Manifest, context: EngineContext) => Promise<void>;
     /** Renames the files into place, last the one without which the server cannot start, and starts it cut off from production. */
-    start: (order: RestoreOrder, manifest: Manifest, context: EngineContext) => Promise<RestoredInstance>;
+    start: (
+      order: RestoreOrder,
+      manifest: Manifest,
+      context: EngineContext,
+      log?: ArchivedLog,
+    ) => Promise<RestoredInstance>;
   };
 };
