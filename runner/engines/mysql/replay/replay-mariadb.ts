@@ -36,8 +36,9 @@ export const replayOptions = (place: Pick<ReplayPlace, 'relay'>, memoryMiB: numb
   `--relay-log-space-limit=${relaySpaceBytes}`,
   `--max-relay-log-size=${relaySpaceBytes / 4}`,
   '--slave-sql-verify-checksum=ON',
-  // What asks another server for its tables would ask, and tell, production (M17).
-  ...['federated', 'connect', 'spider', 's3'].map((engine) => `--loose-${engine}=OFF`),
+  // What asks another server for its tables would ask, and tell, production (M17). With the prefix, since a server
+  // takes `connect` for the beginning of `connect-timeout`.
+  ...['federated', 'connect', 'spider', 's3'].map((engine) => `--loose-plugin-${engine}=OFF`),
 ];
 
 export type MariadbReplay = {
