@@ -4,6 +4,7 @@
  */
 export const errorNames = {
   'Backup.ApplierNotRestarted': 'the replica applier that the backup stopped could not be started again',
+  'Backup.ChainBroken': 'the incremental does not build on the backup that it was planned on',
   'Backup.Failed': 'the backup failed for a reason that its cause tells',
   'Backup.Incomplete': 'the tool ended, but its stream is not a complete backup',
   'Backup.LockBudget': 'the tool held database locks longer than the policy allows and was killed',
