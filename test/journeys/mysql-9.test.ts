@@ -3,6 +3,7 @@ import { applyingChannels, makeApplier } from '../../runner/engines/mysql/applie
 import { readTableNames } from '../../runner/engines/mysql/expected-tables.ts';
 import { openFingerprint } from '../../runner/engines/mysql/fingerprint/take.ts';
 import { inspectMember } from '../../runner/engines/mysql/inspect.ts';
+import { readRelations } from '../../runner/engines/mysql/relations.ts';
 import { openSession, type Session, withSession } from '../../runner/engines/mysql/session.ts';
 import type { MysqlServer } from '../servers/mysql.ts';
 import { type MysqlPair, startMysqlPair } from '../servers/mysql-pair.ts';
@@ -46,6 +47,7 @@ describe.skipIf(others.missing !== null)('a real MySQL is understood', () => {
       'INSERT INTO shop.old VALUES (1), (2)',
       "CREATE TABLESPACE many ADD DATAFILE 'many.ibd'",
       'CREATE TABLE shop.shared (id INT PRIMARY KEY) TABLESPACE many',
+      'CREATE TABLE shop.`lines/?` (id INT PRIMARY KEY, o BIGINT, FOREIGN KEY (o) REFERENCES shop.orders (id))',
       'CREATE VIEW shop.latest AS SELECT MAX(id) AS id FROM shop.orders',
       'CREATE PROCEDURE shop.nothing(IN a INT) SELECT a',
       'CREATE FUNCTION shop.one() RETURNS INT DETERMINISTIC RETURN 1',
@@ -122,7 +124,11 @@ describe.skipIf(others.missing !== null)('a real MySQL is understood', () => {
         { db: 'odd `?b', table: `t?'"@x` },
       ]),
     );
-    expect(users).toHaveLength(4);
+    expect(users).toHaveLength(5);
+    expect(await inSession(pair.primary, readRelations)).toEqual([
+      { schema: 'shop', table: 'lines/?', references: [{ schema: 'shop', table: 'orders' }] },
+      { schema: 'shop', table: 'orders', fullText: expect.stringMatching(/^[0-9a-f]{16}$/) },
+    ]);
   });
 
   it('M08 has one fingerprint on a primary at rest and on a replica whose applier stands', async () => {
@@ -152,6 +158,7 @@ describe.skipIf(others.missing !== null)('a real MySQL is understood', () => {
     expect(ofReplica.schemaSha256).toBe(ofPrimary.schemaSha256);
     expect(ofPrimary.tables.map(({ table, rows }) => [table, rows])).toEqual([
       [`t?'"@x`, 2],
+      ['lines/?', 0],
       ['old', 2],
       ['orders', 192],
       ['parts', 2],

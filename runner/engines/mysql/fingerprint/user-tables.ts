@@ -1,5 +1,5 @@
+import { tableFile } from '../../../../contract/mysql-files/table-file.ts';
 import { quoteName, type Session } from '../session.ts';
-import { tableFile } from '../xbstream/tables.ts';
 import type { Column } from './checksum.ts';
 import { systemSchemas } from './definitions.ts';
 

@@ -49,6 +49,9 @@ export const mariadbWords = (version: string): Words => ({
   tables: {
     withoutOwnFile: 'SELECT NAME AS name FROM information_schema.INNODB_SYS_TABLES WHERE SPACE = 0',
     withOwnFile: 'SELECT NAME AS name FROM information_schema.INNODB_SYS_TABLES WHERE SPACE > 0',
+    foreignKeys:
+      'SELECT DISTINCT FOR_NAME AS child, REF_NAME AS parent FROM information_schema.INNODB_SYS_FOREIGN',
+    numbers: 'SELECT TABLE_ID AS id, NAME AS name FROM information_schema.INNODB_SYS_TABLES',
     sizes:
       "SELECT CONCAT(NAME, '.ibd') AS path, FILE_SIZE AS bytes FROM information_schema.INNODB_SYS_TABLESPACES",
     paths:

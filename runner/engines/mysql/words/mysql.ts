@@ -77,6 +77,11 @@ export const mysqlWords = (version: string): Words => ({
   tables: {
     withoutOwnFile: "SELECT NAME AS name FROM information_schema.INNODB_TABLES WHERE SPACE_TYPE <> 'Single'",
     withOwnFile: "SELECT NAME AS name FROM information_schema.INNODB_TABLES WHERE SPACE_TYPE = 'Single'",
+    // INNODB_FOREIGN has one name for both, in which a table with a slash cannot be told from its database.
+    foreignKeys: `SELECT DISTINCT CONSTRAINT_SCHEMA AS child_schema, TABLE_NAME AS child,
+      UNIQUE_CONSTRAINT_SCHEMA AS parent_schema, REFERENCED_TABLE_NAME AS parent
+      FROM information_schema.REFERENTIAL_CONSTRAINTS`,
+    numbers: 'SELECT TABLE_ID AS id, NAME AS name FROM information_schema.INNODB_TABLES',
     // INNODB_TABLESPACES names tables as users do; FILES has the paths.
     sizes: `SELECT F.FILE_NAME AS path, S.FILE_SIZE AS bytes FROM information_schema.FILES F
       JOIN information_schema.INNODB_TABLESPACES S ON S.SPACE = F.FILE_ID`,

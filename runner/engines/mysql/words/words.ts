@@ -25,6 +25,10 @@ export type Words = {
     withoutOwnFile: string;
     /** The same of those that have one: `<name>.ibd`. */
     withOwnFile: string;
+    /** `child` and `parent` of every foreign key, named as files are, or as users do with `child_schema`, `parent_schema`. */
+    foreignKeys: string;
+    /** `id` and `name` of every table of InnoDB, also of those behind FULLTEXT. */
+    numbers: string;
     /** `path` below the data directory and `bytes` of every tablespace. */
     sizes: string;
     /** `path` of every file that the server keeps data in, as it names it. */
