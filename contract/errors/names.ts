@@ -4,6 +4,7 @@
  */
 export const errorNames = {
   'Backup.ApplierNotRestarted': 'the replica applier that the backup stopped could not be started again',
+  'Backup.ChainBroken': 'the incremental does not build on the backup that it was planned on',
   'Backup.Failed': 'the backup failed for a reason that its cause tells',
   'Backup.Incomplete': 'the tool ended, but its stream is not a complete backup',
   'Backup.LockBudget': 'the tool held database locks longer than the policy allows and was killed',
@@ -53,8 +54,11 @@ export const errorNames = {
   'Restore.NotYet': 'this kind of restore is not available in this version',
   'Restore.OutsideDatadir': 'the backup holds tables outside the data directory',
   'Restore.PortTaken': 'something listens on the target port',
+  'Restore.PositionMissed': 'the replay of the log ended elsewhere than it was asked to',
   'Restore.PrepareFailed': 'the backup could not be prepared',
   'Restore.PrepareWarned': 'prepare reported missing files',
+  'Restore.ReplayFailed': 'the archived log could not be applied to the restored data',
+  'Restore.ReplayStalled': 'the applier of the archived log has not moved for longer than the policy allows',
   'Restore.StartFailed': 'the restored server did not start',
   'Restore.StreamDamaged': 'stored bytes differ from what the index says',
   'Restore.TableUnreadable': 'a restored table cannot be opened',

@@ -15,7 +15,8 @@ import { openFingerprint } from './fingerprint/take.ts';
 import { resolveLogin, writeToolOptions } from './login.ts';
 import { describeServer, restoreNeeds } from './manifest-facts.ts';
 import { readPlugins } from './plugins.ts';
-import { currentPosition, samePosition } from './position.ts';
+import { samePosition } from './position.ts';
+import { readRelations } from './relations.ts';
 import { readPlaces, readServerFacts } from './server-facts.ts';
 import { openSession } from './session.ts';
 import { runTool } from './tool-run.ts';
@@ -88,7 +89,7 @@ export async function backup(
       );
       await applier.stop(session);
     }
-    const recorded = stands ? await currentPosition(session, true) : null;
+    const recorded = stands ? await session.words.currentPosition(session, true) : null;
     const tablesBefore = await readTableNames(session);
     let before: Fingerprint | undefined;
     if (!stands) {
@@ -119,6 +120,7 @@ export async function backup(
     try {
       context.progress('reading the fingerprint');
       const tablesAfter = await readTableNames(reader);
+      const relations = await readRelations(reader);
       const open = await openFingerprint(reader, {
         applied,
         like: before,
@@ -183,6 +185,7 @@ export async function backup(
         comparison: exact ? 'exact' : 'bounded',
         fingerprint,
         ...(before === undefined ? {} : { fingerprintBefore: before }),
+        relations,
         restore: restoreNeeds(
           order,
           { unpackedBytes, streamBytes: run.state.streamBytes },

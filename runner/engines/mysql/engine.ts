@@ -40,7 +40,7 @@ export function makeMysqlEngine({
       preflight: restorePreflight,
       unpack,
       prepare,
-      start: (order, manifest, context) => start(order, manifest, context, startServer),
+      start: (order, manifest, context, log) => start(order, manifest, context, startServer, log),
     },
   };
 }
