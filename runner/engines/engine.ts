@@ -32,11 +32,17 @@ export type EngineContext = {
 };
 
 /**
- * One byte stream on its way to volumes. `write` resolves when the buffer has room again (back-pressure).
+ * One byte stream on its way to volumes. What `write` gives resolves when the buffer has room again (back-pressure).
  * `row` adds index rows of the engine (chunks, files); volumes and frames are added by the stream itself.
  */
 export type StreamSink = {
-  write: (bytes: Buffer) => Promise<void>;
+  /** Nothing is to be waited for where it gives no promise. `crc` is the CRC32 of the bytes, where the writer has it already. */
+  write: (bytes: Buffer, crc?: number) => void | Promise<void>;
+  /**
+   * Where the next bytes would be copied to by `write`: whoever reads them straight into it (from its beginning, as many as
+   * come) and then writes them saves that copy. Undefined while there is no such place. A write ends it, also for bytes in it that were not written.
+   */
+  landing?: () => Buffer | undefined;
   /** The tool has gone on to another file: a frame that holds 1 MiB or more may end here. */
   fileBoundary: () => void;
   row: (row: IndexRow) => void;

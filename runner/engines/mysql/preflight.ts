@@ -14,7 +14,10 @@ export async function preflight(order: BackupOrder, context: EngineContext): Pro
       cause: `plan.level: an incremental was ordered; this runner takes full backups only`,
     };
   }
-  const found = await inspectMember({ member: order.member, policy: order.policy }, context);
+  const found = await inspectMember(
+    { member: order.member, policy: order.policy, flavour: order.flavour },
+    context,
+  );
   const reasons = [...found.ineligible];
   if (found.reachable && found.role !== order.plan.role) {
     reasons.push(`it was a ${order.plan.role} when the backup was planned and is a ${found.role} now`);
