@@ -7,7 +7,8 @@ import { type BackupRecord, siteRefSchema } from '../../contract/records/backup.
 import { clusterDocumentSchema } from '../../contract/records/cluster.ts';
 import type { HostRecord } from '../../contract/records/host.ts';
 import { hostId, id, mintedId, sha256Hex } from '../../contract/records/ids.ts';
-import { checkOrderSchema, restoreTargetSchema } from '../../contract/records/job.ts';
+import { checkOrderSchema } from '../../contract/records/job.ts';
+import { restoreTargetSchema } from '../../contract/records/restore-target.ts';
 import { policySchema } from '../../contract/records/policy.ts';
 import type { Backups } from '../catalog/backup.ts';
 import type { Clusters } from '../catalog/cluster.ts';

@@ -10,13 +10,14 @@ import type { CredentialsProvider } from '../stream/sign.ts';
 import type { Store } from '../stream/store.ts';
 import { openStored } from '../stream/stored.ts';
 import { refuse } from './backup.ts';
+import { makePhases } from './phases.ts';
 import type { Job } from './work.ts';
 
 export type RestoreParts = {
   engine: Engine;
   /** Reading rights for this backup, from the broker. */
   credentials: (job: Job) => CredentialsProvider;
-  openStore: (order: RestoreOrder, credentials: CredentialsProvider) => Store;
+  openStore: (order: Pick<RestoreOrder, 'site'>, credentials: CredentialsProvider) => Store;
 };
 
 /** A manifest is small whatever the backup's size; with 100,000 tables' facts in it about 20 MB. */
@@ -27,16 +28,7 @@ const differencesShown = 10;
 export async function runRestore(order: RestoreOrder, job: Job, parts: RestoreParts): Promise<RestoreResult> {
   const { context } = job;
   const { engine } = parts;
-  const seconds: Record<string, number> = {};
-  const timed = async <T>(phase: string, step: () => Promise<T>): Promise<T> => {
-    context.signal.throwIfAborted();
-    context.progress(phase);
-    const started = job.clock.monotonic();
-    const result = await step();
-    seconds[phase] = Math.round(job.clock.monotonic() - started) / 1000;
-    context.log(`${phase} done`, { seconds: seconds[phase] });
-    return result;
-  };
+  const { seconds, timed } = makePhases(job);
 
   const store = parts.openStore(order, parts.credentials(job));
   try {
@@ -60,7 +52,11 @@ export async function runRestore(order: RestoreOrder, job: Job, parts: RestorePa
 }
 
 /** The manifest that was recorded, and no other: hosts can write manifests, so its bytes are pinned by the order. */
-async function readManifest(order: RestoreOrder, job: Job, store: Store): Promise<Manifest> {
+export async function readManifest(
+  order: Pick<RestoreOrder, 'clusterId' | 'backupId' | 'manifestSha256'>,
+  job: Job,
+  store: Store,
+): Promise<Manifest> {
   const { context } = job;
   context.progress('reading the manifest');
   const key = manifestKey(order);

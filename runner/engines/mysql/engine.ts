@@ -8,6 +8,10 @@ import { prepare } from './restore/prepare.ts';
 import { start } from './restore/start.ts';
 import { unpack } from './restore/unpack.ts';
 import { sweepHost, sweepMember } from './sweep.ts';
+import { inspectTables } from './tables/live-member.ts';
+import { tablesPreflight } from './tables/preflight.ts';
+import { restoreTables } from './tables/restore-tables.ts';
+import { sweepTables } from './tables/tables-note.ts';
 import { findTools } from './versions.ts';
 
 export type MysqlEngineOptions = {
@@ -35,12 +39,23 @@ export function makeMysqlEngine({
     preflight,
     backup: (order, sinks, context) => backup(order, sinks, context, stateDirectory),
     sweep: (order, context) => sweepMember(order.member, context, stateDirectory),
-    sweepHost: (context) => sweepHost(context, stateDirectory),
+    sweepHost: async (context) =>
+      (await sweepHost(context, stateDirectory)) + (await sweepTables(context, stateDirectory)),
     restore: {
       preflight: restorePreflight,
       unpack,
       prepare,
       start: (order, manifest, context) => start(order, manifest, context, startServer),
+    },
+    tables: {
+      inspect: async (order, context) => {
+        // Unfinished tables of a runner that died, which nobody would miss.
+        await sweepTables(context, stateDirectory);
+        return inspectTables(order, context);
+      },
+      preflight: tablesPreflight,
+      restore: (order, stored, context, timed) =>
+        restoreTables(order, stored, context, stateDirectory, timed),
     },
   };
 }

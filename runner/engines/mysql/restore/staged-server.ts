@@ -1,5 +1,8 @@
+import { chmod, chown, mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NamedError } from '../../../../contract/errors/named-error.ts';
+import type { Account } from '../../../host/accounts.ts';
 import type { ChildEnd } from '../../../host/child.ts';
 import type { EngineContext } from '../../engine.ts';
 import { openSession, type Session } from '../session.ts';
@@ -7,6 +10,22 @@ import { openSession, type Session } from '../session.ts';
 /** Seconds until a prepared server must answer: there is no redo left to apply. */
 const startSeconds = 300;
 const shutdownSeconds = 600;
+
+/**
+ * Makes the directory of a socket that does not fit into one of `known`, for the server's account alone.
+ */
+export async function makeSocketPlace(
+  socket: string,
+  known: readonly string[],
+  account: Account,
+): Promise<void> {
+  const place = dirname(socket);
+  if (known.includes(place)) return;
+  // Explicitly, since the runner's umask takes a new directory from everybody else.
+  if ((await mkdir(dirname(place), { recursive: true })) !== undefined) await chmod(dirname(place), 0o755);
+  await mkdir(place, { recursive: true, mode: 0o700 });
+  await chown(place, account.uid, account.gid);
+}
 
 /**
  * Runs the server on the staging directory for `work`, without network and without grants (nobody's password is known
