@@ -6,6 +6,7 @@ import { portFree } from '../../host/ports.ts';
 import type { EngineContext } from '../engine.ts';
 import { ineligibility, lagOf, roleOf } from './eligibility.ts';
 import { resolveLogin } from './login.ts';
+import { filesIdentity } from './origin.ts';
 import { readPlugins } from './plugins.ts';
 import { currentPosition } from './position.ts';
 import { datadirs, readPlaces, readServerFacts } from './server-facts.ts';
@@ -85,6 +86,7 @@ async function inspectServer(
       position: mariadb ? await currentPosition(session, role === 'replica') : null,
       logsBinary: facts.variables.log_bin === 'ON',
       outsideDatadir: places.outsideDatadir.slice(0, 50),
+      ...(mariadb ? { files: await filesIdentity(facts) } : {}),
       ineligible: ineligibility({
         memberId: member.memberId,
         version: facts.version,
