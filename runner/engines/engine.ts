@@ -56,6 +56,7 @@ export type BackupFacts = Pick<
   'server' | 'tool' | 'position' | 'lsn' | 'comparison' | 'fingerprint' | 'restore'
 > & {
   fingerprintBefore?: Fingerprint;
+  relations?: Manifest['relations'];
   metrics: Pick<Manifest['metrics'], 'lockSeconds' | 'applierStoppedSeconds' | 'files' | 'tables' | 'rows'>;
 };
 
@@ -70,6 +71,24 @@ export type StoredBackup = {
   /** Takes back what `read` gave: its memory is used again, and whoever still holds it sees other bytes. A second time does nothing. */
   done: (bytes: Buffer) => void;
   streams: StreamSummary[];
+};
+
+/** Some bytes of a file: the next ones at `off`. `last`: nothing of this file follows. */
+export type FilePiece = { path: string; off: number; bytes: Buffer; last: boolean };
+
+/** Some files of a stored backup, and nothing else of it. */
+export type StoredFiles = {
+  manifest: Manifest;
+  /**
+   * What the wanted files are made of, in the order of the stream and fetched by ranges. `wanted` is asked once the
+   * index says which files there are. Every piece of a file is checked by the CRC32 that the tool gave it, and every
+   * frame by its own; its memory is the reader's until it asks for the next. Bytes are handed out before the sum of
+   * their piece is known: a reader must not finish anything before the end.
+   */
+  readFiles: (
+    stream: string,
+    wanted: (paths: readonly string[]) => (path: string) => boolean,
+  ) => Promise<{ files: { path: string; bytes: number }[]; bytes: number; pieces: AsyncIterable<FilePiece> }>;
 };
 
 /** What a started, compared instance is. */

@@ -18,6 +18,7 @@ import { describeServer, restoreNeeds } from './manifest-facts.ts';
 import { chainBroken, originOf, otherLsn, otherOrigin } from './origin.ts';
 import { readPlugins } from './plugins.ts';
 import { currentPosition, samePosition } from './position.ts';
+import { readRelations } from './relations.ts';
 import { readPlaces, readServerFacts } from './server-facts.ts';
 import { openSession } from './session.ts';
 import { runTool } from './tool-run.ts';
@@ -130,6 +131,7 @@ export async function backup(
     try {
       context.progress('reading the fingerprint');
       const tablesAfter = await readTableNames(reader);
+      const relations = await readRelations(reader);
       const open = await openFingerprint(reader, {
         applied,
         like: before,
@@ -197,6 +199,7 @@ export async function backup(
         comparison: exact ? 'exact' : 'bounded',
         fingerprint,
         ...(before === undefined ? {} : { fingerprintBefore: before }),
+        relations,
         restore: restoreNeeds(
           order,
           {

@@ -1,7 +1,8 @@
+import { decodeFilename } from '../../../contract/mysql-files/filename.ts';
+import { tableFile } from '../../../contract/mysql-files/table-file.ts';
 import type { Session } from './session.ts';
-import { decodeFilename } from './xbstream/filename.ts';
+
 import type { XbstreamState } from './xbstream/parser.ts';
-import { tableFile } from './xbstream/tables.ts';
 
 export type TableName = { db: string; table: string };
 

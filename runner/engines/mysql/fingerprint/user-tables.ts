@@ -1,5 +1,5 @@
+import { decodeFilename } from '../../../../contract/mysql-files/filename.ts';
 import { quoteName, type Session } from '../session.ts';
-import { decodeFilename } from '../xbstream/filename.ts';
 import type { Column } from './checksum.ts';
 import { systemSchemas } from './definitions.ts';
 
