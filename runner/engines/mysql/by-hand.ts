@@ -6,7 +6,13 @@ import { prepareArguments } from './arguments.ts';
  * directories that the operator names.
  */
 export function byHandCommands(
-  { site, clusterId, backupId, policy, plan }: Pick<BackupOrder, 'site' | 'clusterId' | 'backupId' | 'policy' | 'plan'>,
+  {
+    site,
+    clusterId,
+    backupId,
+    policy,
+    plan,
+  }: Pick<BackupOrder, 'site' | 'clusterId' | 'backupId' | 'policy' | 'plan'>,
   memoryBytes: number,
 ): string[] {
   const backups = `s3://${site.bucket}/${clusterId}/backups`;

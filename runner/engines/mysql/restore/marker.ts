@@ -20,7 +20,16 @@ const markerSchema = z.object({
   clusterId: z.string(),
   backupId: z.string(),
   /** What has been reached. Anything but `placed` and `started` means: not a database yet. */
-  state: z.enum(['unpacking', 'unpacked', 'prepared', 'applying', 'compared', 'placing', 'placed', 'started']),
+  state: z.enum([
+    'unpacking',
+    'unpacked',
+    'prepared',
+    'applying',
+    'compared',
+    'placing',
+    'placed',
+    'started',
+  ]),
   at: z.string(),
   /** Path and bytes of each unpacked file, so that prepare can see that none went missing. */
   files: z.array(z.tuple([z.string(), z.number()])).optional(),
