@@ -17,7 +17,7 @@ import { resolveLogin, writeToolOptions } from './login.ts';
 import { describeServer, restoreNeeds } from './manifest-facts.ts';
 import { chainBroken, originOf, otherLsn, otherOrigin } from './origin.ts';
 import { readPlugins } from './plugins.ts';
-import { currentPosition, samePosition } from './position.ts';
+import { samePosition } from './position.ts';
 import { readRelations } from './relations.ts';
 import { readPlaces, readServerFacts } from './server-facts.ts';
 import { openSession } from './session.ts';
@@ -99,7 +99,7 @@ export async function backup(
       );
       await applier.stop(session);
     }
-    const recorded = stands ? await currentPosition(session, true) : null;
+    const recorded = stands ? await session.words.currentPosition(session, true) : null;
     const tablesBefore = await readTableNames(session);
     let before: Fingerprint | undefined;
     if (!stands) {

@@ -43,7 +43,7 @@ export function makeMysqlEngine({
       unpack,
       prepare,
       apply,
-      start: (order, manifest, context) => start(order, manifest, context, startServer),
+      start: (order, manifest, context, log) => start(order, manifest, context, startServer, log),
     },
   };
 }

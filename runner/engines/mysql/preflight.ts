@@ -8,7 +8,10 @@ import { otherOrigin } from './origin.ts';
  * since the plan's inspection (F18).
  */
 export async function preflight(order: BackupOrder, context: EngineContext): Promise<PreflightOutcome> {
-  const found = await inspectMember({ member: order.member, policy: order.policy }, context);
+  const found = await inspectMember(
+    { member: order.member, policy: order.policy, flavour: order.flavour },
+    context,
+  );
   const reasons = [...found.ineligible];
   if (found.reachable && found.role !== order.plan.role) {
     reasons.push(`it was a ${order.plan.role} when the backup was planned and is a ${found.role} now`);
