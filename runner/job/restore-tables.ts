@@ -3,7 +3,8 @@ import type { RestoreTablesOrder, RestoreTablesResult } from '../../contract/rec
 import { openStored } from '../stream/stored.ts';
 import { refuse } from './backup.ts';
 import { makePhases } from './phases.ts';
-import { type RestoreParts, readManifest } from './restore.ts';
+import { readManifest } from './read-chain.ts';
+import type { RestoreParts } from './restore.ts';
 import type { Job } from './work.ts';
 
 /** Brings tables of a backup back beside the live ones, reading only what they are made of. */

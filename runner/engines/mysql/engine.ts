@@ -3,6 +3,7 @@ import type { Engine } from '../engine.ts';
 import { backup } from './backup.ts';
 import { inspectMember, inspectTarget } from './inspect.ts';
 import { preflight } from './preflight.ts';
+import { apply } from './restore/apply.ts';
 import { restorePreflight } from './restore/preflight.ts';
 import { prepare } from './restore/prepare.ts';
 import { start } from './restore/start.ts';
@@ -21,12 +22,13 @@ export type MysqlEngineOptions = {
   startServer?: StartServer;
 };
 
-/** The MariaDB physical full path. MySQL and Percona servers are refused by name in `inspect`. */
+/** The MariaDB physical path, fulls and incrementals. MySQL and Percona servers are refused by name in `inspect`. */
 export function makeMysqlEngine({
   stateDirectory,
   startServer = makeStartServer(),
 }: MysqlEngineOptions): Engine {
   return {
+    abilities: ['incremental', 'tables'],
     tools: (context) => findTools(context.runChild, context.signal),
     inspect: async (order, context) => {
       // A replica whose applier a lost backup left stopped would be found ineligible for ever after (M11).
@@ -45,7 +47,8 @@ export function makeMysqlEngine({
       preflight: restorePreflight,
       unpack,
       prepare,
-      start: (order, manifest, context) => start(order, manifest, context, startServer),
+      apply,
+      start: (order, manifest, context, log) => start(order, manifest, context, startServer, log),
     },
     tables: {
       inspect: async (order, context) => {

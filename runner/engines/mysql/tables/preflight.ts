@@ -13,6 +13,13 @@ export async function tablesPreflight(
   manifest: Manifest,
   context: EngineContext,
 ): Promise<PreflightOutcome> {
+  if (manifest.plan.level !== 'full') {
+    return {
+      outcome: 'refused',
+      name: 'Restore.NotYet',
+      cause: `backupId: ${manifest.backupId} is an incremental; single tables are restored of full backups, e.g. ${manifest.plan.chain}`,
+    };
+  }
   const some = { ...manifest, restore: { ...manifest.restore, bytes: 0 } };
   const outcome = await restorePreflight(order, some, context);
   if (outcome.outcome === 'refused') return outcome;
