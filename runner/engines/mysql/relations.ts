@@ -17,35 +17,29 @@ const aside = /\/FTS_([0-9a-f]{16})_/i;
  */
 export async function readRelations(session: Session): Promise<TableRelations[]> {
   const found = new Map<string, TableRelations>();
-  const of = (name: string) => {
-    const table = tableOf(name);
+  const of = (table: ReturnType<typeof tableOf>) => {
     const known = found.get(tableKey(table)) ?? table;
     found.set(tableKey(table), known);
     return known as TableRelations;
   };
-  const keys = await session.rows(
-    'SELECT DISTINCT FOR_NAME AS child, REF_NAME AS parent FROM information_schema.INNODB_SYS_FOREIGN',
-    [],
-    300,
-  );
-  for (const { child, parent } of keys) {
-    const table = of(child ?? '');
-    table.references = [...(table.references ?? []), tableOf(parent ?? '')];
+  const keys = await session.rows(session.words.tables.foreignKeys, [], 300);
+  // A schema of its own beside a name: both as users write them, not as files are named.
+  const named = (schema: string | null | undefined, name: string | null | undefined) =>
+    schema == null ? tableOf(name ?? '') : { schema, table: name ?? '' };
+  for (const { child, child_schema, parent, parent_schema } of keys) {
+    const table = of(named(child_schema, child));
+    table.references = [...(table.references ?? []), named(parent_schema, parent)];
   }
   const names = new Map<number, string>();
   const numbers = new Set<string>();
-  for (const { id, name } of await session.rows(
-    'SELECT TABLE_ID AS id, NAME AS name FROM information_schema.INNODB_SYS_TABLES',
-    [],
-    300,
-  )) {
+  for (const { id, name } of await session.rows(session.words.tables.numbers, [], 300)) {
     const number = aside.exec(name ?? '')?.[1];
     if (number !== undefined) numbers.add(number.toLowerCase());
     else names.set(Number(id), name ?? '');
   }
   for (const number of numbers) {
     const name = names.get(Number.parseInt(number, 16));
-    if (name !== undefined) of(name).fullText = number;
+    if (name !== undefined) of(tableOf(name)).fullText = number;
   }
   return [...found.values()].sort((a, b) => (tableText(a) < tableText(b) ? -1 : 1));
 }

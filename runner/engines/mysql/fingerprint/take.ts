@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Fingerprint, TableFingerprint } from '../../../../contract/formats/fingerprint.ts';
 import type { MysqlPosition } from '../../../../contract/positions/position.ts';
-import { snapshotPosition } from '../position.ts';
 import type { Session } from '../session.ts';
 import { accountsHash, schemaHash } from './definitions.ts';
 import { hasMoved } from './moved.ts';
@@ -87,8 +86,7 @@ export async function openFingerprint(
     () => false,
   );
   await session.run('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ');
-  await session.run('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY');
-  const position = await snapshotPosition(session, options.applied);
+  const position = await session.words.openSnapshot(session, options.applied);
   if (options.holdTables) {
     for (const [i, table] of transactional.entries()) {
       if (releases) await session.run(`SAVEPOINT table_${i}`);

@@ -39,7 +39,9 @@ export function restoreRefusal(
       cause: `the manifest says ${odd} is ${JSON.stringify(manifest.server.variables[odd]).slice(0, 200)}, which no server of ours has; a word, a number or a list of them is followed`,
     };
   }
-  const missing = Object.entries(tools).filter(([, version]) => version === null);
+  const missing = (['mariadb-backup', 'mariadbd'] as const)
+    .filter((name) => tools[name] === null)
+    .map((name) => [name]);
   if (missing.length > 0) {
     return {
       name: 'Restore.ToolMissing',
