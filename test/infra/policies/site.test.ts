@@ -142,7 +142,10 @@ describe('every other role at the bucket', () => {
     expect(who('s3:GetObject', receipt)).toEqual(functions('rebuild', 'record', 'record-restore'));
     expect(who('s3:GetObject', 'registry/clusters/shop.json')).toEqual(functions('rebuild'));
     expect(who('s3:ListBucket')).toEqual([...readers, ...functions('rebuild', 'record-restore')].toSorted());
-    expect(who('s3:PutObject', receipt)).toEqual(functions('reconcile', 'record', 'record-restore'));
+    expect(who('s3:PutObject', receipt)).toEqual(functions('record', 'record-restore'));
+    expect(who('s3:PutObject', 'receipts/shop/logs/main/t/20261123-gap.json')).toEqual(
+      functions('reconcile', 'record', 'record-restore'),
+    );
     expect(who('s3:PutObject', 'registry/clusters/shop.json')).toEqual(functions('register'));
     expect(who('s3:PutObject', volume)).toEqual([]);
   });
