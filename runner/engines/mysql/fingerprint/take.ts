@@ -32,6 +32,8 @@ export type FingerprintOptions = {
    * and, where that fails too, has no checksum. Without it the reading fails.
    */
   others?: boolean;
+  /** Wraps the moment in which the snapshot is opened, so that others can open theirs at the same one. */
+  atSnapshot?: (open: () => Promise<void>) => Promise<void>;
 };
 
 const keyOf = (table: { schema: string; table: string }) => JSON.stringify([table.schema, table.table]);
@@ -87,8 +89,12 @@ export async function openFingerprint(
     () => false,
   );
   await session.run('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ');
-  await session.run('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY');
-  const position = await snapshotPosition(session, options.applied);
+  let position: MysqlPosition | null = null;
+  const open = async () => {
+    await session.run('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY');
+    position = await snapshotPosition(session, options.applied);
+  };
+  await (options.atSnapshot === undefined ? open() : options.atSnapshot(open));
   if (options.holdTables) {
     for (const [i, table] of transactional.entries()) {
       if (releases) await session.run(`SAVEPOINT table_${i}`);

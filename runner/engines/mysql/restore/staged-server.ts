@@ -13,7 +13,15 @@ const shutdownSeconds = 600;
  * here), and shuts it down cleanly. The directory is the server account's alone, so nobody else reaches its socket.
  */
 export async function withStagedServer<T>(
-  options: { configFile: string; staging: string; socket: string; user: string; context: EngineContext },
+  options: {
+    configFile: string;
+    staging: string;
+    socket: string;
+    user: string;
+    context: EngineContext;
+    /** With the grant tables of the files; without, events cannot be made. Root must be let in by them. */
+    withGrants?: boolean;
+  },
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
   const { context, staging, socket } = options;
@@ -32,7 +40,7 @@ export async function withStagedServer<T>(
         // To stderr, which is read here.
         '--skip-log-error',
         '--skip-networking',
-        '--skip-grant-tables',
+        ...(options.withGrants ? [] : ['--skip-grant-tables']),
       ],
       signal: AbortSignal.any([context.signal, stop.signal]),
       onStderrLine: (line) => {

@@ -34,7 +34,8 @@ export const foreignFiles = (files: readonly { path: string }[]): string[] =>
     return path.endsWith('.isl') ? [`${path} points to a file outside the data directory`] : [];
   });
 
-async function makeStaging({ directory, user }: RestoreOrder['target']): Promise<string> {
+/** Makes the directory in which files wait until they are whole; the target becomes this account's own. */
+export async function makeStaging({ directory, user }: RestoreOrder['target']): Promise<string> {
   const account = findAccount(user);
   if (account === undefined) {
     throw new NamedError('Restore.UserUnknown', `there is no account ${user} on this host`, { user });

@@ -1,0 +1,60 @@
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** A file of the dump that the tool has closed. */
+export type FinishedFile = { name: string; path: string; bytes: number };
+
+/** Where the tool writes on a host's disk, named so that a successor knows what to clear away. */
+export const dumpDirectory = (spoolDir: string, jobId: string): string => join(spoolDir, `dump-${jobId}`);
+
+/** Removes what runners left that were killed during a dump. */
+export function sweepDumps(spoolDir: string): void {
+  for (const name of readdirSync(spoolDir)) {
+    if (name.startsWith('dump-')) rmSync(join(spoolDir, name), { recursive: true, force: true });
+  }
+}
+
+/**
+ * The directory that the tool dumps into. It has no back-pressure (M21): `bytes` is watched, and over the bound the
+ * tool is ended. A file is finished once the tool has it open no more at two looks in a row with one size; the last one
+ * of a table gets its name after it was closed, which the second look sees too.
+ */
+export function openDumpSpool(directory: string) {
+  mkdirSync(directory, { mode: 0o700 });
+  let before = new Map<string, number>();
+  const list = () => {
+    const sizes = new Map<string, number>();
+    for (const name of readdirSync(directory)) {
+      const found = statSync(join(directory, name), { throwIfNoEntry: false });
+      if (found?.isFile()) sizes.set(name, found.size);
+    }
+    return sizes;
+  };
+  const fileOf = ([name, bytes]: [string, number]): FinishedFile => ({
+    name,
+    path: join(directory, name),
+    bytes,
+  });
+
+  return {
+    directory,
+    /** Bytes in the directory, and the files that are finished. `open` are the paths that the tool has open now. */
+    look: (open: () => ReadonlySet<string>): { bytes: number; finished: FinishedFile[] } => {
+      // The list comes first: what is closed after it cannot be judged closed by it.
+      const sizes = list();
+      const held = open();
+      const still = new Map([...sizes].filter(([name]) => !held.has(join(directory, name))));
+      const finished = [...still]
+        .filter(([name, bytes]) => bytes > 0 && before.get(name) === bytes && name !== 'metadata.partial')
+        .map(fileOf);
+      before = still;
+      return { bytes: [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0), finished };
+    },
+    /** What is left once the tool has ended. */
+    rest: (): FinishedFile[] => [...list()].map(fileOf),
+    remove: ({ path }: FinishedFile) => rmSync(path, { force: true }),
+    close: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
+
+export type DumpSpool = ReturnType<typeof openDumpSpool>;
