@@ -43,6 +43,44 @@ export const backupReceiptsPrefix = ({ clusterId, backupId }: BackupPlace) =>
 export const clusterPrefix = (clusterId: string) => `${clusterId}/`;
 export const logsPrefix = (clusterId: string) => `${clusterId}/logs/`;
 
+/** One unbroken history of one set, as control named it. */
+export type TimelinePlace = { clusterId: string; set: string; timeline: string };
+
+/** `<clusterId>/logs/<set>/<timeline>/`, and one day of it (`2026-11-23`, UTC, when the segment was sealed). */
+export const timelinePrefix = ({ clusterId, set, timeline }: TimelinePlace) =>
+  `${logsPrefix(clusterId)}${set}/${timeline}/`;
+export const segmentDayPrefix = (place: TimelinePlace, day: string) => `${timelinePrefix(place)}${day}/`;
+
+/** Where one segment lies: `seq` counts from 0 along a timeline, `random` is 16 hex digits, so that no other host can occupy the key. */
+export type SegmentPlace = TimelinePlace & { day: string; seq: number; random: string };
+
+export const segmentKey = (place: SegmentPlace) =>
+  `${segmentDayPrefix(place, place.day)}${String(place.seq).padStart(9, '0')}-${place.random}.segment`;
+
+const segmentKeyPattern =
+  /^([a-z0-9-]{1,40})\/logs\/([a-z0-9-]{1,40})\/([A-Za-z0-9-]{1,64})\/(\d{4}-\d{2}-\d{2})\/(\d{9})-([0-9a-f]{16})\.segment$/;
+
+/** The parts of a segment's key; undefined where it is none. */
+export function segmentPlaceOf(key: string): SegmentPlace | undefined {
+  const match = segmentKeyPattern.exec(key);
+  if (!match) return undefined;
+  const [, clusterId, set, timeline, day, seq, random] = match;
+  return {
+    clusterId: clusterId!,
+    set: set!,
+    timeline: timeline!,
+    day: day!,
+    seq: Number(seq),
+    random: random!,
+  };
+}
+
+/** `receipts/<clusterId>/logs/<set>/<timeline>/<time>-<fact>.json`. */
+export const logReceiptsPrefix = ({ clusterId, set, timeline }: TimelinePlace) =>
+  `receipts/${clusterId}/logs/${set}/${timeline}/`;
+export const logReceiptKey = (place: TimelinePlace, time: string, fact: string) =>
+  `${logReceiptsPrefix(place)}${time}-${fact}.json`;
+
 /** The folders beside those of clusters. */
 export const controlFolders: readonly string[] = ['receipts', 'registry'];
 

@@ -72,7 +72,8 @@ function parseJson(what: string, text: string | Uint8Array): unknown {
   }
 }
 
-function decode<S extends z.ZodType>(
+/** Reads one stored text of a format by its schema and its newest version. Throws `Input.Invalid`, `Format.Newer`. */
+export function decode<S extends z.ZodType>(
   schema: S,
   what: string,
   version: number,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { positionSchema } from '../positions/position.ts';
-import { backupPlanSchema, siteRefSchema } from '../records/backup.ts';
+import { backupPlanSchema, lsnRangeSchema, siteRefSchema } from '../records/backup.ts';
 import { id, instant, mintedId, sha256Hex, slotId, streamName } from '../records/ids.ts';
 import { policySchema } from '../records/policy.ts';
 import { fingerprintSchema } from './fingerprint.ts';
@@ -42,6 +42,9 @@ export const manifestSchema = z.object({
     version: z.string(),
     uuid: z.string(),
     serverId: z.number(),
+    /** Where the data lay, and what tells these files from others put in their place. */
+    datadir: z.string().optional(),
+    files: z.string().optional(),
     role: z.enum(['primary', 'replica', 'standalone']),
     /** Variables without which the data cannot live again (page size, lower_case_table_names, character set, plugins, …). */
     variables: z.record(z.string(), z.string()),
@@ -56,7 +59,7 @@ export const manifestSchema = z.object({
   }),
   /** Position of the data after prepare, with what the tool said of its LSNs. */
   position: positionSchema.nullable(),
-  lsn: z.object({ from: z.string(), to: z.string(), last: z.string() }).nullable(),
+  lsn: lsnRangeSchema.nullable(),
   streams: z.array(streamSummarySchema).min(1),
   metrics: z.object({
     seconds: amount,

@@ -18,6 +18,30 @@ export const backupStateSchema = z.enum([
   'expired',
 ]);
 
+const lsn = z.string().regex(/^\d{1,20}$/, 'must be a decimal number of 64 bits');
+
+/** LSNs as the tool says them, as decimal text: what lies before `from` is in the parent, `to` is where a child goes on. */
+export const lsnRangeSchema = z.object({ from: lsn, to: lsn, last: lsn });
+
+/**
+ * The server and the files that a backup was taken of. An incremental needs the same ones: the LSNs of others count
+ * something else. `files` tells a data directory from another one that was put in its place under the same server.
+ */
+export const originSchema = z.object({
+  uuid: z.string(),
+  serverId: z.number(),
+  datadir: z.string(),
+  files: z.string(),
+});
+
+/** What an incremental builds on: the parent is in `parent` of the plan; its data ends at `fromLsn`. */
+export const incrementSchema = z.object({
+  fromLsn: lsn,
+  origin: originSchema,
+  serverVersion: z.string(),
+  toolVersion: z.string(),
+});
+
 /** What the plan decided, as the job and the manifest carry it. */
 export const backupPlanSchema = z.object({
   method: z.enum(['physical', 'logical']),
@@ -36,6 +60,8 @@ export const backupPlanSchema = z.object({
   chain: z.string(),
   parent: z.string().nullable(),
   timeline: z.string(),
+  /** Of an incremental only. */
+  increment: incrementSchema.optional(),
   deadlineSeconds: z.int(),
 });
 
@@ -79,6 +105,12 @@ export const backupRecordSchema = z.object({
   serverVersion: z.string().optional(),
   toolVersion: z.string().optional(),
   restoreBytes: z.number().optional(),
+  /** What an incremental on this one needs to be the same. Backups of before have none, and no child. */
+  lsn: lsnRangeSchema.nullable().optional(),
+  origin: originSchema.optional(),
+  role: z.enum(['primary', 'replica', 'standalone']).optional(),
+  /** How long a restore of it and its chain took that proved it. */
+  restoreSeconds: z.number().optional(),
   error: z.object({ name: z.string(), cause: z.string() }).optional(),
   /** When the last of what an attempt without a manifest had stored was deleted. */
   clearedAt: instant.optional(),
@@ -87,4 +119,6 @@ export const backupRecordSchema = z.object({
 export type SiteRef = z.infer<typeof siteRefSchema>;
 export type BackupState = z.infer<typeof backupStateSchema>;
 export type BackupPlan = z.infer<typeof backupPlanSchema>;
+export type Origin = z.infer<typeof originSchema>;
+export type Increment = z.infer<typeof incrementSchema>;
 export type BackupRecord = z.infer<typeof backupRecordSchema>;

@@ -172,6 +172,18 @@ export const memberInspectionSchema = z.object({
   outsideDatadir: z.array(z.string()).max(50),
   /** Why this member must not be backed up; empty when it may. */
   ineligible: z.array(z.string()),
+  /** What tells the files in `datadir` from others put in their place; a runner that takes no incrementals says nothing. */
+  files: z.string().optional(),
+  /** What a logical backup of it would need; undefined of a runner that takes none. */
+  logical: z
+    .object({
+      toolVersion: z.string().nullable(),
+      /** Room on the disk where a dump lies until it is stored. */
+      spoolFreeBytes: z.number().min(0),
+      /** Why a dump would not be the whole truth; empty when it would. */
+      refusals: z.array(z.string()).max(20),
+    })
+    .optional(),
 });
 
 /** What a host told about the directory and port a restore wants. */
@@ -191,6 +203,8 @@ export const checkResultSchema = z.object({
   protocol: z.number(),
   tools: z.record(z.string(), z.string().nullable()),
   memoryBytes: z.number(),
+  /** What this runner can beyond a full backup and its restore; of one that says nothing, nothing more. */
+  abilities: z.array(z.string().max(40)).max(50).optional(),
   member: memberInspectionSchema.optional(),
   target: targetInspectionSchema.optional(),
 });

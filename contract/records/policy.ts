@@ -18,6 +18,15 @@ export const policySchema = z.strictObject({
   }),
   /** The automatic choice comes with the second method; until then it is named. */
   method: z.enum(['physical']),
+  /** Incrementals between fulls; left out, every backup is a full one. */
+  incrementals: z
+    .strictObject({
+      /** Incrementals that build on one full before the next full. */
+      most: z.int().min(1).max(100).default(6),
+      /** A restore of the chain must be predicted to take no longer, else the next backup is a full one. */
+      restoreMinutes: z.int().min(1).max(10_080).optional(),
+    })
+    .optional(),
   attempts: z.int().min(1).max(10).default(3),
   keepDays: z.int().min(1).max(3650).default(35),
   copies: z.array(id).max(5).default([]),

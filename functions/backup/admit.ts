@@ -14,14 +14,16 @@ import type { GetPolicy } from '../clients/policies.ts';
 import { describeIssues, makeLambda, type Refused, refused } from '../log/lambda.ts';
 import type { Mint } from './mint.ts';
 
-/** Input of the machine Backup. `adopt` names an ordered backup whose manifest was found after its execution had closed. */
+export const levelSchema = z.enum(['full', 'incremental']);
+
+/** Input of the machine Backup. Without a `level` the policy decides. `adopt` names an ordered backup whose manifest was found after its execution had closed. */
 export const backupInput = z.strictObject({
   v: z.literal(1),
   clusterId: id,
   slot: slotId.nullable().default(null),
   attempt: z.int().min(1).default(1),
   reason: z.string().max(500).default('by hand'),
-  level: z.literal('full').default('full'),
+  level: levelSchema.optional(),
   adopt: mintedId.optional(),
 });
 export type BackupInput = z.infer<typeof backupInput>;
@@ -44,6 +46,7 @@ export type Admitted = {
   slot: string | null;
   attempt: number;
   reason: string;
+  level?: BackupInput['level'];
   policy: Policy;
   lock: string;
   checks: MemberCheck[];
@@ -139,7 +142,7 @@ export function makeHandler(deps: AdmitDeps) {
   }
 
   async function begin(execution: string, input: BackupInput): Promise<Admitted | Refused> {
-    const { clusterId, slot, attempt, reason } = input;
+    const { clusterId, slot, attempt, reason, level } = input;
     const cluster = await deps.clusters.get(clusterId);
     if (cluster === undefined) {
       return refused('Cluster.Unknown', `clusterId: ${clusterId} is not registered; register it first`);
@@ -172,7 +175,8 @@ export function makeHandler(deps: AdmitDeps) {
       order: { kind: 'check' as const, engine, flavour, member, policy },
       deadlineSeconds: checkDeadlineSeconds,
     }));
-    return { outcome: 'admitted', clusterId, slot, attempt, reason, policy, ...held, checks };
+    const asked = level === undefined ? {} : { level };
+    return { outcome: 'admitted', clusterId, slot, attempt, reason, ...asked, policy, ...held, checks };
   }
 
   return makeLambda<typeof event, Admitted | Adopt | Refused>({

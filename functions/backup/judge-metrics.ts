@@ -18,22 +18,35 @@ const median = (values: readonly number[]): number => {
 };
 
 type Subject = Pick<Manifest, 'metrics' | 'plan' | 'backupId'>;
-
-const comparable = (history: readonly BackupRecord[], { plan, backupId }: Subject) =>
-  history.filter((b) => b.backupId !== backupId && b.method === plan.method && b.level === plan.level);
-
-const goodOf = (history: readonly BackupRecord[], of: Subject) =>
-  comparable(history, of)
-    .filter((b) => b.state === 'verified' || b.state === 'proven')
-    .slice(0, historyLength);
+type Level = BackupRecord['level'];
 
 /**
- * Bytes must lie within the band around the median of the good ones; tables and rows must not fall below it, since
- * growth is how databases live.
+ * The measures in which backups of these levels can be compared. Tables and rows are those of the whole server, whatever
+ * the level. Bytes are compared of fulls alone: an incremental has what changed since its parent, an hour or a week ago.
  */
-function deviationsOf(measured: Measured, good: readonly Measured[], bandPercent: number): Deviation[] {
-  return (['bytes', 'tables', 'rows'] as const).flatMap((metric): Deviation[] => {
-    const known = good.map((b) => b[metric]).filter((v) => v !== undefined);
+const measures = (...levels: Level[]): readonly Metric[] =>
+  levels.every((level) => level === 'full') ? ['bytes', 'tables', 'rows'] : ['tables', 'rows'];
+
+const goodOf = (history: readonly BackupRecord[], { plan, backupId }: Subject) =>
+  history
+    .filter((b) => b.backupId !== backupId && b.method === plan.method)
+    .filter((b) => b.state === 'verified' || b.state === 'proven');
+
+/**
+ * Bytes must lie within the band around the median of the last good ones of the level; tables and rows must not fall
+ * below it, since growth is how databases live.
+ */
+function deviationsOf(
+  measured: Measured & { level: Level },
+  good: readonly BackupRecord[],
+  bandPercent: number,
+): Deviation[] {
+  return measures(measured.level).flatMap((metric): Deviation[] => {
+    const known = good
+      .filter(({ level }) => measures(measured.level, level).includes(metric))
+      .map((b) => b[metric])
+      .filter((v) => v !== undefined)
+      .slice(0, historyLength);
     const value = measured[metric];
     if (value === undefined || known.length === 0) return [];
     const middle = median(known);
@@ -81,8 +94,8 @@ type Judged = Subject & Pick<Manifest, 'fingerprint' | 'fingerprintBefore'>;
 
 /**
  * Sentences that make a complete backup suspect; none when it is as expected: it holds something, its measures lie
- * within the policy's band around the last verified or proven ones of the same method and level, and what was read
- * before the tool agrees with what was read after it.
+ * within the policy's band around the last verified or proven ones of the same method, and what was read before
+ * the tool agrees with what was read after it.
  */
 export function judgeMetrics(
   manifest: Judged,
@@ -91,18 +104,22 @@ export function judgeMetrics(
 ): string[] {
   return [
     ...nothingIn(manifest),
-    ...deviationsOf(manifest.metrics, goodOf(history, manifest), bandPercent).map((d) => d.reason),
+    ...deviationsOf(
+      { ...manifest.metrics, level: manifest.plan.level },
+      goodOf(history, manifest),
+      bandPercent,
+    ).map((d) => d.reason),
     ...movedWithin(manifest, bandPercent),
   ];
 }
 
-/** The committed backup of the same method and level that began last before this one. */
+/** The committed backup of the same method that began last before this one. */
 export const backupBefore = (
-  of: Pick<BackupRecord, 'backupId' | 'method' | 'level' | 'startedAt'>,
+  of: Pick<BackupRecord, 'backupId' | 'method' | 'startedAt'>,
   history: readonly BackupRecord[],
 ): BackupRecord | undefined =>
   history
-    .filter((b) => b.backupId !== of.backupId && b.method === of.method && b.level === of.level)
+    .filter((b) => b.backupId !== of.backupId && b.method === of.method)
     .filter((b) => b.committedAt !== undefined && b.startedAt < of.startedAt)
     .toSorted((a, b) => (a.startedAt < b.startedAt ? 1 : -1))[0];
 
@@ -117,19 +134,19 @@ export function confirmedSuspect(
   bandPercent: number,
 ): { backupId: string; reason: string } | undefined {
   const { metrics, plan, backupId, startedAt } = manifest;
-  const before = backupBefore({ backupId, startedAt, method: plan.method, level: plan.level }, history);
+  const before = backupBefore({ backupId, startedAt, method: plan.method }, history);
   if (before?.state !== 'suspect') return undefined;
   if (nothingIn(manifest).length > 0 || movedWithin(manifest, bandPercent).length > 0) return undefined;
   const good = goodOf(history, manifest);
-  const ways = (of: Measured) =>
+  const shared = measures(plan.level, before.level);
+  const ways = (of: Measured & { level: Level }) =>
     deviationsOf(of, good, bandPercent)
+      .filter(({ metric }) => shared.includes(metric))
       .map(({ metric, way }) => `${metric} ${way}`)
       .join(', ');
-  const ours = ways(metrics);
+  const ours = ways({ ...metrics, level: plan.level });
   if (ours === '' || ours !== ways(before)) return undefined;
-  const close = (['bytes', 'tables', 'rows'] as const).every((metric) =>
-    agree(metrics[metric], before[metric] ?? Number.NaN, bandPercent),
-  );
+  const close = shared.every((metric) => agree(metrics[metric], before[metric] ?? Number.NaN, bandPercent));
   if (!close) return undefined;
   return {
     backupId: before.backupId,

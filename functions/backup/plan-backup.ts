@@ -5,6 +5,7 @@ import type { Policy } from '../../contract/records/policy.ts';
 import type { Lease } from '../catalog/lease.ts';
 import { insideWindow, slotInstant } from '../fleet/slot.ts';
 import { type Refused, refused } from '../log/lambda.ts';
+import { type Asked, chooseLevel, type LevelChoice } from './choose-level.ts';
 import { type Candidate, type Inspection, inOrderOfPreference, judgeMember } from './member.ts';
 import { frameBytes, sizesFor } from './size.ts';
 
@@ -14,8 +15,10 @@ export type PlanInput = {
   /** Undefined when the settings have no site of the cluster's home. */
   site: SiteRef | undefined;
   inspections: readonly Inspection[];
-  /** Recorded backups of the cluster, latest first. */
+  /** Every backup of the cluster that was ordered, latest first. */
   history: readonly BackupRecord[];
+  /** A level that was named; without one the policy decides. */
+  asked?: Asked | undefined;
   slot: string | null;
   now: Date;
   ids: { backupId: string; jobId: string };
@@ -53,22 +56,33 @@ function windowEnd(slot: string | null, { schedule }: Policy, now: Date): string
   return new Date(open ? from.getTime() + schedule.windowMinutes * 60_000 : now.getTime()).toISOString();
 }
 
-function planOf(chosen: Candidate, others: number, input: PlanInput): BackupPlan {
-  const { policy, history, cluster, ids } = input;
+/** The log history that the last committed backup lies on. */
+const timelineOf = ({ history, cluster }: PlanInput): string =>
+  history.find(({ committedAt, timeline }) => committedAt !== undefined && timeline !== undefined)
+    ?.timeline ?? `${cluster.clusterId}-1`;
+
+function planOf(
+  chosen: Candidate,
+  others: number,
+  level: Exclude<LevelChoice, { level: 'none' }>,
+  input: PlanInput,
+): BackupPlan {
+  const { policy, ids } = input;
   const { role, lagSeconds } = chosen.seen;
   const checkpointFirst =
     policy.checkpointFirst === 'always' || (policy.checkpointFirst === 'auto' && role === 'replica');
-  const expectedBytes = expectedBytesOf(chosen, checkpointFirst);
+  const expectedBytes =
+    level.level === 'incremental' ? level.expectedBytes : expectedBytesOf(chosen, checkpointFirst);
   const sizes = sizesFor(expectedBytes, policy);
   const behind = role === 'replica' ? ` ${lagSeconds ?? 0} s behind` : '';
   const outside = chosen.seen.outsideDatadir.length;
   return {
     method: policy.method,
-    level: 'full',
+    level: level.level,
     reasons: [
       `the policy ${policy.name} names the method ${policy.method}`,
-      'every backup of this version is a full one',
-      `member ${chosen.member.memberId} is a ${role}${behind}, the best of ${others + 1} that may be backed up`,
+      ...level.reasons,
+      `member ${chosen.member.memberId} is a ${role}${behind}, ${level.level === 'incremental' ? 'of which the chain is, one' : 'the best'} of ${others + 1} that may be backed up`,
       `${GB(expectedBytes)} are expected, in volumes of ${sizes.volumeBytes / 1024 ** 2} MiB with ${sizes.uploadsInFlight} in flight: ${sizes.memoryMiB} of ${policy.memoryMiB} MiB`,
       ...(outside > 0
         ? [`${outside} tables lie outside the data directory: a restore needs a decision about them`]
@@ -81,9 +95,10 @@ function planOf(chosen: Candidate, others: number, input: PlanInput): BackupPlan
     uploadsInFlight: sizes.uploadsInFlight,
     frameBytes,
     expectedBytes,
-    chain: ids.backupId,
-    parent: null,
-    timeline: history.find((backup) => backup.timeline !== undefined)?.timeline ?? `${cluster.clusterId}-1`,
+    chain: level.level === 'incremental' ? level.chain : ids.backupId,
+    parent: level.level === 'incremental' ? level.parent.backupId : null,
+    timeline: timelineOf(input),
+    ...(level.level === 'incremental' ? { increment: level.increment } : {}),
     deadlineSeconds: policy.deadlineHours * 3600,
   };
 }
@@ -105,17 +120,35 @@ export function planBackup(input: PlanInput): Planned | Refused {
       policy,
     ),
   );
-  const [chosen, ...others] = inOrderOfPreference(
-    judged.flatMap((j) => ('candidate' in j ? [j.candidate] : [])),
-  );
-  if (chosen === undefined) {
-    const why = judged.flatMap((j) => ('reasons' in j ? [`${j.memberId}: ${j.reasons.join(', ')}`] : []));
+  const candidates = inOrderOfPreference(judged.flatMap((j) => ('candidate' in j ? [j.candidate] : [])));
+  const unfit = judged.flatMap((j) => ('reasons' in j ? [j] : []));
+  const [best] = candidates;
+  if (best === undefined) {
+    const why = unfit.map(({ memberId, reasons }) => `${memberId}: ${reasons.join(', ')}`);
     return refused(
       'Cluster.NoMember',
       `none of the ${cluster.members.length} members of ${cluster.clusterId} can be backed up. ${why.join('; ')}`,
     );
   }
-  const plan = planOf(chosen, others.length, input);
+  const { history, asked } = input;
+  const level = chooseLevel({
+    policy,
+    site,
+    history,
+    candidates,
+    unfit,
+    timeline: timelineOf(input),
+    asked,
+  });
+  if (level.level === 'none') {
+    return refused(
+      'Plan.Refused',
+      `level: an incremental backup of ${cluster.clusterId} cannot be taken, since ${level.why}; leave level out, or name full`,
+      { field: 'level', value: 'incremental' },
+    );
+  }
+  const chosen = level.level === 'incremental' ? level.chosen : best;
+  const plan = planOf(chosen, candidates.length - 1, level, input);
   const { hostId } = chosen.member;
   return {
     outcome: 'planned',

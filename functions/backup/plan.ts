@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ClusterRecord } from '../../contract/records/cluster.ts';
 import { id, slotId } from '../../contract/records/ids.ts';
 import { policySchema } from '../../contract/records/policy.ts';
 import type { Backups } from '../catalog/backup.ts';
@@ -6,6 +7,8 @@ import type { Clusters } from '../catalog/cluster.ts';
 import type { Hosts } from '../catalog/host.ts';
 import type { Sites } from '../env/variables.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
+import { levelSchema } from './admit.ts';
+import type { Asked } from './choose-level.ts';
 import { readInspection } from './member.ts';
 import type { Mint } from './mint.ts';
 import { type Planned, planBackup } from './plan-backup.ts';
@@ -18,6 +21,18 @@ export type PlanDeps = {
   mint: Mint;
   now: () => Date;
 };
+
+/** The level that somebody named: the request itself before an order that stands on the cluster. */
+export function askedLevel(
+  { ordered }: Pick<ClusterRecord, 'ordered'>,
+  { level, reason = '' }: { level?: Asked['level'] | undefined; reason?: string | undefined },
+): Asked | undefined {
+  // Reconcile starts an order's execution with the order's own level: that one gives way where it cannot be had.
+  if (ordered && (level === undefined || level === ordered.level)) {
+    return { level: ordered.level, by: 'order', reason: ordered.reason };
+  }
+  return level && { level, by: 'request', reason };
+}
 
 /** Gathers what the plan stands on and lets `planBackup` decide. */
 export function makeHandler(deps: PlanDeps) {
@@ -44,9 +59,8 @@ export function makeHandler(deps: PlanDeps) {
         policy: admitted.policy,
         site: home && { site: cluster.homeSite, bucket: home.bucket, region: home.region },
         inspections: inspections.flatMap(readInspection),
-        history: (await deps.backups.list(cluster.clusterId)).filter(
-          (backup) => backup.committedAt !== undefined,
-        ),
+        history: await deps.backups.list(cluster.clusterId),
+        asked: askedLevel(record, admitted),
         slot: admitted.slot,
         now,
         ids: { backupId: deps.mint.backupId(now), jobId: deps.mint.jobId() },
@@ -58,6 +72,12 @@ export function makeHandler(deps: PlanDeps) {
 
 const event = z.object({
   execution: z.string().min(1),
-  admitted: z.object({ clusterId: id, slot: slotId.nullable(), policy: policySchema }),
+  admitted: z.object({
+    clusterId: id,
+    slot: slotId.nullable(),
+    policy: policySchema,
+    level: levelSchema.optional(),
+    reason: z.string().optional(),
+  }),
   inspections: z.array(z.unknown()).max(50),
 });

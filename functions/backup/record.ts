@@ -14,6 +14,7 @@ import type { Slots } from '../catalog/slot.ts';
 import type { ObjectsOf } from '../clients/objects.ts';
 import { makeLambda } from '../log/lambda.ts';
 import { backupBefore } from './judge-metrics.ts';
+import { originOf } from './origin.ts';
 import { writeReceipt } from './write-receipt.ts';
 
 export type RecordAnswer = {
@@ -40,6 +41,7 @@ export function committedRecord(
   manifest: Manifest,
   seen: { manifestSha256: string; manifestVersionId: string | null; attempt: number; extra: boolean },
 ): BackupRecord {
+  const origin = originOf(manifest);
   const { error: _error, verifiedAt: _verifiedAt, provenAt: _provenAt, ...base } = ordered;
   return {
     ...base,
@@ -64,6 +66,9 @@ export function committedRecord(
     serverVersion: manifest.server.version,
     toolVersion: manifest.tool.version,
     restoreBytes: manifest.restore.bytes,
+    lsn: manifest.lsn,
+    role: manifest.server.role,
+    ...(origin === undefined ? {} : { origin }),
   };
 }
 
@@ -104,17 +109,17 @@ export function confirmationOf(
 const reasonLength = 500;
 
 /**
- * The order for one new backup after a suspect one; undefined where the backup before it is suspect as well, since
+ * The order for one new full after a suspect backup; undefined where the backup before it is suspect as well, since
  * that has ordered one already. Its time is that of the cause, so that a second call orders the same backup.
  */
 export function orderAfter(
   suspect: BackupRecord,
   history: readonly BackupRecord[],
-): { level: BackupRecord['level']; reason: string; at: string } | undefined {
+): { level: 'full'; reason: string; at: string } | undefined {
   if (backupBefore(suspect, history)?.state === 'suspect') return undefined;
   const reason = `backup ${suspect.backupId} is suspect: ${suspect.reasons.join('; ')}`;
   return {
-    level: suspect.level,
+    level: 'full',
     reason: reason.slice(0, reasonLength),
     at: suspect.committedAt ?? suspect.startedAt,
   };

@@ -13,6 +13,7 @@ import { limited } from '../clients/limited.ts';
 import type { Objects, ObjectsOf } from '../clients/objects.ts';
 import { makeLambda } from '../log/lambda.ts';
 import { type Fault, judgeIndex, judgeIndexKey, judgeManifest, judgeVolume } from './judge.ts';
+import { judgeIncrement } from './judge-increment.ts';
 import { confirmedSuspect, judgeMetrics } from './judge-metrics.ts';
 import { readIndex } from './read-index.ts';
 
@@ -124,6 +125,13 @@ export function makeHandler(deps: VerifyDeps) {
       }
       const manifest = openManifest(stored.body, order, ordered, deps.now());
       if (isFault(manifest)) return bad(manifest);
+      const { parent } = order.plan;
+      const unjoined = judgeIncrement(
+        manifest,
+        order,
+        parent === null ? undefined : await deps.backups.get(clusterId, parent),
+      );
+      if (unjoined) return bad(unjoined);
       const seen = await judgeStored(manifest, objects);
       if (isFault(seen)) return bad(seen);
       const history = await deps.backups.list(clusterId);

@@ -20,9 +20,9 @@ export function isUnrecorded(
 ): boolean {
   if (backup.state === 'running' || backup.state === 'committed') return true;
   if (backup.state !== 'failed' && backup.state !== 'lost') return false;
-  // Its manifest has been looked at and is another job's, or what it names is missing or different: keys are
-  // write-once, so that does not get better.
-  if (/^(Verify\.|Backup\.Unknown$)/.test(backup.error?.name ?? '')) return false;
+  // Its manifest has been looked at and is another job's, does not build on its parent, or what it names is missing or
+  // different: keys are write-once, so that does not get better.
+  if (/^(Verify\.|Backup\.(Unknown|ChainBroken)$)/.test(backup.error?.name ?? '')) return false;
   return now.getTime() - Date.parse(backup.startedAt) < lateDays * 86_400_000;
 }
 

@@ -83,6 +83,13 @@ export function manifestRefusal(manifest: Manifest): Refused | undefined {
       { field: 'backupId', value: manifest.backupId },
     );
   }
+  if (manifest.plan.level === 'incremental') {
+    return refused(
+      'Restore.NotYet',
+      `backupId: ${manifest.backupId} is an incremental; this version restores full backups: name ${manifest.plan.chain}`,
+      { field: 'backupId', value: manifest.backupId },
+    );
+  }
   const outside = manifest.restore.outsideDatadir;
   if (outside.length === 0) return undefined;
   const shown =

@@ -13,6 +13,10 @@ import { makeLambda } from '../log/lambda.ts';
 /** What the restore proves about its backup: a receipt, or why there is none. */
 export type Proof = { outcome: 'proven'; receipt: Receipt } | { outcome: 'unproven'; reason: string };
 
+/** The measured time of a restore, all phases. */
+const secondsOf = ({ seconds }: Pick<RestoreResult, 'seconds'>): number =>
+  Math.round(Object.values(seconds).reduce((a, b) => a + b, 0) * 10) / 10;
+
 /**
  * A restore whose data was compared at one position proves its backup. The receipt's time is that of the restore's
  * order, by control's clock and the same at a second call; never before the backup was committed, so that the fold
@@ -44,7 +48,7 @@ export function proofOf(
       at,
       by: order.execution,
       reasons: [],
-      backup: { ...backup, state: 'proven', provenAt: at },
+      backup: { ...backup, state: 'proven', provenAt: at, restoreSeconds: secondsOf(result) },
     },
   };
 }
@@ -125,7 +129,7 @@ export const makeHandler = (deps: RecordRestoreDeps) =>
         position: result.position,
         tables: result.tables,
         rows: result.rows,
-        seconds: Math.round(Object.values(result.seconds).reduce((a, b) => a + b, 0) * 10) / 10,
+        seconds: secondsOf(result),
         howToReach: result.howToReach,
         reasons: proof.outcome === 'proven' ? [] : [proof.reason],
       };

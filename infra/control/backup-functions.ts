@@ -108,7 +108,7 @@ export class BackupFunctions extends Construct {
       name: 'record-failure',
       description: 'Notes why an attempt failed and closes it',
       env: recordFailureEnv,
-      statements: [rights.catalog('UpdateItem')],
+      statements: [rights.catalog('GetItem', 'UpdateItem')],
     });
   }
 }

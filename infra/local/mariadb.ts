@@ -28,6 +28,8 @@ export type ServerPlan = {
   serverId: number;
   /** More lines of `[mariadbd]`; an empty value is a bare option. */
   options?: Readonly<Record<string, string>>;
+  /** PATH of the server's programs; the system's directories unless it says otherwise. */
+  path?: string;
   registry: ProcessRegistry;
 };
 
@@ -104,7 +106,7 @@ export function installServer(plan: ServerPlan): void {
   ];
   const installed = spawnSync('mariadb-install-db', args, {
     encoding: 'utf8',
-    env: { PATH: SERVER_PATH, LANG: 'C' },
+    env: { PATH: plan.path ?? SERVER_PATH, LANG: 'C' },
   });
   if (installed.status !== 0) {
     const output = `${installed.error?.message ?? ''}${installed.stdout}${installed.stderr}`.slice(-2_000);
@@ -121,7 +123,7 @@ export async function startServer(plan: ServerPlan): Promise<MariadbServer> {
   const child = registry.start(`mariadb ${name}`, 'mariadbd', [`--defaults-file=${defaultsFile}`], {
     cwd: directory,
     stdio: ['ignore', output, output],
-    env: { PATH: SERVER_PATH, LANG: 'C', TZ: 'UTC' },
+    env: { PATH: plan.path ?? SERVER_PATH, LANG: 'C', TZ: 'UTC' },
   });
   closeSync(output);
   let ended = false;
@@ -157,7 +159,7 @@ export async function startServer(plan: ServerPlan): Promise<MariadbServer> {
 }
 
 /** Numbers beyond 2^53 come as strings, dates as the server wrote them. */
-const CONNECTION = {
+export const CONNECTION = {
   charset: 'utf8mb4',
   supportBigNumbers: true,
   bigNumberStrings: false,
@@ -166,7 +168,8 @@ const CONNECTION = {
 
 const SERVER_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-function databaseUser(): { uid: number; gid: number } {
+/** The account under which the local database servers run. */
+export function databaseUser(): { uid: number; gid: number } {
   if (process.getuid?.() !== 0) {
     throw new NamedError(
       'Local.StartFailed',

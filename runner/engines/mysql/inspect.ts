@@ -5,6 +5,9 @@ import { directoryState, freeBytes } from '../../host/disks.ts';
 import { portFree } from '../../host/ports.ts';
 import type { EngineContext } from '../engine.ts';
 import { ineligibility, lagOf, roleOf } from './eligibility.ts';
+import { findDumper } from './logical/find-dumper.ts';
+import { readLogicalFacts } from './logical/read-facts.ts';
+import { logicalRefusals } from './logical/refusals.ts';
 import { resolveLogin } from './login.ts';
 import { readPlugins } from './plugins.ts';
 import { currentPosition } from './position.ts';
@@ -15,10 +18,14 @@ import { findTools, type ToolVersions, versionIn } from './versions.ts';
 type MemberOrder = Pick<CheckOrder, 'policy'> & { member: NonNullable<CheckOrder['member']> };
 
 /** Asks one server what it is, how big, where it stands, and whether it may be backed up now. */
-export async function inspectMember(order: MemberOrder, context: EngineContext): Promise<MemberInspection> {
+export async function inspectMember(
+  order: MemberOrder,
+  context: EngineContext,
+  spoolDirectory: string,
+): Promise<MemberInspection> {
   const tools = await findTools(context.runChild, context.signal);
   try {
-    return await inspectServer(order, tools, context);
+    return await inspectServer(order, tools, context, spoolDirectory);
   } catch (error) {
     // That nobody answers, or lets us in, is what was to be found out.
     if (error instanceof NamedError && error.name === 'Member.LoginFailed') {
@@ -54,6 +61,7 @@ async function inspectServer(
   order: MemberOrder,
   tools: ToolVersions,
   context: EngineContext,
+  spoolDirectory: string,
 ): Promise<MemberInspection> {
   const { member } = order;
   const login = await resolveLogin(member, context);
@@ -65,7 +73,8 @@ async function inspectServer(
       ? await readPlaces(session, facts)
       : { dataBytes: 0, undoBytes: 0, redoBytes: 0, redoToCopyBytes: 0, outsideDatadir: [] };
     const plugins = mariadb ? await readPlugins(session) : [];
-    const grants = await session.rows('SHOW GRANTS');
+    const grants = (await session.rows('SHOW GRANTS')).map((row) => Object.values(row)[0] ?? '');
+    const dumper = mariadb ? await findDumper(context) : null;
     return {
       memberId: member.memberId,
       hostId: member.hostId,
@@ -94,10 +103,27 @@ async function inspectServer(
         channels: facts.channels,
         dumpThreads: facts.dumpThreads,
         encryption: plugins.filter(({ type }) => type === 'ENCRYPTION').map(({ name }) => name),
-        grants: grants.map((row) => Object.values(row)[0] ?? ''),
+        grants,
         datadir: await datadirs(member, facts),
         maxReplicaLagSeconds: order.policy?.maxReplicaLagSeconds,
       }),
+      ...(mariadb
+        ? {
+            logical: {
+              toolVersion: dumper,
+              spoolFreeBytes: await freeBytes(spoolDirectory),
+              refusals: logicalRefusals(
+                await readLogicalFacts(session, facts, {
+                  toolVersion: dumper,
+                  grants,
+                  outsideDatadir: places.outsideDatadir,
+                }),
+              )
+                .slice(0, 20)
+                .map((reason) => reason.slice(0, 400)),
+            },
+          }
+        : {}),
     };
   });
 }

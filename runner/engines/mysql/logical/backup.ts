@@ -29,7 +29,7 @@ import { readGrants, readSystemRows } from './read-accounts.ts';
 import { readCodeDefinitions, readTableDefinitions } from './read-definitions.ts';
 import { definitionScript, rowsScript } from './scripts.ts';
 import { withSnapshotLock } from './snapshot-lock.ts';
-import { type DumpSpool, dumpDirectory, openDumpSpool } from './spool.ts';
+import { type DumpSpool, openDumpSpool, sweepDumps } from './spool.ts';
 import { makeStatementReader } from './statements.ts';
 
 /** Room that stays free on the spool's disk beside the dump. */
@@ -50,7 +50,6 @@ async function archiveDefinitions(
   archive: Archive,
   { session }: Surroundings,
   flavour: 'mariadb' | 'mysql',
-  at: Date,
 ): Promise<{ tables: TableRef[]; views: TableRef[]; schemas: string[] }> {
   const { definitions, tables, schemas } = await readTableDefinitions(session);
   const code = await readCodeDefinitions(session, schemas);
@@ -61,9 +60,9 @@ async function archiveDefinitions(
     'holdfast/definitions.jsonl',
     encodeDefinitions([...definitions, ...rows, ...code, ...grants]),
   );
-  await archive.add('holdfast/1-tables.sql', definitionScript(definitions, at));
-  await archive.add('holdfast/3-code.sql', definitionScript([...zones, ...code], at));
-  await archive.add('holdfast/4-accounts.sql', definitionScript(grants, at));
+  await archive.add('holdfast/1-tables.sql', definitionScript(definitions));
+  await archive.add('holdfast/3-code.sql', definitionScript([...zones, ...code]));
+  await archive.add('holdfast/4-accounts.sql', definitionScript(grants));
   const views = code.flatMap(({ kind, schema, name }) => (kind === 'view' ? [{ schema, table: name }] : []));
   return { tables, views, schemas: [...schemas.keys()] };
 }
@@ -144,6 +143,8 @@ export async function logicalBackup(
       `mydumper ${version ?? 'is not on this host'}: 0.10 or 1.x is needed`,
     );
   }
+  for (const left of sweepDumps(spoolDirectory))
+    context.log('removed what a dead runner left', { backup: left });
   const bound = plan.spoolBytes ?? 0;
   const free = await freeBytes(spoolDirectory);
   if (free < bound + keptFree) {
@@ -170,19 +171,19 @@ export async function logicalBackup(
     context.progress('reading definitions');
     const definedAs = await hashes(session);
     const surroundings = { order, context, session, login, facts };
-    const names = await archiveDefinitions(archive, surroundings, flavour, new Date());
+    const names = await archiveDefinitions(archive, surroundings, flavour);
     const tables = await readUserTables(session);
     const nobodyWrites = applied && plan.stopApplier;
     if (nobodyWrites) applier = await stopForBackup(order, session, login, stateDirectory, context);
 
+    spool = openDumpSpool(spoolDirectory, order.backupId);
     const args = dumpArguments({
       line,
       defaultsFile: writeToolOptions(login, context.workDir),
       address: login.address,
-      outputDirectory: dumpDirectory(spoolDirectory, order.backupId),
+      outputDirectory: spool.directory,
       threads: policy.toolThreads,
     });
-    spool = openDumpSpool(dumpDirectory(spoolDirectory, order.backupId));
     const startTool = () => {
       dump = startDump(
         { args, line, spool: spool!, bound, stallSeconds: policy.stallSeconds, login },

@@ -27,6 +27,8 @@ export const definitionSchema = z.object({
   characterSet: z.string().optional(),
   collation: z.string().optional(),
   timeZone: z.string().optional(),
+  /** What a session must take for now (Unix seconds): an event whose time has passed since is not made otherwise. */
+  timestamp: z.int().optional(),
   /** The default collation that the schema had when a routine, trigger or event was made, where it has another now. */
   schemaCollation: z.object({ former: z.string(), present: z.string() }).optional(),
 });

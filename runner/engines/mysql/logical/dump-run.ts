@@ -163,8 +163,11 @@ export function startDump(
         if (next !== undefined) await handOut(next);
         else await Promise.race([running, sleep(lookMs)]);
       }
-      const failure = failureOf(end, wrong);
+      // A small dump may have ended between two looks.
+      look();
       context.signal.throwIfAborted();
+      stop.signal.throwIfAborted();
+      const failure = failureOf(end, wrong);
       if (failure !== undefined) throw failure;
       for (const file of spool.rest()) await handOut(file);
       return end;

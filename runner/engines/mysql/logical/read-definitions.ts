@@ -155,7 +155,8 @@ async function readTriggers(session: Session, schemas: Schemas): Promise<Definit
 async function readEvents(session: Session, schemas: Schemas): Promise<Definition[]> {
   const events: Definition[] = [];
   for (const row of await session.rows(
-    `SELECT EVENT_SCHEMA AS db, EVENT_NAME AS name FROM information_schema.EVENTS
+    `SELECT EVENT_SCHEMA AS db, EVENT_NAME AS name, UNIX_TIMESTAMP(LAST_ALTERED) AS altered
+     FROM information_schema.EVENTS
      WHERE ${users('EVENT_SCHEMA')} ORDER BY EVENT_SCHEMA, EVENT_NAME`,
   )) {
     const [schema, name] = [row.db ?? '', row.name ?? ''];
@@ -167,6 +168,7 @@ async function readEvents(session: Session, schemas: Schemas): Promise<Definitio
       sql: statement(created, 'Create Event', `event ${schema}.${name}`),
       ...settings(created, schema, schemas),
       timeZone: created.time_zone ?? 'SYSTEM',
+      timestamp: Math.floor(Number(row.altered ?? 0)),
     });
   }
   return events;

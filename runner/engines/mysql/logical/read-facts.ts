@@ -72,6 +72,7 @@ export async function readLogicalFacts(
     invisibleColumns: await columns(`EXTRA LIKE '%INVISIBLE%' AND ${made}`),
     defaultGenerated: await columns("EXTRA LIKE '%DEFAULT_GENERATED%'"),
     vectorColumns: await columns("DATA_TYPE = 'vector'"),
+    addressColumns: await columns("DATA_TYPE IN ('uuid','inet4','inet6')"),
     brokenViews: await brokenViews(session),
     otherLetters: [
       ...(await names(

@@ -7,7 +7,6 @@ export type LogicalFacts = {
   serverVersion: string;
   toolVersion: string | null;
   role: 'primary' | 'replica' | 'standalone';
-  /** Whether the plan may stop a replica's applier. */
   sqlMode: string;
   /** One line of SHOW GRANTS each. */
   grants: readonly string[];
@@ -20,6 +19,8 @@ export type LogicalFacts = {
   /** MySQL marks a column with an expression as its default with DEFAULT_GENERATED. */
   defaultGenerated: readonly string[];
   vectorColumns: readonly string[];
+  /** UUID, INET4 and INET6: dumped as text and loaded as bytes, they come back as NULL without an error (10.11, measured). */
+  addressColumns: readonly string[];
   /** Views that name something that is not there. */
   brokenViews: readonly string[];
   /** Routines, triggers and events of another client character set than utf8 that hold other letters than ASCII. */
@@ -102,6 +103,10 @@ export function logicalRefusals(facts: LogicalFacts): string[] {
       `${list} have an expression as default, and mydumper 0.10 takes them for generated and leaves them out`,
   );
   say(facts.vectorColumns, (list) => `${list} are VECTOR, which nobody has brought back from a dump yet`);
+  say(
+    facts.addressColumns,
+    (list) => `${list} are UUID, INET4 or INET6, which mydumper writes so that they come back as NULL`,
+  );
   say(facts.brokenViews, (list) => `the views ${list} name what is not there and could not be made again`);
   say(
     facts.otherLetters,

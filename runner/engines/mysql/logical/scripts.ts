@@ -23,7 +23,7 @@ export const looseChecks = 'SET SESSION check_constraint_checks=0';
 export function around(definition: Definition): { before: string[]; after: string[] } {
   const before: string[] = [];
   const after: string[] = [];
-  const { schema, characterSet, collation, sqlMode, timeZone, schemaCollation } = definition;
+  const { schema, characterSet, collation, sqlMode, timeZone, timestamp, schemaCollation } = definition;
   if (definition.kind !== 'database' && schema !== '') before.push(`USE ${quoteName(schema)}`);
   if (schemaCollation !== undefined) {
     before.push(`ALTER DATABASE ${quoteName(schema)} COLLATE ${schemaCollation.former}`);
@@ -41,6 +41,10 @@ export function around(definition: Definition): { before: string[]; after: strin
     before.push(`SET SESSION time_zone=${quoteText(timeZone)}`);
     after.push("SET SESSION time_zone='+00:00'");
   }
+  if (timestamp !== undefined) {
+    before.push(`SET SESSION timestamp=${timestamp}`);
+    after.push('SET SESSION timestamp=DEFAULT');
+  }
   return { before, after };
 }
 
@@ -52,20 +56,17 @@ function delimiterFor(statements: readonly string[]): string {
   }
 }
 
-/** Definitions as a script for the client `mariadb` or `mysql`. `at` is the time that events see as now. */
-export function definitionScript(definitions: readonly Definition[], at: Date): Buffer {
+/** Definitions as a script for the client `mariadb` or `mysql`. */
+export function definitionScript(definitions: readonly Definition[]): Buffer {
   const statements = definitions.flatMap((definition) => {
     const { before, after } = around(definition);
     return [...before, definition.sql, ...after];
   });
-  const seconds = Math.floor(at.getTime() / 1000);
-  // An event whose time has passed is not made otherwise.
-  const opening = [...definingSession, `SET SESSION timestamp=${seconds}`];
   const delimiter = delimiterFor(statements);
   return Buffer.from(
     [
       `DELIMITER ${delimiter}`,
-      ...[...opening, ...statements].map((sql) => `${sql}\n${delimiter}`),
+      ...[...definingSession, ...statements].map((sql) => `${sql}\n${delimiter}`),
       'DELIMITER ;',
       '',
     ].join('\n'),

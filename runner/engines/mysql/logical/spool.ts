@@ -1,26 +1,20 @@
-import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeWorkDir, sweepWorkDirs } from '../../../host/files.ts';
 
 /** A file of the dump that the tool has closed. */
 export type FinishedFile = { name: string; path: string; bytes: number };
 
-/** Where the tool writes on a host's disk, named so that a successor knows what to clear away. */
-export const dumpDirectory = (spoolDir: string, jobId: string): string => join(spoolDir, `dump-${jobId}`);
-
-/** Removes what runners left that were killed during a dump. */
-export function sweepDumps(spoolDir: string): void {
-  for (const name of readdirSync(spoolDir)) {
-    if (name.startsWith('dump-')) rmSync(join(spoolDir, name), { recursive: true, force: true });
-  }
-}
+/** Dumps lie apart from other spools; each directory's name says which process it is of. */
+const dumpsIn = (spoolDirectory: string) => join(spoolDirectory, 'dumps');
 
 /**
  * The directory that the tool dumps into. It has no back-pressure (M21): `bytes` is watched, and over the bound the
  * tool is ended. A file is finished once the tool has it open no more at two looks in a row with one size; the last one
  * of a table gets its name after it was closed, which the second look sees too.
  */
-export function openDumpSpool(directory: string) {
-  mkdirSync(directory, { mode: 0o700 });
+export function openDumpSpool(spoolDirectory: string, backupId: string) {
+  const { directory, remove } = makeWorkDir(dumpsIn(spoolDirectory), backupId);
   let before = new Map<string, number>();
   const list = () => {
     const sizes = new Map<string, number>();
@@ -53,8 +47,11 @@ export function openDumpSpool(directory: string) {
     /** What is left once the tool has ended. */
     rest: (): FinishedFile[] => [...list()].map(fileOf),
     remove: ({ path }: FinishedFile) => rmSync(path, { force: true }),
-    close: () => rmSync(directory, { recursive: true, force: true }),
+    close: remove,
   };
 }
+
+/** Removes what runners left that were killed during a dump; says of which backups. */
+export const sweepDumps = (spoolDirectory: string): string[] => sweepWorkDirs(dumpsIn(spoolDirectory));
 
 export type DumpSpool = ReturnType<typeof openDumpSpool>;

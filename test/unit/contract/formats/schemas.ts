@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { indexRowSchema } from '../../../../contract/formats/index-file.ts';
 import { manifestSchema } from '../../../../contract/formats/manifest.ts';
 import { receiptSchema } from '../../../../contract/formats/receipt.ts';
+import { segmentHeaderSchema, segmentIndexSchema } from '../../../../contract/formats/segment.ts';
 import { backupRecordSchema } from '../../../../contract/records/backup.ts';
 import { brokerAnswerSchema, brokerRequestSchema } from '../../../../contract/records/broker.ts';
 import { clusterDocumentSchema, clusterRecordSchema } from '../../../../contract/records/cluster.ts';
@@ -26,6 +27,8 @@ export const formatSchemas: Readonly<Record<string, z.ZodType>> = {
   manifest: manifestSchema,
   index: indexRowSchema,
   receipt: receiptSchema,
+  'segment-header': segmentHeaderSchema,
+  'segment-index': segmentIndexSchema,
   'cluster-document': clusterDocumentSchema,
   cluster: clusterRecordSchema,
   'host-document': hostDocumentSchema,

@@ -53,6 +53,14 @@ describe('admitting a backup', () => {
     expect((await admit(scheduled)).outcome).toBe('admitted');
   });
 
+  it('hands on the level that the request names, and none where it names none', async () => {
+    await put();
+    expect(await admit({ v: 1, clusterId: 'orders', level: 'incremental' })).toMatchObject({
+      level: 'incremental',
+    });
+    expect(await admit({ v: 1, clusterId: 'orders' })).not.toHaveProperty('level');
+  });
+
   it('takes a request by hand without slot and attempt', async () => {
     await put();
     expect(await admit({ v: 1, clusterId: 'orders' })).toMatchObject({
@@ -110,7 +118,7 @@ describe('admitting a backup', () => {
     ],
     ['Input.Invalid', { ...scheduled, colour: 'red' }, 'Unrecognized key: "colour"'],
     ['Input.Invalid', { ...scheduled, slot: 'noon' }, 'slot is "noon": must look like 20261123T0200Z'],
-    ['Input.Invalid', { ...scheduled, level: 'incremental' }, 'level is "incremental"'],
+    ['Input.Invalid', { ...scheduled, level: 'differential' }, 'level is "differential"'],
     ['Input.Invalid', null, 'the input: Invalid input: expected object, received null'],
     ['Backup.Unknown', { v: 1, clusterId: 'orders', adopt: 'b-9' }, 'no backup b-9 of orders was ordered'],
   ])('refuses with %s, naming the field', async (name, input, cause) => {

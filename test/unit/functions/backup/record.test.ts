@@ -148,7 +148,7 @@ describe('recording a backup', () => {
       await catalog.clusters.restore(aCluster({ clusterId: 'orders' }));
     });
 
-    it('orders one new backup with its level and the reason, however often it is recorded', async () => {
+    it('orders one new full with the reason, however often it is recorded', async () => {
       await earlier('verified');
       await record(suspect);
       const order = await orderOf();
@@ -249,6 +249,23 @@ describe('recording a failure', () => {
     await record();
     expect(await fail()).toEqual({ outcome: 'recorded', backup: 'left', slot: 'left' });
     expect((await catalog.backups.get('orders', place.backupId))?.state).toBe('verified');
+  });
+
+  it('orders a full when a chain broke, once, and for no other failure', async () => {
+    await catalog.clusters.restore(aCluster({ clusterId: 'orders' }));
+    const orderOf = async () => (await catalog.clusters.get('orders'))?.ordered;
+    const error = { name: 'Backup.ChainBroken', cause: 'it begins at LSN 1, where 2 is due' };
+    await fail();
+    expect(await orderOf()).toBeUndefined();
+    await fail({ error });
+    const ordered = await orderOf();
+    expect(ordered).toEqual({
+      level: 'full',
+      reason: 'the chain broke: it begins at LSN 1, where 2 is due',
+      at: '2026-11-23T01:00:00.000Z',
+    });
+    await fail({ error });
+    expect(await orderOf()).toEqual(ordered);
   });
 
   it('needs neither a backup nor a slot', async () => {

@@ -1,6 +1,5 @@
 import { readFile, rm } from 'node:fs/promises';
 import { NamedError } from '../../../../../contract/errors/named-error.ts';
-import type { Manifest } from '../../../../../contract/formats/manifest.ts';
 import type { RestoreOrder } from '../../../../../contract/records/job.ts';
 import type { EngineContext } from '../../../engine.ts';
 import { readRestoreMarker, writeRestoreMarker } from '../../restore/marker.ts';
@@ -18,7 +17,6 @@ const indexSeconds = 4 * 3600;
 async function addIndexes(
   definitions: readonly Definition[],
   socket: string,
-  at: Date,
   context: EngineContext,
 ): Promise<void> {
   const due = definitions.flatMap((definition) => {
@@ -30,7 +28,7 @@ async function addIndexes(
     const login = { user: 'root', password: undefined, address: { socket } };
     const session = await openSession(login, context.signal);
     try {
-      await beginDefining(session, at);
+      await beginDefining(session);
       for (let next = due.shift(); next !== undefined; next = due.shift()) {
         await session.run(next.sql, [], indexSeconds).catch((error: Error) => {
           throw new NamedError(
@@ -51,8 +49,8 @@ async function addIndexes(
   if (failed !== undefined) throw failed.reason;
 }
 
-async function defineRest(session: Session, definitions: readonly Definition[], at: Date): Promise<void> {
-  await beginDefining(session, at);
+async function defineRest(session: Session, definitions: readonly Definition[]): Promise<void> {
+  await beginDefining(session);
   for (const definition of definitions) {
     if (['routine', 'placeholder', 'view', 'trigger', 'event'].includes(definition.kind)) {
       await runDefinition(session, definition);
@@ -66,7 +64,6 @@ async function defineRest(session: Session, definitions: readonly Definition[], 
  */
 export async function completeLogical(
   order: RestoreOrder,
-  manifest: Manifest,
   context: EngineContext,
 ): Promise<void> {
   const { directory } = order.target;
@@ -79,14 +76,13 @@ export async function completeLogical(
     );
   }
   const definitions = decodeDefinitions(await readFile(keptDefinitions(directory)));
-  const at = new Date(manifest.startedAt);
   await withLoadingServer(order, context, async (session, socket) => {
-    await addIndexes(definitions, socket, at, context);
+    await addIndexes(definitions, socket, context);
     const rows = definitions.filter(({ kind }) => kind === 'rows');
     const zones = rows.filter(({ name }) => name.startsWith('time_zone'));
-    await beginDefining(session, at);
+    await beginDefining(session);
     for (const row of zones) await runDefinition(session, row);
-    await defineRest(session, definitions, at);
+    await defineRest(session, definitions);
     for (const row of rows) if (!zones.includes(row)) await runDefinition(session, row);
   });
   await rm(keptDefinitions(directory), { force: true });

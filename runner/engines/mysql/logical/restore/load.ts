@@ -40,9 +40,8 @@ export async function removeLoaded(directory: string): Promise<void> {
 async function makeTables(
   session: Parameters<typeof runDefinition>[0],
   definitions: readonly Definition[],
-  at: Date,
 ): Promise<void> {
-  await beginDefining(session, at);
+  await beginDefining(session);
   for (const definition of definitions) {
     if (definition.kind === 'database' || definition.kind === 'sequence')
       await runDefinition(session, definition);
@@ -79,7 +78,7 @@ export async function loadLogical(
             mode: 0o600,
             flag: 'wx',
           });
-          await makeTables(session, definitions, new Date(manifest.startedAt));
+          await makeTables(session, definitions);
           loaders = await openLoaders(socket, loadersAtOnce, flavour, context.signal);
         },
         statement: async ({ schema }, sql) => {

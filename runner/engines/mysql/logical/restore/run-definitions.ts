@@ -27,10 +27,9 @@ const failed = (definition: Definition, cause: unknown) =>
     { cause },
   );
 
-/** Sets a session up for definitions as of `at`, the time that events see as now: one whose time has passed since is made too. */
-export async function beginDefining(session: Session, at: Date): Promise<void> {
+/** Sets a session up for definitions. */
+export async function beginDefining(session: Session): Promise<void> {
   for (const sql of definingSession) await session.run(sql);
-  await session.run(`SET SESSION timestamp=${Math.floor(at.getTime() / 1000)}`);
 }
 
 /** Makes one object again, under its own settings. */

@@ -1,0 +1,131 @@
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { createConnection } from 'mysql2/promise';
+import { CONNECTION, databaseUser, type MariadbServer, type ServerPlan } from '../../infra/local/mariadb.ts';
+import { waitUntilReady } from '../../infra/local/wait.ts';
+
+/** A running server of MySQL; what can be done with it is what can be done with one of MariaDB. */
+export type MysqlServer = MariadbServer;
+export type MysqlPlan = ServerPlan & { path: string };
+
+/** A server's configuration, small: what is tested depends neither on buffers nor on a fast commit. */
+export function mysqlConfiguration(plan: Omit<MysqlPlan, 'registry' | 'path'>): string {
+  const { directory, socket, port, serverId, options = {} } = plan;
+  const lines: Record<string, string> = {
+    user: 'mysql',
+    datadir: join(directory, 'data'),
+    socket,
+    port: String(port),
+    'bind-address': '127.0.0.1',
+    mysqlx: 'OFF',
+    'pid-file': join(directory, 'data/server.pid'),
+    'log-error': join(directory, 'error.log'),
+    tmpdir: join(directory, 'tmp'),
+    'server-id': String(serverId),
+    'log-bin': join(directory, 'data/binlog'),
+    'gtid-mode': 'ON',
+    'enforce-gtid-consistency': 'ON',
+    'skip-name-resolve': '',
+    'plugin-load-add': 'auth_socket.so',
+    // The built-in one must be there, and is not on a machine without the whole package.
+    'secure-file-priv': 'NULL',
+    'innodb-buffer-pool-size': '64M',
+    'innodb-redo-log-capacity': '64M',
+    'innodb-flush-log-at-trx-commit': '2',
+    ...options,
+  };
+  const rendered = Object.entries(lines).map(([key, value]) => (value === '' ? key : `${key} = ${value}`));
+  return `[client]\nsocket = ${socket}\n\n[mysqld]\n${rendered.join('\n')}\n`;
+}
+
+/** Makes an empty server, three seconds: directory, `my.cnf`, system tables, root over the socket without a password. */
+export function installMysql(plan: MysqlPlan): void {
+  const { directory, socket } = plan;
+  const { uid, gid } = databaseUser();
+  for (const path of [directory, join(directory, 'tmp'), dirname(socket)]) {
+    mkdirSync(path, { recursive: true });
+    chownSync(path, uid, gid);
+  }
+  chmodSync(dirname(socket), 0o711);
+  const defaultsFile = join(directory, 'my.cnf');
+  writeFileSync(defaultsFile, mysqlConfiguration(plan), { mode: 0o644 });
+  // Plugins are not loaded while the system tables are made, so the account gets its own at the first start.
+  writeFileSync(join(directory, 'first'), '');
+  const args = [`--defaults-file=${defaultsFile}`, '--initialize-insecure', '--user=mysql'];
+  const made = spawnSync('mysqld', args, {
+    encoding: 'utf8',
+    env: { PATH: plan.path, LANG: 'C', TZ: 'UTC' },
+  });
+  if (made.status !== 0) {
+    throw new Error(
+      `mysqld --initialize failed for ${plan.name}: ${made.stderr}${tail(join(directory, 'error.log'))}`,
+    );
+  }
+}
+
+/** Starts an installed server and waits until root can log in; stopped through its registry, by process id. */
+export async function startMysql(plan: MysqlPlan): Promise<MysqlServer> {
+  const { name, directory, socket, registry, path } = plan;
+  const defaultsFile = join(directory, 'my.cnf');
+  rmSync(socket, { force: true });
+  const output = openSync(join(directory, 'output.log'), 'a');
+  const child = registry.start(`mysql ${name}`, 'mysqld', [`--defaults-file=${defaultsFile}`], {
+    cwd: directory,
+    stdio: ['ignore', output, output],
+    env: { PATH: path, LANG: 'C', TZ: 'UTC' },
+  });
+  closeSync(output);
+  let ended = false;
+  for (const event of ['exit', 'error']) {
+    child.once(event, () => {
+      ended = true;
+    });
+  }
+  const connect = (database?: string) =>
+    createConnection({ socketPath: socket, user: 'root', ...(database ? { database } : {}), ...CONNECTION });
+  await waitUntilReady(
+    `mysql ${name}`,
+    60_000,
+    async () => {
+      await (await connect()).end();
+      return true;
+    },
+    {
+      ended: () => ended,
+      detail: () => tail(join(directory, 'error.log')) + tail(join(directory, 'output.log')),
+    },
+  );
+  const first = join(directory, 'first');
+  if (existsSync(first)) {
+    const connection = await connect();
+    await connection.query('SET sql_log_bin=0');
+    await connection.query('ALTER USER root@localhost IDENTIFIED WITH auth_socket');
+    await connection.end();
+    rmSync(first);
+  }
+  const pid = child.pid ?? 0;
+  return {
+    ...plan,
+    datadir: join(directory, 'data'),
+    defaultsFile,
+    pid,
+    connect,
+    stop: () => registry.stop(pid, 30_000),
+    kill: () => registry.stop(pid, 0),
+  };
+}
+
+function tail(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8').slice(-1_500) : '';
+}
