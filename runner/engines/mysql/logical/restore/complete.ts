@@ -62,10 +62,7 @@ async function defineRest(session: Session, definitions: readonly Definition[]):
  * Completes a loaded server: indexes and foreign keys, then what runs by itself, so that no trigger met a row that it
  * had met before; accounts last. They count from the server's next start on.
  */
-export async function completeLogical(
-  order: RestoreOrder,
-  context: EngineContext,
-): Promise<void> {
+export async function completeLogical(order: RestoreOrder, context: EngineContext): Promise<void> {
   const { directory } = order.target;
   const marker = await readRestoreMarker(directory);
   if (marker?.state !== 'unpacked') {
