@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { tableRelationsSchema } from '../mysql-files/relations.ts';
 import { positionSchema } from '../positions/position.ts';
 import { backupPlanSchema, lsnRangeSchema, siteRefSchema } from '../records/backup.ts';
 import { id, instant, mintedId, sha256Hex, slotId, streamName } from '../records/ids.ts';
@@ -76,6 +77,8 @@ export const manifestSchema = z.object({
   fingerprint: fingerprintSchema,
   /** A second reading, taken before the tool started, where the comparison is bounded. */
   fingerprintBefore: fingerprintSchema.optional(),
+  /** What the files of single tables depend on; undefined in backups of releases that did not look. */
+  relations: z.array(tableRelationsSchema).optional(),
   policy: policySchema,
   restore: z.object({
     /** Disk a restore needs: unpacked files and room for prepare. */

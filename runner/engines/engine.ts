@@ -32,11 +32,17 @@ export type EngineContext = {
 };
 
 /**
- * One byte stream on its way to volumes. `write` resolves when the buffer has room again (back-pressure).
+ * One byte stream on its way to volumes. What `write` gives resolves when the buffer has room again (back-pressure).
  * `row` adds index rows of the engine (chunks, files); volumes and frames are added by the stream itself.
  */
 export type StreamSink = {
-  write: (bytes: Buffer) => Promise<void>;
+  /** Nothing is to be waited for where it gives no promise. `crc` is the CRC32 of the bytes, where the writer has it already. */
+  write: (bytes: Buffer, crc?: number) => void | Promise<void>;
+  /**
+   * Where the next bytes would be copied to by `write`: whoever reads them straight into it (from its beginning, as many as
+   * come) and then writes them saves that copy. Undefined while there is no such place. A write ends it, also for bytes in it that were not written.
+   */
+  landing?: () => Buffer | undefined;
   /** The tool has gone on to another file: a frame that holds 1 MiB or more may end here. */
   fileBoundary: () => void;
   row: (row: IndexRow) => void;
@@ -56,6 +62,7 @@ export type BackupFacts = Pick<
   'server' | 'tool' | 'position' | 'lsn' | 'comparison' | 'fingerprint' | 'restore'
 > & {
   fingerprintBefore?: Fingerprint;
+  relations?: Manifest['relations'];
   metrics: Pick<Manifest['metrics'], 'lockSeconds' | 'applierStoppedSeconds' | 'files' | 'tables' | 'rows'>;
 };
 
@@ -72,14 +79,53 @@ export type StoredBackup = {
   streams: StreamSummary[];
 };
 
+/** The archived log that a restore replays on top of its backup, up to an exact point. */
+export type ArchivedLog = {
+  /** Where the backup's data stands, as the archive knows it. */
+  from: Position;
+  until: Position;
+  /** Writes the files as their servers wrote them, in order, to the paths that `pathOf` names (counted from 1). */
+  fetch: (pathOf: (n: number, name: string) => string) => Promise<{ path: string; name: string }[]>;
+};
+
+/** What a replay came to. Names are of at most 50 each. */
+export type ReplayOutcome = {
+  reached: Position;
+  seconds: number;
+  /** Transactions that were prepared and neither committed nor rolled back before the point: somebody decides on each. */
+  prepared: string[];
+  /** Events that a replica keeps disabled, to be enabled when the server is accepted. */
+  disabledEvents: string[];
+};
+
+/** Some bytes of a file: the next ones at `off`. `last`: nothing of this file follows. */
+export type FilePiece = { path: string; off: number; bytes: Buffer; last: boolean };
+
+/** Some files of a stored backup, and nothing else of it. */
+export type StoredFiles = {
+  manifest: Manifest;
+  /**
+   * What the wanted files are made of, in the order of the stream and fetched by ranges. `wanted` is asked once the
+   * index says which files there are. Every piece of a file is checked by the CRC32 that the tool gave it, and every
+   * frame by its own; its memory is the reader's until it asks for the next. Bytes are handed out before the sum of
+   * their piece is known: a reader must not finish anything before the end.
+   */
+  readFiles: (
+    stream: string,
+    wanted: (paths: readonly string[]) => (path: string) => boolean,
+  ) => Promise<{ files: { path: string; bytes: number }[]; bytes: number; pieces: AsyncIterable<FilePiece> }>;
+};
+
 /** What a started, compared instance is. */
 export type RestoredInstance = {
   socket: string;
   port: number;
   serverId: number;
   position: Position | null;
+  /** As found at the backup's position, before anything was replayed. */
   fingerprint: Fingerprint;
   howToReach: string;
+  replay?: ReplayOutcome;
 };
 
 /**
@@ -87,6 +133,8 @@ export type RestoredInstance = {
  * All verbs stop soon after `signal` fires and leave no child, lock or stopped applier behind.
  */
 export type Engine = {
+  /** What this engine can beyond a full backup and its restore, in the words of a check's result. */
+  abilities?: readonly string[];
   /** Versions of the tools found on this host, null where one is missing. */
   tools: (context: EngineContext) => Promise<Record<string, string | null>>;
   inspect: (
@@ -108,7 +156,14 @@ export type Engine = {
     preflight: (order: RestoreOrder, manifest: Manifest, context: EngineContext) => Promise<PreflightOutcome>;
     unpack: (order: RestoreOrder, stored: StoredBackup, context: EngineContext) => Promise<void>;
     prepare: (order: RestoreOrder, manifest: Manifest, context: EngineContext) => Promise<void>;
+    /** Brings the prepared files to where the next incremental of the chain ends. On failure nothing of the target stays. */
+    apply?: (order: RestoreOrder, stored: StoredBackup, context: EngineContext) => Promise<void>;
     /** Renames the files into place, last the one without which the server cannot start, and starts it cut off from production. */
-    start: (order: RestoreOrder, manifest: Manifest, context: EngineContext) => Promise<RestoredInstance>;
+    start: (
+      order: RestoreOrder,
+      manifest: Manifest,
+      context: EngineContext,
+      log?: ArchivedLog,
+    ) => Promise<RestoredInstance>;
   };
 };

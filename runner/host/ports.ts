@@ -12,3 +12,16 @@ export async function portFree(port: number): Promise<boolean> {
   }
   return true;
 }
+
+/** A TCP port of 127.0.0.1 that nobody listens on at this moment; whoever binds it may still come second. */
+export async function freeLoopbackPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ port: 0, host: '127.0.0.1' }, resolve);
+  });
+  const address = server.address();
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  if (address === null || typeof address === 'string') throw new Error('the system named no port');
+  return address.port;
+}

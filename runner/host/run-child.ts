@@ -61,7 +61,7 @@ async function runChild(spec: WholeSpec, graceMs: number, wrapper: string | unde
   let wide: WidePipe | undefined;
   let child: ChildProcess;
   try {
-    if (spec.onStdout !== undefined) wide = await openWidePipe((bytes) => take(bytes));
+    if (spec.onStdout !== undefined) wide = await openWidePipe((bytes) => take(bytes), spec.stdoutInto);
     spec.signal?.throwIfAborted();
     child = start(spec, wide?.childEnd ?? 'pipe', wrapper);
   } catch (error) {

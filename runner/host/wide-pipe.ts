@@ -33,8 +33,12 @@ function ownDirectory(): string {
  * 60 MiB more memory. This one reads into a single buffer, with its own socket because only `connect` lets that be set.
  * A child writes to it as to any stdout, but cannot open it again by the name /dev/stdout (ENXIO).
  * `onRead` answers false to be given nothing more until `reading.resume()`; the bytes are overwritten after that.
+ * `into` may name a better place for the next read than that buffer; it is not asked while nothing more is to be given.
  */
-export async function openWidePipe(onRead: (bytes: Buffer) => boolean): Promise<WidePipe> {
+export async function openWidePipe(
+  onRead: (bytes: Buffer) => boolean,
+  into: () => Buffer | undefined = () => undefined,
+): Promise<WidePipe> {
   // In a directory of our own, so that nobody else connects first.
   const directory = ownDirectory();
   const server = createServer({ pauseOnConnect: true });
@@ -42,8 +46,14 @@ export async function openWidePipe(onRead: (bytes: Buffer) => boolean): Promise<
     const path = join(directory, 's');
     server.listen(path);
     await once(server, 'listening');
-    const buffer = Buffer.allocUnsafeSlow(readBytes);
-    const reading = connect({ path, onread: { buffer, callback: (n) => onRead(buffer.subarray(0, n)) } });
+    const own = Buffer.allocUnsafeSlow(readBytes);
+    let goesOn = false;
+    const buffer = () => (goesOn ? into()?.subarray(0, readBytes) : undefined) ?? own;
+    const callback = (n: number, bytes: Uint8Array) => {
+      goesOn = onRead(bytes.subarray(0, n) as Buffer);
+      return goesOn;
+    };
+    const reading = connect({ path, onread: { buffer, callback } });
     const [[childEnd]] = await Promise.all([once(server, 'connection'), once(reading, 'connect')]);
     return { reading, childEnd };
   } finally {

@@ -8,9 +8,17 @@ import type { Volumes } from './volumes.ts';
  */
 export const earlyEndBytes = 1024 * 1024;
 
+/** Less than this is not worth a read of its own. */
+export const smallestLanding = 64 * 1024;
+
 export type Frames = {
-  /** Copies as many bytes as there is room for now and says how many; 0 means: wait for the bell. */
-  take: (bytes: Buffer) => number;
+  /**
+   * Copies as many bytes as there is room for now and says how many; 0 means: wait for the bell. Bytes that lie where
+   * `landing` said are not copied. `crc` is the CRC32 of all of them, where it is known.
+   */
+  take: (bytes: Buffer, crc?: number) => number;
+  /** Where the next bytes go, for whoever can put them there himself; it stays theirs until the next `take`. */
+  landing: () => Buffer | undefined;
   /** The stream goes on to another file here. */
   boundary: () => void;
   /** Ends the frame and the volume here; resolves when the volume is on its way. */

@@ -1,7 +1,7 @@
-import { earlyEndBytes, type Frames, type FramesOptions } from './frames.ts';
+import { earlyEndBytes, type Frames, type FramesOptions, smallestLanding } from './frames.ts';
 
 /**
- * Frames that are stored as they are: each byte is copied once, from the caller's buffer into the volume. A frame
+ * Frames that are stored as they are: each byte is copied once, from the caller's buffer into the volume, or lies there already. A frame
  * that reaches the end of its volume ends there, so that volumes are full.
  */
 export function openRawFrames(options: FramesOptions): Frames {
@@ -21,11 +21,16 @@ export function openRawFrames(options: FramesOptions): Frames {
   };
 
   return {
-    take: (offered) => {
+    landing: () => {
+      const most = Math.min(volumes.room(), frameBytes - bytes);
+      return most < smallestLanding ? undefined : volumes.landing(most);
+    },
+    take: (offered, crc) => {
       const most = Math.min(volumes.room(), frameBytes - bytes);
       if (most === 0) return 0;
-      const piece = offered.length <= most ? offered : offered.subarray(0, most);
-      const where = volumes.append(piece, piece.length);
+      const whole = offered.length <= most;
+      const piece = whole ? offered : offered.subarray(0, most);
+      const where = volumes.append(piece, piece.length, whole ? crc : undefined);
       place ??= where;
       bytes += piece.length;
       const full = volumes.room() === 0;

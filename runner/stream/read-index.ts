@@ -3,8 +3,12 @@ import { StringDecoder } from 'node:string_decoder';
 import { createZstdDecompress } from 'node:zlib';
 import { NamedError } from '../../contract/errors/named-error.ts';
 import {
+  type IndexChunk,
+  type IndexFile,
   type IndexFrame,
   type IndexVolume,
+  indexChunkSchema,
+  indexFileSchema,
   indexFrameSchema,
   indexVolumeSchema,
 } from '../../contract/formats/index-file.ts';
@@ -41,6 +45,21 @@ async function* rowsOf(compressed: Buffer, stream: string): AsyncGenerator<Index
     if (row.t === 'frame') yield indexFrameSchema.parse(row);
     else if (row.t === 'volume') yield indexVolumeSchema.parse(row);
   }
+}
+
+/** The rows of one stream that say what its files are made of, read anew at each call. */
+export function fileRows(compressed: Buffer, stream: string) {
+  async function* rows<T extends { stream: string }>(kind: string, parse: (row: unknown) => T) {
+    for await (const line of lines(compressed)) {
+      if (!line.startsWith(`{"t":"${kind}"`)) continue;
+      const row = parse(JSON.parse(line));
+      if (row.stream === stream) yield row;
+    }
+  }
+  return {
+    files: (): AsyncIterable<IndexFile> => rows('file', (row) => indexFileSchema.parse(row)),
+    chunks: (): AsyncIterable<IndexChunk> => rows('chunk', (row) => indexChunkSchema.parse(row)),
+  };
 }
 
 /**

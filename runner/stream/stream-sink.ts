@@ -38,11 +38,12 @@ export function makeStreamSink(options: StreamSinkOptions): OpenStream {
   let unspooling = false;
   let ended = false;
   let waiting: Promise<void> | undefined;
+  let landed: Buffer | undefined;
   /** Stream offsets of file boundaries that bytes on their way have not reached. */
   const boundaries: number[] = [];
 
   /** Puts what there is room for into frames, in order; returns the rest. */
-  const put = (bytes: Buffer): Buffer => {
+  const put = (bytes: Buffer, crc?: number): Buffer => {
     let rest = bytes;
     while (rest.length > 0) {
       while (boundaries[0] === position) {
@@ -50,7 +51,8 @@ export function makeStreamSink(options: StreamSinkOptions): OpenStream {
         frames.boundary();
       }
       const most = boundaries.length === 0 ? rest.length : boundaries[0]! - position;
-      const taken = frames.take(most < rest.length ? rest.subarray(0, most) : rest);
+      const whole = most >= bytes.length;
+      const taken = frames.take(most < rest.length ? rest.subarray(0, most) : rest, whole ? crc : undefined);
       if (taken === 0) return rest;
       position += taken;
       rest = rest.subarray(taken);
@@ -114,14 +116,16 @@ export function makeStreamSink(options: StreamSinkOptions): OpenStream {
   };
 
   return {
-    write: (bytes) => {
+    write: (bytes, crc) => {
       if (signal.aborted) return Promise.reject(signal.reason);
       if (ended) return Promise.reject(new Error('a stream was written to after its end'));
       accepted += bytes.length;
       let rest = bytes;
       if (waiting === undefined && !unspooling) {
-        rest = put(bytes);
-        if (rest.length === 0) return done;
+        rest = put(bytes, crc);
+        if (rest.length === 0) return;
+        // Where it landed is memory that will be filled again before it gets its turn.
+        if (rest.buffer === landed?.buffer) rest = Buffer.from(rest);
       }
       const slow: Promise<void> = (waiting ?? done)
         .then(() => takeSlowly(rest))
@@ -130,6 +134,10 @@ export function makeStreamSink(options: StreamSinkOptions): OpenStream {
         });
       waiting = slow;
       return slow;
+    },
+    landing: () => {
+      landed = waiting === undefined && !unspooling && !ended ? frames.landing() : undefined;
+      return landed;
     },
     fileBoundary: () => {
       if (accepted === position) frames.boundary();

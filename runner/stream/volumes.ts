@@ -1,8 +1,9 @@
 import { crc32 } from 'node:zlib';
 import type { IndexVolume } from '../../contract/formats/index-file.ts';
 import type { Bell } from './bell.ts';
-import { crcHex } from './crc.ts';
+import { crcHex, joinCrc } from './crc.ts';
 import type { Gate } from './gate.ts';
+import { liesAt } from './landing.ts';
 import type { PutObject } from './put-object.ts';
 import type { VolumeBuffers } from './volume-buffers.ts';
 
@@ -25,8 +26,13 @@ export type Volumes = {
   room: () => number;
   /** Bytes in the volume being filled. */
   filled: () => number;
-  /** Copies bytes in, at most `room()` of them; `standsFor` is what they are in the stream. Says where they lie. */
-  append: (bytes: Buffer, standsFor: number) => { n: number; at: number };
+  /** The next `most` bytes of the volume being filled, `room()` of them at most: lent until the next append. */
+  landing: (most: number) => Buffer;
+  /**
+   * Copies bytes in, at most `room()` of them, unless they lie there already; `standsFor` is what they are in the stream,
+   * `crc` their CRC32 where it is known. Says where they lie.
+   */
+  append: (bytes: Buffer, standsFor: number, crc?: number) => { n: number; at: number };
   /** Sends the volume being filled on its way, when it holds anything. */
   close: () => void;
   /** Resolves when every volume closed so far is stored. */
@@ -49,6 +55,15 @@ export function openVolumes(options: VolumesOptions): Volumes {
   const onTheirWay = new Set<Promise<void>>();
   const rowsAhead = new Map<number, IndexVolume>();
   let nextRow = 0;
+
+  /** The buffer of a landing that may still be read into; and the same one, kept from others, once its volume is stored. */
+  let lent: Buffer | undefined;
+  let held: Buffer | undefined;
+  const returned = () => {
+    lent = undefined;
+    if (held !== undefined) buffers.give(held);
+    held = undefined;
+  };
 
   const tell = (row: IndexVolume) => {
     rowsAhead.set(row.n, row);
@@ -79,7 +94,8 @@ export function openVolumes(options: VolumesOptions): Volumes {
       });
       streamBytesStored += volume.standing;
       storedBytes += volume.bytes;
-      buffers.give(full);
+      if (full === lent) held = full;
+      else buffers.give(full);
     } catch (error) {
       options.fail(error);
     } finally {
@@ -89,15 +105,23 @@ export function openVolumes(options: VolumesOptions): Volumes {
 
   return {
     room: () => {
-      buffer ??= buffers.take();
+      if (buffer === undefined) {
+        buffer = held ?? buffers.take();
+        if (buffer === held) held = undefined;
+      }
       return buffer === undefined ? 0 : buffer.length - at;
     },
     filled: () => at,
-    append: (bytes, standsFor) => {
+    landing: (most) => {
+      lent = buffer;
+      return buffer!.subarray(at, at + most);
+    },
+    append: (bytes, standsFor, known) => {
       const place = { n, at };
-      bytes.copy(buffer!, at);
+      if (!liesAt(bytes, buffer!, at)) bytes.copy(buffer!, at);
+      returned();
       // The bytes are in the cache now; at the volume's end they would have to be fetched from memory again.
-      crc = crc32(bytes, crc);
+      crc = known === undefined ? crc32(bytes, crc) : joinCrc(crc, known, bytes.length);
       at += bytes.length;
       standing += standsFor;
       return place;

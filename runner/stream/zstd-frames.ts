@@ -1,5 +1,6 @@
-import { earlyEndBytes, type Frames, type FramesOptions } from './frames.ts';
+import { earlyEndBytes, type Frames, type FramesOptions, smallestLanding } from './frames.ts';
 import { makeGate } from './gate.ts';
+import { liesAt } from './landing.ts';
 import { type Compressor, makeCompressor } from './zstd-compressor.ts';
 
 /**
@@ -72,13 +73,18 @@ export function openZstdFrames(options: FramesOptions): Frames {
   };
 
   return {
+    landing: () => {
+      filling ??= takeInput();
+      if (filling === undefined || frameBytes - bytes < smallestLanding) return undefined;
+      return filling.subarray(bytes);
+    },
     take: (offered) => {
       filling ??= takeInput();
       if (filling === undefined) return 0;
-      const copied = offered.copy(filling, bytes);
-      bytes += copied;
+      const taken = liesAt(offered, filling, bytes) ? offered.length : offered.copy(filling, bytes);
+      bytes += taken;
       if (bytes === frameBytes) end();
-      return copied;
+      return taken;
     },
     boundary: () => {
       if (bytes >= earlyEndBytes) end();

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { XbstreamEvent, XbstreamFlavour } from '../../runner/engines/mysql/xbstream/events.ts';
@@ -12,7 +13,7 @@ function parse(kind: XbstreamFlavour, parts: Buffer[]) {
   const events: XbstreamEvent[] = [];
   const parser = makeXbstreamParser(kind, (event) => events.push(event));
   for (const part of parts) {
-    parser.push(part);
+    if (parser.push(part) === undefined) expect(parser.crc()).toBe(crc32(part));
     expect(parser.state().bufferedBytes).toBeLessThanOrEqual(bufferedLimit[kind] + keptFileLimit);
   }
   const { failure, files, streamBytes, midChunk } = parser.state();

@@ -9,8 +9,6 @@ import { openSession, type Session } from './session.ts';
 const stopSeconds = 600;
 const startAttempts = 10;
 
-const quoteText = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
-
 export type Applier = {
   /** Stops the channels, so that the member stands at one position. A marker must say so before (M11). */
   stop: (session: Session) => Promise<void>;
@@ -33,7 +31,7 @@ export async function startChannels(login: Login, channels: readonly string[], l
           log('a replication channel is there no more; it is not started', { channel: gone });
         }
         for (const { name } of known.filter((c) => !c.applying)) {
-          await session.run(`START SLAVE ${quoteText(name)} SQL_THREAD`);
+          await session.run(session.words.channels.startApplier(name));
         }
         const still = (await readChannels(session)).filter((c) => channels.includes(c.name) && !c.applying);
         if (still.length === 0) return;
@@ -49,7 +47,7 @@ export async function startChannels(login: Login, channels: readonly string[], l
   }
   throw new NamedError(
     'Backup.ApplierNotRestarted',
-    `START SLAVE SQL_THREAD was tried ${startAttempts} times: ${last}; start it by hand`,
+    `starting the applier was tried ${startAttempts} times: ${last}; start it by hand`,
     { channels: channels.join(','), attempts: startAttempts },
   );
 }
@@ -66,7 +64,7 @@ export function makeApplier(channels: readonly string[], login: Login, log: Log)
     stop: async (session) => {
       since = performance.now();
       for (const name of channels) {
-        await session.run(`STOP SLAVE ${quoteText(name)} SQL_THREAD`, [], stopSeconds);
+        await session.run(session.words.channels.stopApplier(name), [], stopSeconds);
       }
       log('applier stopped', { channels: channels.join(',') });
     },

@@ -2,11 +2,10 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NamedError } from '../../../contract/errors/named-error.ts';
 import type { Fingerprint } from '../../../contract/formats/fingerprint.ts';
+import type { Origin } from '../../../contract/records/backup.ts';
 import type { BackupOrder } from '../../../contract/records/job.ts';
 import { sameData } from '../compare-fingerprints.ts';
 import type { BackupFacts, EngineContext, Sinks } from '../engine.ts';
-import { type Applier, applyingChannels, makeApplier } from './applier.ts';
-import { aloneOnServer, readMarker, removeMarker, thisRunner, writeMarker } from './applier-marker.ts';
 import { backupArguments } from './arguments.ts';
 import { backupPosition, metadata } from './backup-position.ts';
 import { roleOf } from './eligibility.ts';
@@ -14,10 +13,13 @@ import { mustHold, readTableNames } from './expected-tables.ts';
 import { openFingerprint } from './fingerprint/take.ts';
 import { resolveLogin, writeToolOptions } from './login.ts';
 import { describeServer, restoreNeeds } from './manifest-facts.ts';
+import { chainBroken, originOf, otherLsn, otherOrigin } from './origin.ts';
 import { readPlugins } from './plugins.ts';
-import { currentPosition, samePosition } from './position.ts';
+import { samePosition } from './position.ts';
+import { readRelations } from './relations.ts';
 import { readPlaces, readServerFacts } from './server-facts.ts';
 import { openSession } from './session.ts';
+import { type StandingApplier, stopForBackup } from './standing-applier.ts';
 import { runTool } from './tool-run.ts';
 import { findTools } from './versions.ts';
 import { requiredFiles, verdict } from './xbstream/completeness.ts';
@@ -38,7 +40,7 @@ function named(error: unknown): unknown {
 }
 
 /**
- * One physical full backup of a MariaDB member into the stream `main`.
+ * One physical backup of a MariaDB member into the stream `main`, full or incremental.
  *
  * On a replica the applier is stopped first and started again once the snapshot of the fingerprint is open, so that
  * backup and fingerprint stand at one position (M08): `exact`. Elsewhere a fingerprint before and one after bound what
@@ -54,41 +56,26 @@ export async function backup(
   const login = await resolveLogin(member, context);
   const tools = await findTools(context.runChild, context.signal);
   const session = await openSession(login, context.signal);
-  let applier: Applier | undefined;
-  const startApplier = async () => {
-    if (applier === undefined) return;
-    const { start } = applier;
-    await aloneOnServer(stateDirectory, member.datadir, async () => {
-      const found = await readMarker(stateDirectory, member.datadir);
-      // A runner that was given up for lost may still be here when the next backup has stopped the applier for itself.
-      if (found !== undefined && found.backupId !== order.backupId) return;
-      await start();
-      await removeMarker(stateDirectory, order);
-    });
-  };
+  let applier: StandingApplier | undefined;
   try {
     context.progress('looking at the server');
     const facts = await readServerFacts(session);
     const role = roleOf(facts);
     const applied = role === 'replica';
     const places = await readPlaces(session, facts);
-    const server = await describeServer(order, facts, await readPlugins(session), context);
+    const origin = await originOf(facts);
+    const server = await describeServer(order, facts, origin, await readPlugins(session), context);
+    const toolVersion = tools['mariadb-backup'] ?? '';
+    const mustBeSame = (found: Origin) => {
+      if (plan.increment === undefined) return;
+      const why = otherOrigin(plan.increment, { origin: found, serverVersion: server.version, toolVersion });
+      if (why !== undefined) throw chainBroken(plan.parent, why);
+    };
+    mustBeSame(origin);
 
     const stands = applied && plan.stopApplier;
-    const channels = stands ? await applyingChannels(session) : [];
-    if (channels.length > 0) {
-      context.progress('stopping the applier');
-      applier = makeApplier(channels, login, context.log);
-      const { clusterId, backupId } = order;
-      const stoppedAt = new Date().toISOString();
-      await writeMarker(
-        stateDirectory,
-        { v: 1, clusterId, backupId, member, channels, stoppedAt, runner: thisRunner() },
-        context.signal,
-      );
-      await applier.stop(session);
-    }
-    const recorded = stands ? await currentPosition(session, true) : null;
+    if (stands) applier = await stopForBackup(order, session, login, stateDirectory, context);
+    const recorded = stands ? await session.words.currentPosition(session, true) : null;
     const tablesBefore = await readTableNames(session);
     let before: Fingerprint | undefined;
     if (!stands) {
@@ -109,6 +96,7 @@ export async function backup(
       threads: policy.toolThreads,
       checkpointFirst: plan.checkpointFirst,
       replica: applied,
+      incrementalLsn: plan.increment?.fromLsn,
     });
     context.progress('streaming', 0, plan.expectedBytes);
     const sink = sinks.open('main');
@@ -119,13 +107,14 @@ export async function backup(
     try {
       context.progress('reading the fingerprint');
       const tablesAfter = await readTableNames(reader);
+      const relations = await readRelations(reader);
       const open = await openFingerprint(reader, {
         applied,
         like: before,
         holdTables: stands,
         others: !stands,
       });
-      await startApplier();
+      await applier?.start();
       const fingerprint = await open.finish((done, of) =>
         context.progress(`comparing ${done} of ${of} tables`),
       );
@@ -154,6 +143,9 @@ export async function backup(
       const { content } = run.state;
       const position = backupPosition(content, applied, recorded);
       const checkpoints = parseCheckpoints(metadata(content, 'checkpoints') ?? '');
+      const lsnFault = otherLsn(checkpoints, plan.increment);
+      if (lsnFault !== undefined) throw chainBroken(plan.parent, lsnFault);
+      if (plan.increment !== undefined) mustBeSame(await originOf(await readServerFacts(reader)));
       // A log that did not move says nothing of writers that do not log (sql_log_bin, filters): the data must agree.
       const exact =
         samePosition(position, fingerprint.position) &&
@@ -171,7 +163,7 @@ export async function backup(
         server,
         tool: {
           name: 'mariadb-backup',
-          version: tools['mariadb-backup'] ?? '',
+          version: toolVersion,
           arguments: args,
           exitCode: 0,
         },
@@ -183,11 +175,16 @@ export async function backup(
         comparison: exact ? 'exact' : 'bounded',
         fingerprint,
         ...(before === undefined ? {} : { fingerprintBefore: before }),
+        relations,
         restore: restoreNeeds(
           order,
-          { unpackedBytes, streamBytes: run.state.streamBytes },
+          {
+            // What an incremental becomes is the whole of the server's files.
+            unpackedBytes: plan.increment === undefined ? unpackedBytes : places.dataBytes + places.undoBytes,
+            streamBytes: run.state.streamBytes,
+          },
           { redoBytes: places.redoBytes, pageBytes: Number(facts.variables.innodb_page_size ?? 16384) },
-          tools['mariadb-backup'] ?? '',
+          toolVersion,
           places.outsideDatadir,
         ),
         metrics: {
@@ -207,7 +204,7 @@ export async function backup(
   } catch (thrown) {
     const error = named(thrown);
     // What broke is told; the marker stays until the applier runs, and the next look at this member starts it.
-    await startApplier().catch((cause: Error) => {
+    await applier?.start().catch((cause: Error) => {
       context.log('the applier is not started', { cause: cause.message });
       if (error instanceof Error) error.message += `; and ${cause.message}`;
     });

@@ -12,8 +12,10 @@ export type DatadirContent = {
 
 /** Logs, undo and temporary space at the top level do not count as data: the 20 GB rule and the plan look at what must be copied (M25). */
 const redo = /^ib_logfile\d+$/;
-const undo = /^undo\d+$/;
-const noData = /^(ibtmp\d+|ib_buffer_pool|aria_log\..*|aria_log_control|tc\.log|.*\.pid|.*\.err|.*\.sock)$/;
+/** `undo001` of MariaDB, `undo_001` and a user's own `….ibu` of MySQL. */
+const undo = /^undo_?\d+$|\.ibu$/;
+const noData =
+  /^(#ib_.*\.dblwr|ibtmp\d+|ib_buffer_pool|aria_log\..*|aria_log_control|tc\.log|.*\.pid|.*\.err|.*\.sock)$/;
 
 export type DatadirNames = {
   /**

@@ -1,5 +1,5 @@
 import type { Channel } from './channels.ts';
-import { toolMisfit } from './versions.ts';
+import { toolMisfit, xtrabackupMisfit } from './versions.ts';
 
 /** What the server said of itself, as far as the decision needs it. */
 export type MemberFacts = {
@@ -17,30 +17,58 @@ export type MemberFacts = {
   grants: readonly string[];
   datadir: { document: string; server: string };
   maxReplicaLagSeconds: number | undefined;
+  /** What the cluster's document says that its servers are. */
+  flavour?: string;
+  /** State of a member of Group Replication; empty where the server is none. */
+  groupState?: string;
+  /** `Innodb_redo_log_enabled` of MySQL. */
+  redoEnabled?: string;
 };
 
+type Needed = readonly (readonly string[])[];
+
 /** MariaDB's own names of what a backup needs, and what else implies it. */
-const needed: readonly (readonly string[])[] = [
+const needed: Needed = [
   ['RELOAD'],
   ['PROCESS'],
   ['SELECT'],
   ['LOCK TABLES'],
   ['BINLOG MONITOR', 'REPLICATION CLIENT', 'SUPER'],
 ];
-const neededOnReplicas: readonly (readonly string[])[] = [
+const neededOnReplicas: Needed = [
   ['REPLICATION SLAVE ADMIN', 'SUPER'],
   ['REPLICA MONITOR', 'SLAVE MONITOR', 'SUPER'],
 ];
 
+/** MySQL's; triggers and events are shown to those only who may have them. */
+const neededOfMysql: Needed = [
+  ['BACKUP_ADMIN'],
+  ['RELOAD'],
+  ['PROCESS'],
+  ['SELECT'],
+  ['LOCK TABLES'],
+  ['REPLICATION CLIENT'],
+  ['SHOW VIEW'],
+  ['EVENT'],
+  ['TRIGGER'],
+];
+const neededOnMysqlReplicas: Needed = [['REPLICATION_SLAVE_ADMIN', 'SUPER']];
+
 /** Which of the needed global privileges the grants lack. Roles are not followed: grant them to the account itself. */
-export function missingPrivileges(grants: readonly string[], replica: boolean): string[] {
+export function missingPrivileges(
+  grants: readonly string[],
+  replica: boolean,
+  family: 'mariadb' | 'mysql' = 'mariadb',
+): string[] {
   const held = new Set<string>();
   for (const grant of grants) {
     const match = /^GRANT (.+) ON \*\.\* TO /.exec(grant);
-    for (const name of match?.[1]?.split(', ') ?? []) held.add(name);
+    for (const name of match?.[1]?.split(/, ?/) ?? []) held.add(name);
   }
   if (held.has('ALL PRIVILEGES')) return [];
-  return [...needed, ...(replica ? neededOnReplicas : [])]
+  const [always, onReplicas] =
+    family === 'mysql' ? [neededOfMysql, neededOnMysqlReplicas] : [needed, neededOnReplicas];
+  return [...always, ...(replica ? onReplicas : [])]
     .filter((names) => !names.some((name) => held.has(name)))
     .map((names) => names[0]!);
 }
@@ -78,29 +106,63 @@ function channelReasons(channel: Channel, maxLag: number | undefined): string[] 
   return reasons;
 }
 
-/** Why this member must not be backed up (F17, F19, M20); empty when it may. */
-export function ineligibility(facts: MemberFacts): string[] {
-  const { variables } = facts;
+/** What the server is, in the words of a cluster's document. */
+export function flavourOf({ version, versionComment }: Pick<MemberFacts, 'version' | 'versionComment'>) {
+  if (version.includes('MariaDB')) return 'mariadb' as const;
+  return /percona/i.test(versionComment) ? ('percona' as const) : ('mysql' as const);
+}
+
+function mariadbReasons({ version, toolVersion, variables }: MemberFacts): string[] {
   const reasons: string[] = [];
-  if (!facts.version.includes('MariaDB')) {
-    reasons.push(
-      `the server is ${facts.version} (${facts.versionComment}); this version of holdfast backs up MariaDB only`,
-    );
-    return reasons;
-  }
-  const misfit = toolMisfit(facts.version, facts.toolVersion);
+  const misfit = toolMisfit(version, toolVersion);
   if (misfit !== undefined) reasons.push(misfit);
-  reasons.push(...facts.channels.flatMap((c) => channelReasons(c, facts.maxReplicaLagSeconds)));
-  if (variables.wsrep_on === 'ON') {
-    reasons.push(
-      'the server is a Galera node (wsrep_on=ON), which this version of holdfast does not back up',
-    );
-  }
   if ((variables.binlog_storage_engine ?? '') !== '') {
     reasons.push(`binlog_storage_engine=${variables.binlog_storage_engine} has no file positions`);
   }
   if (variables.innodb_log_archive === 'ON') {
     reasons.push('innodb_log_archive=ON: mariadb-backup cannot run while redo is archived');
+  }
+  return reasons;
+}
+
+function mysqlReasons(facts: MemberFacts): string[] {
+  const { version, toolVersion, variables, groupState = '', redoEnabled } = facts;
+  const reasons: string[] = ['this version of holdfast does not drive XtraBackup'];
+  const misfit = xtrabackupMisfit(version, toolVersion);
+  if (misfit !== undefined) reasons.push(misfit);
+  if (groupState !== '' && groupState !== 'OFFLINE') {
+    reasons.push(
+      `the server is a member of Group Replication (${groupState}), which this version of holdfast does not back up; name a replica outside of the group`,
+    );
+  }
+  if (variables.performance_schema === 'OFF') {
+    reasons.push('performance_schema=OFF: XtraBackup reads the position of the log there');
+  }
+  if (redoEnabled === 'OFF') {
+    reasons.push('redo logging is off (ALTER INSTANCE DISABLE INNODB REDO_LOG): nothing can be copied');
+  }
+  if (variables.rocksdb_datadir !== undefined) {
+    reasons.push('the server keeps tables in MyRocks, which this version of holdfast does not back up');
+  }
+  return reasons;
+}
+
+/** Why this member must not be backed up (F17, F19, M20); empty when it may. */
+export function ineligibility(facts: MemberFacts): string[] {
+  const { variables, flavour } = facts;
+  const found = flavourOf(facts);
+  const reasons: string[] = [];
+  if (flavour !== undefined && flavour !== found) {
+    reasons.push(
+      `the cluster's document says ${flavour}, the server is ${facts.version} (${facts.versionComment}): ${found}`,
+    );
+  }
+  reasons.push(...(found === 'mariadb' ? mariadbReasons(facts) : mysqlReasons(facts)));
+  reasons.push(...facts.channels.flatMap((c) => channelReasons(c, facts.maxReplicaLagSeconds)));
+  if (variables.wsrep_on === 'ON') {
+    reasons.push(
+      'the server is a Galera node (wsrep_on=ON), which this version of holdfast does not back up',
+    );
   }
   if (facts.encryption.length > 0) {
     reasons.push(
@@ -112,7 +174,8 @@ export function ineligibility(facts: MemberFacts): string[] {
       `datadir is ${facts.datadir.server} on the server, the document says ${facts.datadir.document}`,
     );
   }
-  const missing = missingPrivileges(facts.grants, facts.channels.length > 0);
+  const family = found === 'mariadb' ? 'mariadb' : 'mysql';
+  const missing = missingPrivileges(facts.grants, facts.channels.length > 0, family);
   if (missing.length > 0) reasons.push(`the account lacks ${missing.join(', ')} ON *.*`);
   return reasons;
 }

@@ -7,6 +7,7 @@ import { logicalBackup } from './logical/backup.ts';
 import { completeLogical } from './logical/restore/complete.ts';
 import { loadLogical } from './logical/restore/load.ts';
 import { preflight } from './preflight.ts';
+import { apply } from './restore/apply.ts';
 import { restorePreflight } from './restore/preflight.ts';
 import { prepare } from './restore/prepare.ts';
 import { start } from './restore/start.ts';
@@ -23,13 +24,14 @@ export type MysqlEngineOptions = {
   startServer?: StartServer;
 };
 
-/** MariaDB, physical and logical. MySQL and Percona servers are refused by name in `inspect`. */
+/** MariaDB: physical fulls and incrementals, and dumps. MySQL and Percona servers are refused by name in `inspect`. */
 export function makeMysqlEngine({
   stateDirectory,
   spoolDirectory = join(dirname(stateDirectory), 'spool'),
   startServer = makeStartServer(),
 }: MysqlEngineOptions): Engine {
   return {
+    abilities: ['incremental'],
     tools: (context) => findTools(context.runChild, context.signal),
     inspect: async (order, context) => {
       // A replica whose applier a lost backup left stopped would be found ineligible for ever after (M11).
@@ -56,7 +58,8 @@ export function makeMysqlEngine({
         manifest.plan.method === 'logical'
           ? completeLogical(order, context)
           : prepare(order, manifest, context),
-      start: (order, manifest, context) => start(order, manifest, context, startServer),
+      apply,
+      start: (order, manifest, context, log) => start(order, manifest, context, startServer, log),
     },
   };
 }

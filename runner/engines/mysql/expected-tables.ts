@@ -1,20 +1,18 @@
+import { decodeFilename } from '../../../contract/mysql-files/filename.ts';
+import { tableFile } from '../../../contract/mysql-files/table-file.ts';
 import type { Session } from './session.ts';
-import { decodeFilename } from './xbstream/filename.ts';
+
 import type { XbstreamState } from './xbstream/parser.ts';
-import { tableFile } from './xbstream/tables.ts';
 
 export type TableName = { db: string; table: string };
 
 /** Engines whose tables have data files of their own in the data directory. */
 const engines = "('InnoDB','Aria','MyISAM','CSV','ARCHIVE')";
 
-/** Tables that must have a data file in a backup: all of this server but those within the system tablespace. */
+/** Tables that must have a data file in a backup: all of this server but those within a shared tablespace. */
 export async function readTableNames(session: Session): Promise<TableName[]> {
   const shared = new Set<string>();
-  const inSystemSpace = await session.rows(
-    'SELECT NAME AS name FROM information_schema.INNODB_SYS_TABLES WHERE SPACE = 0',
-  );
-  for (const { name } of inSystemSpace) {
+  for (const { name } of await session.rows(session.words.tables.withoutOwnFile, [], 300)) {
     const [db = '', table = ''] = (name ?? '').split('/');
     shared.add(JSON.stringify([decodeFilename(db), decodeFilename(table.split(/#p#/i)[0] ?? '')]));
   }

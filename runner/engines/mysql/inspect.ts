@@ -9,13 +9,13 @@ import { findDumper } from './logical/find-dumper.ts';
 import { readLogicalFacts } from './logical/read-facts.ts';
 import { logicalRefusals } from './logical/refusals.ts';
 import { resolveLogin } from './login.ts';
-import { readPlugins } from './plugins.ts';
-import { currentPosition } from './position.ts';
+import { filesIdentity } from './origin.ts';
+import { readEncryption, readPlugins } from './plugins.ts';
 import { datadirs, readPlaces, readServerFacts } from './server-facts.ts';
-import { withSession } from './session.ts';
+import { type Session, withSession } from './session.ts';
 import { findTools, type ToolVersions, versionIn } from './versions.ts';
 
-type MemberOrder = Pick<CheckOrder, 'policy'> & { member: NonNullable<CheckOrder['member']> };
+type MemberOrder = Pick<CheckOrder, 'policy' | 'flavour'> & { member: NonNullable<CheckOrder['member']> };
 
 /** Asks one server what it is, how big, where it stands, and whether it may be backed up now. */
 export async function inspectMember(
@@ -44,7 +44,7 @@ function unreachable(member: MemberOrder['member'], tools: ToolVersions, reason:
     serverVersion: '',
     serverUuid: '',
     serverId: 0,
-    toolVersion: tools['mariadb-backup'],
+    toolVersion: tools['mariadb-backup'] ?? tools.xtrabackup,
     datadir: member.datadir,
     dataBytes: 0,
     redoBytes: 0,
@@ -68,13 +68,12 @@ async function inspectServer(
   return withSession(login, context.signal, async (session) => {
     const facts = await readServerFacts(session);
     const role = roleOf(facts);
-    const mariadb = facts.version.includes('MariaDB');
-    const places = mariadb
-      ? await readPlaces(session, facts)
-      : { dataBytes: 0, undoBytes: 0, redoBytes: 0, redoToCopyBytes: 0, outsideDatadir: [] };
-    const plugins = mariadb ? await readPlugins(session) : [];
+    const { words } = session;
+    const toolVersion = words.family === 'mariadb' ? tools['mariadb-backup'] : tools.xtrabackup;
+    const places = await readPlaces(session, facts);
+    const plugins = await readPlugins(session);
     const grants = (await session.rows('SHOW GRANTS')).map((row) => Object.values(row)[0] ?? '');
-    const dumper = mariadb ? await findDumper(context) : null;
+    const dumper = await findDumper(context);
     return {
       memberId: member.memberId,
       hostId: member.hostId,
@@ -83,7 +82,7 @@ async function inspectServer(
       serverVersion: versionIn(facts.version) ?? facts.version,
       serverUuid: facts.uuid,
       serverId: facts.serverId,
-      toolVersion: tools['mariadb-backup'],
+      toolVersion,
       datadir: facts.datadir,
       dataBytes: places.dataBytes,
       redoBytes: places.redoBytes,
@@ -91,23 +90,26 @@ async function inspectServer(
       undoBytes: places.undoBytes,
       freeBytes: await freeBytes(facts.datadir),
       lagSeconds: lagOf(facts.channels),
-      position: mariadb ? await currentPosition(session, role === 'replica') : null,
+      position: await words.currentPosition(session, role === 'replica'),
       logsBinary: facts.variables.log_bin === 'ON',
       outsideDatadir: places.outsideDatadir.slice(0, 50),
+      files: await filesIdentity(facts),
       ineligible: ineligibility({
         memberId: member.memberId,
         version: facts.version,
         versionComment: facts.variables.version_comment ?? '',
-        toolVersion: tools['mariadb-backup'],
+        toolVersion,
         variables: facts.variables,
         channels: facts.channels,
         dumpThreads: facts.dumpThreads,
-        encryption: plugins.filter(({ type }) => type === 'ENCRYPTION').map(({ name }) => name),
+        encryption: await readEncryption(session, plugins),
+        flavour: order.flavour,
+        ...(words.family === 'mysql' ? await readMysqlState(session) : {}),
         grants,
         datadir: await datadirs(member, facts),
         maxReplicaLagSeconds: order.policy?.maxReplicaLagSeconds,
       }),
-      ...(mariadb
+      ...(words.family === 'mariadb'
         ? {
             logical: {
               toolVersion: dumper,
@@ -126,6 +128,16 @@ async function inspectServer(
         : {}),
     };
   });
+}
+
+/** What only MySQL has: Group Replication, and redo that can be switched off. */
+async function readMysqlState(session: Session): Promise<{ groupState: string; redoEnabled: string }> {
+  const [member] = await session.rows(
+    `SELECT MEMBER_STATE AS state FROM performance_schema.replication_group_members
+     WHERE MEMBER_ID = @@GLOBAL.server_uuid OR MEMBER_ID = ''`,
+  );
+  const [redo] = await session.rows("SHOW GLOBAL STATUS LIKE 'Innodb_redo_log_enabled'");
+  return { groupState: member?.state ?? '', redoEnabled: redo?.Value ?? '' };
 }
 
 /** Looks at the directory, port and account that a restore wants. Changes nothing. */

@@ -20,8 +20,9 @@ export type ServerFacts = {
 /** The directory as the file system knows it: a document may name it through a link. */
 export const canonical = (path: string) => realpath(path).catch(() => path.replace(/(?<=.)\/+$/, ''));
 
-/** MariaDB has @@server_uid from 10.11.6 on; before, host name and data directory stand for the instance. */
+/** MySQL has @@server_uuid, MariaDB @@server_uid from 10.11.6 on; before, host name and data directory stand for the instance. */
 function identity(variables: Record<string, string>, datadir: string): string {
+  if (variables.server_uuid) return variables.server_uuid;
   if (variables.server_uid) return variables.server_uid;
   const source = `${variables.hostname ?? ''}\0${datadir}\0${variables.port ?? ''}`;
   return createHash('sha256').update(source).digest('base64').slice(0, 28);
@@ -33,11 +34,8 @@ export async function readServerFacts(session: Session): Promise<ServerFacts> {
   for (const row of await session.rows('SHOW GLOBAL VARIABLES')) {
     variables[(row.Variable_name ?? '').toLowerCase()] = row.Value ?? '';
   }
-  // MySQL does not know the statement; such a server is told apart by its version and refused by name.
-  const channels = variables.version?.includes('MariaDB') ? await readChannels(session) : [];
-  const [dump] = await session.rows(
-    "SELECT COUNT(*) AS n FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'",
-  );
+  const channels = await readChannels(session);
+  const [dump] = await session.rows(session.words.dumpThreads);
   const datadir = await canonical(variables.datadir ?? '');
   return {
     version: variables.version ?? '',
@@ -57,22 +55,21 @@ export async function readPlaces(session: Session, facts: ServerFacts) {
     .filter((path) => path !== undefined && path !== '')
     .map((path) => basename(path!));
   const content = await readDatadir(datadir, { logs });
-  const spaces = await session.rows(
-    "SELECT FILENAME AS path FROM information_schema.INNODB_SYS_TABLESPACES WHERE NAME <> 'innodb_temporary'",
-  );
+  const { words } = session;
+  const spaces = await session.rows(words.tables.paths, [], 300);
   const outside = outsideOf(datadir, [
     ...content.outside,
     ...spaces.map((row) => row.path ?? ''),
     variables.innodb_data_home_dir ?? '',
     variables.innodb_undo_directory ?? '',
   ]);
-  const [age] = await session.rows("SHOW GLOBAL STATUS LIKE 'Innodb_checkpoint_age'");
+  const age = await words.redoSinceCheckpoint(session);
   return {
     dataBytes: content.dataBytes,
     undoBytes: content.undoBytes,
     // The files may lie elsewhere (innodb_log_group_home_dir).
-    redoBytes: Number(variables.innodb_log_file_size ?? content.redoBytes),
-    redoToCopyBytes: Number(age?.Value ?? content.redoBytes),
+    redoBytes: words.redoBytes(variables) ?? content.redoBytes,
+    redoToCopyBytes: age ?? content.redoBytes,
     outsideDatadir: outside,
   };
 }

@@ -2,6 +2,7 @@ import type { Connection, ConnectionOptions } from 'mysql2/promise';
 import { createConnection } from 'mysql2/promise';
 import { NamedError } from '../../../contract/errors/named-error.ts';
 import type { Login } from './login.ts';
+import { type Words, wordsOf } from './words/words.ts';
 
 /** A row with every value as the server prints it; binary columns as UTF-8 text. */
 export type Row = Record<string, string | null>;
@@ -9,6 +10,8 @@ export type Row = Record<string, string | null>;
 /** One login of ours on a server. Every statement has a time limit, after which the session is killed. */
 export type Session = {
   id: number;
+  /** What this server calls things. */
+  words: Words;
   rows: (sql: string, values?: (string | number)[], seconds?: number) => Promise<Row[]>;
   run: (sql: string, values?: (string | number)[], seconds?: number) => Promise<void>;
   close: () => Promise<void>;
@@ -25,7 +28,8 @@ function options(login: Login): ConnectionOptions {
     ...(login.password === undefined ? {} : { password: login.password }),
     charset: 'utf8mb4',
     connectTimeout: connectMilliseconds,
-    typeCast: (field) => field.string(),
+    // MySQL says of JSON that it is binary.
+    typeCast: (field) => (field.type === 'JSON' ? field.string('utf8') : field.string()),
   };
 }
 
@@ -91,8 +95,10 @@ export async function openSession(login: Login, signal: AbortSignal): Promise<Se
     }
   }
 
+  const [version] = (await query('SELECT VERSION() AS version', [], statementSeconds)) as Row[];
   const session: Session = {
     id,
+    words: wordsOf(version?.version ?? ''),
     rows: async (sql, values = [], seconds = statementSeconds) =>
       (await query(sql, values, seconds)) as Row[],
     run: async (sql, values = [], seconds = statementSeconds) => {

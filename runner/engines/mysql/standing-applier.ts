@@ -45,7 +45,10 @@ export async function stopForBackup(
   try {
     await applier.stop(session);
   } catch (error) {
-    await start();
+    await start().catch((cause: Error) => {
+      context.log('the applier is not started', { cause: cause.message });
+      if (error instanceof Error) error.message += `; and ${cause.message}`;
+    });
     throw error;
   }
   return { start, seconds: applier.seconds };

@@ -26,7 +26,7 @@ const endChunkBytes = (path: string) => 14 + Buffer.byteLength(path);
  * rows, and the places where a frame may end.
  */
 export function makeStreamTee(sink: StreamSink) {
-  let cuts: number[] = [];
+  const cuts: number[] = [];
   let written = 0;
   let lastCut = 0;
   const onEvent = (event: XbstreamEvent) => {
@@ -39,10 +39,31 @@ export function makeStreamTee(sink: StreamSink) {
   };
   const parser = makeXbstreamParser('mariadb', onEvent);
 
+  const cutAndWrite = async (bytes: Buffer, begin: number) => {
+    let rest = bytes;
+    for (const cut of cuts.splice(0)) {
+      if (cut - lastCut < earlyEndBytes) continue;
+      lastCut = cut;
+      const before = rest.subarray(0, cut - begin - (bytes.length - rest.length));
+      rest = rest.subarray(before.length);
+      if (before.length > 0) {
+        const waiting = sink.write(before);
+        if (waiting !== undefined) {
+          // What landed in the sink's own memory is there no longer when others have had their turn.
+          rest = Buffer.from(rest);
+          await waiting;
+        }
+      }
+      sink.fileBoundary();
+    }
+    if (rest.length > 0) await sink.write(rest);
+  };
+
   return {
     state: parser.state,
     bytes: () => written,
-    async take(bytes: Buffer): Promise<void> {
+    /** Gives a promise only where there is something to wait for. */
+    take(bytes: Buffer): void | Promise<void> {
       const failure = parser.push(bytes);
       if (failure !== undefined) {
         throw new NamedError(
@@ -51,18 +72,10 @@ export function makeStreamTee(sink: StreamSink) {
           { fault: failure.fault, streamOffset: failure.streamOffset },
         );
       }
-      let from = 0;
-      for (const cut of cuts) {
-        if (cut - lastCut < earlyEndBytes) continue;
-        lastCut = cut;
-        const to = cut - written;
-        if (to > from) await sink.write(bytes.subarray(from, to));
-        sink.fileBoundary();
-        from = to;
-      }
-      cuts = [];
-      if (from < bytes.length) await sink.write(from === 0 ? bytes : bytes.subarray(from));
+      const begin = written;
       written += bytes.length;
+      if (cuts.length === 0) return sink.write(bytes, parser.crc());
+      return cutAndWrite(bytes, begin);
     },
   };
 }
@@ -109,16 +122,21 @@ export async function runTool(
     (error) => stop.abort(error),
   );
   const tee = makeStreamTee(sink);
-  let gate: Promise<void> | undefined;
+  let emptied = false;
+  let emptying: Promise<void> | undefined;
   let overrun: string | undefined;
 
   // Before locks that are felt, the buffer is emptied; from the first one on a stall of the store is the spool's
   // (M06). The spool is not used earlier: a large file may still be on its way and would fill it.
   const emptyBuffer = () => {
-    gate ??= Promise.race([sink.drain(), sleep(drainSeconds * 1000, undefined, { ref: false })]).then(
-      () => {},
+    if (emptied) return;
+    emptied = true;
+    emptying = Promise.race([sink.drain(), sleep(drainSeconds * 1000, undefined, { ref: false })]).then(
+      () => {
+        emptying = undefined;
+      },
     );
-    gate.catch((error: unknown) => stop.abort(error));
+    emptying.catch((error: unknown) => stop.abort(error));
   };
   let end: ChildEnd;
   try {
@@ -129,11 +147,11 @@ export async function runTool(
       // On SIGTERM it waits for its blocked writes, and the server for it; it leaves nothing that needs tidying.
       graceMs: 0,
       signal: AbortSignal.any([context.signal, stop.signal]),
-      onStdout: async (bytes) => {
-        await gate;
-        await tee.take(bytes);
+      onStdout: (bytes) => {
         context.progress('streaming', tee.bytes(), plan.expectedBytes);
+        return emptying === undefined ? tee.take(bytes) : emptying.then(() => tee.take(bytes));
       },
+      stdoutInto: () => sink.landing?.(),
       onStderrLine: (line) => {
         const stage = stageOf(line);
         if (stage !== undefined) {

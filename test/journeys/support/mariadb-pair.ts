@@ -32,8 +32,11 @@ export type Pair = {
   close: () => Promise<void>;
 };
 
-/** Starts a primary and a replica of it, empty but for what servers have. */
-export async function startPair(name: string): Promise<Pair> {
+/**
+ * Starts a primary and a replica of it, empty but for what servers have.
+ * @param path where the programs of another line are; the system's unless it is given
+ */
+export async function startPair(name: string, path?: string): Promise<Pair> {
   const directory = mkdtempSync(join(tmpdir(), `holdfast-${name}-`));
   chmodSync(directory, 0o755);
   const registry = openRegistry(join(directory, 'processes'));
@@ -46,6 +49,7 @@ export async function startPair(name: string): Promise<Pair> {
       serverId,
       options: { ...options, ...lean },
       registry,
+      ...(path === undefined ? {} : { path }),
     };
     mkdirSync(plan.directory, { recursive: true });
     installServer(plan);

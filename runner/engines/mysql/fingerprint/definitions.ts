@@ -36,7 +36,7 @@ export async function schemaHash(session: Session): Promise<string> {
   };
   await add(
     'database',
-    `SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME, SCHEMA_COMMENT
+    `SELECT ${session.words.databaseColumns}
      FROM information_schema.SCHEMATA WHERE SCHEMA_NAME NOT IN ${systemSchemas}`,
   );
   const tables = await session.rows(
@@ -62,8 +62,7 @@ export async function schemaHash(session: Session): Promise<string> {
   }
   await add(
     'view',
-    `SELECT TABLE_SCHEMA, TABLE_NAME, VIEW_DEFINITION, CHECK_OPTION, DEFINER, SECURITY_TYPE, ALGORITHM,
-     CHARACTER_SET_CLIENT, COLLATION_CONNECTION FROM information_schema.VIEWS
+    `SELECT ${session.words.viewColumns} FROM information_schema.VIEWS
      WHERE TABLE_SCHEMA NOT IN ${systemSchemas}`,
   );
   await add(
@@ -72,17 +71,8 @@ export async function schemaHash(session: Session): Promise<string> {
      ACTION_TIMING, SQL_MODE, DEFINER, CHARACTER_SET_CLIENT, COLLATION_CONNECTION
      FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA NOT IN ${systemSchemas}`,
   );
-  await add(
-    'routine',
-    `SELECT db, name, type, language, sql_data_access, is_deterministic, security_type, param_list, returns, body_utf8,
-     definer, sql_mode, comment, character_set_client, collation_connection FROM mysql.proc
-     WHERE db NOT IN ${systemSchemas}`,
-  );
-  await add(
-    'event',
-    `SELECT db, name, body_utf8, definer, execute_at, interval_value, interval_field, starts, ends, on_completion,
-     sql_mode, comment, time_zone FROM mysql.event WHERE db NOT IN ${systemSchemas}`,
-  );
+  for (const routines of session.words.routines) await add('routine', routines);
+  await add('event', session.words.events);
   return hashOf(lines);
 }
 
@@ -101,12 +91,15 @@ function accountText(priv: string | null): string {
 /** SHA-256 over accounts, roles and grants as the server's own tables hold them. */
 export async function accountsHash(session: Session): Promise<string> {
   const lines: string[] = [];
-  for (const { Host, User, Priv } of await session.rows('SELECT Host, User, Priv FROM mysql.global_priv')) {
-    lines.push(`account ${JSON.stringify([Host, User, accountText(Priv ?? null)])}`);
-  }
-  for (const table of ['db', 'roles_mapping', 'tables_priv', 'columns_priv', 'procs_priv', 'proxies_priv']) {
-    for (const { Timestamp: _, ...row } of await session.rows(`SELECT * FROM mysql.${table}`)) {
-      lines.push(rowText(table, row));
+  const { tables, volatile } = session.words.accounts;
+  for (const { name, select } of tables) {
+    for (const row of await session.rows(select)) {
+      if (name === 'account') {
+        lines.push(`account ${JSON.stringify([row.Host, row.User, accountText(row.Priv ?? null)])}`);
+        continue;
+      }
+      const kept = Object.entries(row).filter(([field]) => !volatile.includes(field));
+      lines.push(rowText(name, Object.fromEntries(kept)));
     }
   }
   return hashOf(lines);

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Fingerprint, TableFingerprint } from '../../../../contract/formats/fingerprint.ts';
 import type { MysqlPosition } from '../../../../contract/positions/position.ts';
-import { snapshotPosition } from '../position.ts';
 import type { Session } from '../session.ts';
 import { accountsHash, schemaHash } from './definitions.ts';
 import { hasMoved } from './moved.ts';
@@ -91,8 +90,7 @@ export async function openFingerprint(
   await session.run('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ');
   let position: MysqlPosition | null = null;
   const open = async () => {
-    await session.run('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY');
-    position = await snapshotPosition(session, options.applied);
+    position = await session.words.openSnapshot(session, options.applied);
   };
   await (options.atSnapshot === undefined ? open() : options.atSnapshot(open));
   if (options.holdTables) {

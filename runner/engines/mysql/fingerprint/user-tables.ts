@@ -1,5 +1,5 @@
+import { tableFile } from '../../../../contract/mysql-files/table-file.ts';
 import { quoteName, type Session } from '../session.ts';
-import { decodeFilename } from '../xbstream/filename.ts';
 import type { Column } from './checksum.ts';
 import { systemSchemas } from './definitions.ts';
 
@@ -31,13 +31,10 @@ export const isComparable = (table: UserTable) =>
  */
 async function readSizes(session: Session, tables: readonly UserTable[]): Promise<void> {
   const spaces = new Map<string, number>();
-  for (const { name, bytes } of await session.rows(
-    'SELECT NAME AS name, FILE_SIZE AS bytes FROM information_schema.INNODB_SYS_TABLESPACES',
-    [],
-    300,
-  )) {
-    const [db = '', table = ''] = (name ?? '').split('/');
-    const key = JSON.stringify([decodeFilename(db), decodeFilename(table.split(/#p#/i)[0] ?? '')]);
+  for (const { path, bytes } of await session.rows(session.words.tables.sizes, [], 300)) {
+    const file = tableFile((path ?? '').replace(/^\.\//, ''));
+    if (file === undefined) continue;
+    const key = JSON.stringify([file.db, file.table]);
     spaces.set(key, (spaces.get(key) ?? 0) + Number(bytes ?? 0));
   }
   for (const table of tables) {

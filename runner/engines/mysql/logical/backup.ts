@@ -10,8 +10,10 @@ import { type OpenFingerprint, openFingerprint } from '../fingerprint/take.ts';
 import { readUserTables } from '../fingerprint/user-tables.ts';
 import { type Login, resolveLogin, writeToolOptions } from '../login.ts';
 import { describeServer } from '../manifest-facts.ts';
+import { originOf } from '../origin.ts';
 import { readPlugins } from '../plugins.ts';
-import { samePosition, sortedGtids } from '../position.ts';
+import { canonicalGtid, samePosition } from '../position.ts';
+import { readRelations } from '../relations.ts';
 import { readPlaces, readServerFacts, type ServerFacts } from '../server-facts.ts';
 import { openSession, type Session, withSession } from '../session.ts';
 import { type StandingApplier, stopForBackup } from '../standing-applier.ts';
@@ -112,12 +114,16 @@ async function archiveDump(
   return { rows, defined, unknown, cut, metadata, total };
 }
 
-function positionOf(metadata: DumpMetadata, applied: boolean): MysqlPosition | null {
+function positionOf(
+  metadata: DumpMetadata,
+  applied: boolean,
+  flavour: 'mariadb' | 'mysql',
+): MysqlPosition | null {
   const { written } = metadata;
   const place = written === undefined ? {} : { file: written.file, offset: written.offset };
   const gtid = applied ? (metadata.applied[0]?.gtid ?? '') : (written?.gtid ?? '');
   if (gtid === '' && written === undefined) return null;
-  return { kind: 'mysql', flavour: 'mariadb', gtid: sortedGtids(gtid), ...place };
+  return { kind: 'mysql', flavour, gtid: canonicalGtid(flavour, gtid), ...place };
 }
 
 /**
@@ -163,7 +169,13 @@ export async function logicalBackup(
     const facts = await readServerFacts(session);
     const applied = roleOf(facts) === 'replica';
     const places = await readPlaces(session, facts);
-    const server = await describeServer(order, facts, await readPlugins(session), context);
+    const server = await describeServer(
+      order,
+      facts,
+      await originOf(facts),
+      await readPlugins(session),
+      context,
+    );
     const sink = sinks.open('main');
     const archive = makeArchive(sink, 'main');
     const hashes = async (of: Session) => [await schemaHash(of), await accountsHash(of)].join();
@@ -173,6 +185,7 @@ export async function logicalBackup(
     const surroundings = { order, context, session, login, facts };
     const names = await archiveDefinitions(archive, surroundings, flavour);
     const tables = await readUserTables(session);
+    const relations = await readRelations(session);
     const nobodyWrites = applied && plan.stopApplier;
     if (nobodyWrites) applier = await stopForBackup(order, session, login, stateDirectory, context);
 
@@ -235,7 +248,7 @@ export async function logicalBackup(
         reasons: faults.length,
       });
     }
-    const position = positionOf(seen.metadata, applied);
+    const position = positionOf(seen.metadata, applied, flavour);
     if (position !== null && fingerprint.position !== null && !samePosition(position, fingerprint.position)) {
       throw new NamedError(
         'Backup.PositionMoved',
@@ -250,6 +263,7 @@ export async function logicalBackup(
       lsn: null,
       comparison: 'exact',
       fingerprint,
+      relations,
       restore: logicalNeeds(order, {
         dumpBytes: archive.bytes(),
         dataBytes: places.dataBytes,

@@ -53,7 +53,7 @@ export async function readLogicalFacts(
     300,
   );
   return {
-    flavour: server.version.includes('MariaDB') ? 'mariadb' : 'mysql',
+    flavour: session.words.family,
     serverVersion: versionIn(server.version) ?? server.version,
     role: roleOf(server),
     sqlMode: server.variables.sql_mode ?? '',

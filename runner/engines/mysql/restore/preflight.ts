@@ -41,9 +41,9 @@ export function restoreRefusal(
   }
   // A dump is loaded by the server's own programs; nothing prepares it.
   const physical = manifest.plan.method === 'physical';
-  const missing = Object.entries(tools).filter(
-    ([name, version]) => version === null && (physical || name === 'mariadbd'),
-  );
+  const missing = (['mariadb-backup', 'mariadbd'] as const)
+    .filter((name) => tools[name] === null && (physical || name === 'mariadbd'))
+    .map((name) => [name]);
   if (missing.length > 0) {
     return {
       name: 'Restore.ToolMissing',

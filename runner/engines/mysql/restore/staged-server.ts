@@ -2,15 +2,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { NamedError } from '../../../../contract/errors/named-error.ts';
 import type { ChildEnd } from '../../../host/child.ts';
 import type { EngineContext } from '../../engine.ts';
+import { withoutStatement } from '../replay/applier-error.ts';
 import { openSession, type Session } from '../session.ts';
 
 /** Seconds until a prepared server must answer: there is no redo left to apply. */
 const startSeconds = 300;
 const shutdownSeconds = 600;
 
+/** An account that the server gives itself at its start; its user removes it. */
+export type StagedAccount = { user: string; password: string; initFile: string };
+
 /**
- * Runs the server on the staging directory for `work`, without network and without grants (nobody's password is known
- * here), and shuts it down cleanly. The directory is the server account's alone, so nobody else reaches its socket.
+ * Runs the server on the staging directory for `work`, without network and, but where an account is given, without grants
+ * (nobody's password is known here), and shuts it down cleanly. The directory is the server account's alone, so nobody else reaches its socket.
  */
 export async function withStagedServer<T>(
   options: {
@@ -21,10 +25,16 @@ export async function withStagedServer<T>(
     context: EngineContext;
     /** With the grant tables of the files; without, events cannot be made. Root must be let in by them. */
     withGrants?: boolean;
+    /** More options of the server. */
+    args?: string[];
+    /** Makes it run with its accounts, on which statements of accounts, grants and events depend. */
+    as?: StagedAccount;
+    /** Each line of its error log. */
+    onLine?: (line: string) => void;
   },
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const { context, staging, socket } = options;
+  const { context, staging, socket, as } = options;
   const stop = new AbortController();
   let ended: ChildEnd | undefined;
   const running = context
@@ -40,11 +50,19 @@ export async function withStagedServer<T>(
         // To stderr, which is read here.
         '--skip-log-error',
         '--skip-networking',
-        ...(options.withGrants ? [] : ['--skip-grant-tables']),
+        ...(as !== undefined
+          ? [`--init-file=${as.initFile}`]
+          : options.withGrants
+            ? []
+            : ['--skip-grant-tables']),
+        ...(options.args ?? []),
       ],
       signal: AbortSignal.any([context.signal, stop.signal]),
       onStderrLine: (line) => {
-        if (/\[(?:ERROR|Warning)\]/.test(line)) context.log(line.slice(0, 1000), { from: 'mariadbd' });
+        options.onLine?.(line);
+        if (/\[(?:ERROR|Warning)\]/.test(line)) {
+          context.log(withoutStatement(line).slice(0, 1000), { from: 'mariadbd' });
+        }
       },
     })
     .then((end) => {
@@ -53,7 +71,7 @@ export async function withStagedServer<T>(
     });
   running.catch(() => {});
 
-  const login = { user: 'root', password: undefined, address: { socket } };
+  const login = { user: as?.user ?? 'root', password: as?.password, address: { socket } };
   const failed = (what: string) =>
     new NamedError(
       'Restore.StartFailed',

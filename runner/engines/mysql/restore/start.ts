@@ -1,5 +1,4 @@
 import { chmod, chown, mkdir, writeFile } from 'node:fs/promises';
-import { createConnection } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NamedError } from '../../../../contract/errors/named-error.ts';
@@ -9,9 +8,11 @@ import type { RestoreOrder } from '../../../../contract/records/job.ts';
 import { findAccount } from '../../../host/accounts.ts';
 import type { StartServer } from '../../../host/start-server.ts';
 import { compareFingerprints } from '../../compare-fingerprints.ts';
-import type { EngineContext, RestoredInstance } from '../../engine.ts';
+import type { ArchivedLog, EngineContext, RestoredInstance } from '../../engine.ts';
 import { openFingerprint } from '../fingerprint/take.ts';
+import { greets } from '../greets.ts';
 import { sortedGtids } from '../position.ts';
+import { proveAndReplay } from '../replay/prove-and-replay.ts';
 import type { Session } from '../session.ts';
 import { stagingDirectory, writeRestoreMarker } from './marker.ts';
 import { placeFiles } from './place.ts';
@@ -25,20 +26,6 @@ const answerSeconds = 120;
 /** A word as an operator types it into a shell. */
 const asTyped = (word: string) =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-
-/** Whether a server of this protocol greets on a loopback port: its first packet begins with protocol version 10. */
-async function greets(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection({ host: '127.0.0.1', port });
-    const done = (answer: boolean) => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.setTimeout(2000, () => done(false));
-    socket.once('error', () => done(false));
-    socket.once('data', (bytes) => done(bytes.length > 5 && bytes[4] === 10));
-  });
-}
 
 /**
  * Makes the restored server stand where its data does, so that it can follow the survivor by GTID: a replica's position
@@ -106,6 +93,7 @@ export async function start(
   manifest: Manifest,
   context: EngineContext,
   startServer: StartServer,
+  log?: ArchivedLog,
 ): Promise<RestoredInstance> {
   const { target } = order;
   const { directory, port, user } = target;
@@ -134,10 +122,13 @@ export async function start(
   }
 
   context.progress('starting the staged server');
-  const fingerprint = await withStagedServer(
-    { configFile, staging, socket: stagedSocket, user, context },
-    (session) => prove(session, staging, manifest, context),
-  );
+  const staged = { configFile, staging, socket: stagedSocket, user, context };
+  const proof = (session: Session) => prove(session, staging, manifest, context);
+  const { proven, replay } =
+    log === undefined
+      ? { proven: await withStagedServer(staged, proof), replay: undefined }
+      : await proveAndReplay(order, { ...staged, account, serverId }, log, context, proof);
+  await removeReplicationLeftovers(staging);
   await writeRestoreMarker(directory, { ...who, state: 'placing' });
   await placeFiles(staging, directory);
   await writeRestoreMarker(directory, { ...who, state: 'placed' });
@@ -168,8 +159,9 @@ export async function start(
     socket,
     port,
     serverId,
-    position: manifest.position,
-    fingerprint,
+    position: replay?.reached ?? manifest.position,
+    fingerprint: proven,
     howToReach: `mariadb --socket=${asTyped(socket)} (accounts are those of the backup); stop: ${server.howToStop}; start: mariadbd --defaults-file=${asTyped(configFile)}`,
+    ...(replay === undefined ? {} : { replay }),
   };
 }

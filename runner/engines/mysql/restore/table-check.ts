@@ -30,11 +30,7 @@ export function checkFault(rows: readonly Row[]): string | undefined {
  * @param datadir where the server's files lie
  */
 export async function tablesWithoutFile(session: Session, datadir: string): Promise<string[]> {
-  const rows = await session.rows(
-    'SELECT NAME AS name FROM information_schema.INNODB_SYS_TABLES WHERE SPACE > 0',
-    [],
-    600,
-  );
+  const rows = await session.rows(session.words.tables.withOwnFile, [], 600);
   // Names are those of the files.
   return rows
     .map((row) => row.name ?? '')

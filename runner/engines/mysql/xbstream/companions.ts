@@ -1,5 +1,5 @@
+import { tableFile, unpackedName } from '../../../../contract/mysql-files/table-file.ts';
 import type { StreamedFile, XbstreamFlavour } from './events.ts';
-import { tableFile, unpackedName } from './tables.ts';
 
 /** Extensions that come in twos: a table with one of them is broken without the other. */
 const pairs: Readonly<Record<string, string>> = {

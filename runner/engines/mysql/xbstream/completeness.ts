@@ -1,7 +1,8 @@
+import { unpackedName } from '../../../../contract/mysql-files/table-file.ts';
 import { missingCompanions } from './companions.ts';
 import type { XbstreamFlavour } from './events.ts';
 import type { XbstreamState } from './parser.ts';
-import { tables, unpackedName } from './tables.ts';
+import { tables } from './tables.ts';
 
 /** One file that must be there, under any of these names. */
 export type RequiredFile = readonly [string, ...string[]];

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { joinCrc } from '../../../stream/crc.ts';
 import type {
   SparseRun,
   StreamedFile,
@@ -49,6 +50,8 @@ export type XbstreamState = {
 export type XbstreamParser = {
   /** Takes the next bytes of the stream, split anywhere. Says the failure, if there is one, ever after. */
   push: (bytes: Buffer) => XbstreamFailure | undefined;
+  /** CRC32 of all the bytes of the last push; without meaning after a failure. */
+  crc: () => number;
   state: () => XbstreamState;
 };
 
@@ -105,6 +108,7 @@ export function makeXbstreamParser(
   let left = 0;
   let crc = 0;
   let keeping = false;
+  let pushed = 0;
 
   function fail(fault: XbstreamFault, detail: string, at: string | undefined = path || undefined) {
     failure ??= {
@@ -260,13 +264,16 @@ export function makeXbstreamParser(
 
   function push(bytes: Buffer): XbstreamFailure | undefined {
     let at = 0;
+    pushed = 0;
     while (failure === undefined) {
       if (chunk !== undefined) {
         if (chunk.streamOffset < 0) chunk.streamOffset = streamBytes + at;
         const take = Math.min(left, bytes.length - at);
         if (take > 0) {
           const part = take === bytes.length ? bytes : bytes.subarray(at, at + take);
-          crc = crc32(part, crc);
+          const sum = crc32(part);
+          crc = joinCrc(crc, sum, take);
+          pushed = joinCrc(pushed, sum, take);
           if (keeping) kept.add(chunk.path, part);
           at += take;
           left -= take;
@@ -281,6 +288,7 @@ export function makeXbstreamParser(
         headerOffset = streamBytes + at;
       }
       const take = Math.min(need - held, bytes.length - at);
+      pushed = crc32(bytes.subarray(at, at + take), pushed);
       if (take === need) {
         at += take;
         onField(bytes.subarray(at - take, at));
@@ -303,6 +311,7 @@ export function makeXbstreamParser(
 
   return {
     push,
+    crc: () => pushed,
     state: () => ({
       flavour,
       failure,

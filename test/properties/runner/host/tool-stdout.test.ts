@@ -30,12 +30,15 @@ const waits: Record<'promise' | 'turn' | 'timer', () => Promise<unknown>> = {
   timer: () => sleep(2),
 };
 
+/** Reads that went where `stdoutInto` said, over all runs. */
+let readInto = 0;
+
 const sizes = fc.array(
   fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 700_000 }), fc.constant(262_144)),
   { minLength: 1, maxLength: 25 },
 );
 
-describe('stdout of a tool, read into one buffer', () => {
+describe('stdout of a tool, read into one buffer or where it is wanted', () => {
   it('arrives whole, once and in order, and stays as it is while the consumer holds it', async () => {
     await fc.assert(
       fc.asyncProperty(
@@ -43,11 +46,14 @@ describe('stdout of a tool, read into one buffer', () => {
         fc.boolean(),
         fc.boolean(),
         fc.array(wait, { minLength: 1, maxLength: 7 }),
-        async (pieces, pause, byGrandchild, order) => {
+        fc.array(fc.option(fc.integer({ min: 1, max: 300_000 })), { minLength: 1, maxLength: 5 }),
+        async (pieces, pause, byGrandchild, order, places) => {
           const hash = createHash('sha256');
           let received = 0;
           let reads = 0;
           let held = 0;
+          let asked = 0;
+          let place: Buffer | undefined;
           const argument = JSON.stringify([pieces, pause]);
           const end = await runChild({
             // A grandchild that goes on writing when the tool itself has ended well.
@@ -57,6 +63,12 @@ describe('stdout of a tool, read into one buffer', () => {
               : ['-e', script, argument],
             onStdout: (bytes) => {
               expect(held).toBe(0);
+              if (place !== undefined) {
+                expect(bytes.buffer).toBe(place.buffer);
+                expect(bytes.length).toBeLessThanOrEqual(place.length);
+                readInto += 1;
+              }
+              place = undefined;
               const how = order[reads++ % order.length]!;
               hash.update(bytes);
               received += bytes.length;
@@ -68,6 +80,12 @@ describe('stdout of a tool, read into one buffer', () => {
                 held = 0;
               });
             },
+            stdoutInto: () => {
+              expect(held).toBe(0);
+              const bytes = places[asked++ % places.length];
+              place = bytes == null ? undefined : Buffer.alloc(bytes);
+              return place;
+            },
           });
           expect(end).toMatchObject({ exitCode: 0, firstCause: undefined });
           expect(received).toBe(pieces.reduce((sum, size) => sum + size, 0));
@@ -76,6 +94,7 @@ describe('stdout of a tool, read into one buffer', () => {
       ),
       { seed: 20261125, numRuns: 40 },
     );
+    expect(readInto).toBeGreaterThan(20);
   });
 
   it('is a beginning of what the tool wrote when the job is ended, and nothing comes afterwards', async () => {

@@ -5,9 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { zstdDecompressSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type IndexRow, indexRowSchema } from '../../../../contract/formats/index-file.ts';
+import type { StreamSink } from '../../../../runner/engines/engine.ts';
 import type { PutObject, PutRequest } from '../../../../runner/stream/put-object.ts';
 import { openSinks, type SinksOptions } from '../../../../runner/stream/sink.ts';
 import { noise } from './at-double.ts';
+
+/** What a write gives: something to wait for, or nothing. */
+type Settling = ReturnType<StreamSink['write']>;
 
 const MiB = 1024 * 1024;
 const place = { clusterId: 'c1', backupId: 'b1' };
@@ -77,12 +81,12 @@ describe('the sinks of a backup', () => {
       spoolDir,
       ...more,
     });
-  const settlesWithin = async (ms: number, promise: Promise<unknown>) => {
+  const settlesWithin = async (ms: number, promise: Settling) => {
     const mark = Symbol('open');
-    return (await Promise.race([promise.catch(() => undefined), sleep(ms, mark)])) !== mark;
+    return (await Promise.race([Promise.resolve(promise).catch(() => undefined), sleep(ms, mark)])) !== mark;
   };
-  const goesOn = async (promise: Promise<unknown>) => expect(await settlesWithin(5000, promise)).toBe(true);
-  const waits = async (promise: Promise<unknown>) => expect(await settlesWithin(30, promise)).toBe(false);
+  const goesOn = async (promise: Settling) => expect(await settlesWithin(5000, promise)).toBe(true);
+  const waits = async (promise: Settling) => expect(await settlesWithin(30, promise)).toBe(false);
 
   it('stores volumes in order, then the index, and says what it stored', async () => {
     const sinks = open();
@@ -200,6 +204,31 @@ describe('the sinks of a backup', () => {
     ]);
     expect(store.mostRunning()).toBeLessThanOrEqual(2);
     expect(store.rows().filter((row) => row.t === 'volume')).toHaveLength(4);
+  });
+
+  it('bytes that are read to where they land are not touched by other streams, though their volume is stored meanwhile', async () => {
+    const sinks = open({ plan: { volumeBytes: 4 * MiB, uploadsInFlight: 1, frameBytes: 2 * MiB } });
+    store.letGo();
+    const [a, b] = [sinks.open('a'), sinks.open('b')];
+    const parts = [noise(MiB, 1), noise(300_000, 2), noise(12 * MiB, 3)] as const;
+    await a.write(parts[0]);
+    const landing = a.landing!()!;
+    await a.drain();
+    // Three buffers: b fills each of them in turn.
+    await b.write(parts[2].subarray(0, 3 * MiB));
+    parts[1].copy(landing);
+    await b.write(parts[2].subarray(3 * MiB));
+    await a.write(landing.subarray(0, parts[1].length));
+    await sinks.finish();
+    const stored = (stream: string) =>
+      Buffer.concat(
+        store.puts
+          .filter((put) => put.request.key.includes(`/volumes/${stream}/`))
+          .sort((one, other) => (one.request.key < other.request.key ? -1 : 1))
+          .map((put) => put.bytes),
+      );
+    expect(stored('a').equals(Buffer.concat([parts[0], parts[1]]))).toBe(true);
+    expect(stored('b').equals(parts[2])).toBe(true);
   });
 
   describe('in a lock phase', () => {

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
-import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Manifest, StreamSummary } from '../../../../contract/formats/manifest.ts';
 import { volumeKey } from '../../../../contract/layout.ts';
+import { rangesInFlight } from '../../../../runner/stream/frame-reader.ts';
 import { openSinks } from '../../../../runner/stream/sink.ts';
-import { openStored, rangesInFlight } from '../../../../runner/stream/stored.ts';
+import { openStored } from '../../../../runner/stream/stored.ts';
 import { type S3Server, type StoredObject, startS3Server } from '../../../doubles/s3-server.ts';
 import { noise, storeAt } from './at-double.ts';
 
@@ -212,5 +213,130 @@ describe.each(['zstd', 'none'] as const)('a stored backup (%s)', (codec) => {
 describe('the ranges that are fetched at once', () => {
   it('follow from the memory budget', () => {
     expect([192, 224, 320, 512, 4096].map(rangesInFlight)).toEqual([2, 4, 8, 8, 8]);
+  });
+});
+
+describe.each(['zstd', 'none'] as const)('some files of a stored backup (%s)', (codec) => {
+  const place = { clusterId: 'c1', backupId: `f-${codec}` };
+  const bytesOf = (path: string) => noise(path.charCodeAt(0) * 4321, path.charCodeAt(0));
+  const paths = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+  let s3: S3Server;
+  let store: ReturnType<typeof storeAt>;
+  let streams: StreamSummary[];
+  let pristine: Map<string, StoredObject>;
+
+  beforeAll(async () => {
+    s3 = await startS3Server();
+    store = storeAt(s3, { connections: 8 });
+    const sinks = openSinks({
+      place,
+      jobId: 'j1',
+      plan: { volumeBytes: 512 * KiB, uploadsInFlight: 2, frameBytes: 128 * KiB },
+      policy: { codec, zstdLevel: 1 },
+      putObject: store.putObject,
+      spoolDir: tmpdir(),
+    });
+    const sink = sinks.open('main');
+    let from = 0;
+    const write = async (bytes: Buffer) => {
+      from += bytes.length;
+      await sink.write(bytes);
+    };
+    const began = new Map<string, number>();
+    // Two pieces of each, those of two files in turn; a header before each piece and one at each file's end.
+    for (const part of [0, 1]) {
+      for (const path of paths) {
+        const bytes = bytesOf(path);
+        const half = part === 0 ? bytes.subarray(0, 100_000) : bytes.subarray(100_000);
+        if (part === 0) began.set(path, from);
+        await write(Buffer.alloc(40));
+        const crc = crc32(half).toString(16).padStart(8, '0');
+        sink.row({ t: 'chunk', stream: 'main', path, off: part * 100_000, bytes: half.length, from, crc });
+        await write(Buffer.from(half));
+        const to = from;
+        await write(Buffer.alloc(14));
+        if (part === 1) {
+          const chunks = { path, from: began.get(path)!, to };
+          sink.row({ t: 'file', stream: 'main', path, bytes: bytes.length, chunks });
+        }
+      }
+    }
+    sink.row({
+      t: 'file',
+      stream: 'main',
+      path: 'empty',
+      bytes: 0,
+      chunks: { path: 'empty', from: 0, to: 1 },
+    });
+    streams = await sinks.finish();
+    pristine = new Map(s3.objects);
+  });
+  afterAll(async () => {
+    await store.close();
+    await s3.stop();
+  });
+  beforeEach(() => {
+    s3.objects.clear();
+    for (const [key, object] of pristine) s3.objects.set(key, object);
+  });
+
+  const read = async (wanted: readonly string[]) => {
+    let fetched = 0;
+    const getObject: typeof store.getObject = (request) => {
+      if (request.key.includes('/volumes/')) fetched += request.into.length;
+      return store.getObject(request);
+    };
+    const signal = new AbortController().signal;
+    const manifest = { ...place, streams } as unknown as Manifest;
+    const stored = await openStored({ manifest, getObject, signal, memoryMiB: 512 });
+    const { files, pieces, bytes } = await stored.readFiles('main', (known) => {
+      expect(known.toSorted()).toEqual([...paths, 'empty'].toSorted());
+      return (path) => wanted.includes(path);
+    });
+    const found = new Map(files.map((file) => [file.path, Buffer.alloc(file.bytes)]));
+    const ended: string[] = [];
+    for await (const piece of pieces) {
+      piece.bytes.copy(found.get(piece.path)!, piece.off);
+      if (piece.last) ended.push(piece.path);
+    }
+    return { found, ended, bytes, fetched };
+  };
+
+  it('are read whole, by ranges of what holds them and no more', async () => {
+    const { found, ended, bytes, fetched } = await read(['b', 'f', 'empty']);
+    expect([...found.keys()].toSorted()).toEqual(['b', 'empty', 'f']);
+    for (const path of ['b', 'f']) expect(found.get(path)!.equals(bytesOf(path))).toBe(true);
+    expect(ended).toEqual(['b', 'f']);
+    expect(bytes).toBe(bytesOf('b').length + bytesOf('f').length);
+    // Noise does not shrink; each of four pieces shares at most a frame at either end.
+    expect(fetched).toBeLessThan(bytes + 4 * 2 * 128 * KiB + 1024);
+    const all = streams[0]!.storedBytes;
+    expect(fetched).toBeLessThan(all * 0.6);
+    expect((await read(paths)).fetched).toBeLessThanOrEqual(all);
+    expect((await read(['empty'])).fetched).toBe(0);
+  });
+
+  it('are refused where a byte of them differs, and not for what others hold', async () => {
+    const keys = [...pristine.keys()].filter((key) => key.includes('/volumes/'));
+    let refused = 0;
+    for (const key of keys) {
+      const object = pristine.get(key)!;
+      const bytes = Buffer.from(object.bytes);
+      bytes[bytes.length >> 1]! ^= 1;
+      s3.objects.set(key, { ...object, bytes });
+      const outcome = await read(['c']).catch((error: Error) => error);
+      if (outcome instanceof Error) {
+        expect(outcome).toMatchObject({ name: 'Restore.StreamDamaged' });
+        refused += 1;
+      } else expect(outcome.found.get('c')!.equals(bytesOf('c'))).toBe(true);
+      s3.objects.set(key, object);
+    }
+    expect(refused).toBeGreaterThan(0);
+    expect(refused).toBeLessThan(keys.length);
+  });
+
+  it('are refused where a volume of them is missing', async () => {
+    for (const key of pristine.keys()) if (key.includes('/volumes/')) s3.objects.delete(key);
+    await expect(read(['a'])).rejects.toMatchObject({ name: 'Restore.StreamDamaged' });
   });
 });

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import type { Channel } from '../../../../../runner/engines/mysql/channels.ts';
-import { channelOf } from '../../../../../runner/engines/mysql/channels.ts';
 import {
   ineligibility,
   lagOf,
@@ -8,6 +7,7 @@ import {
   missingPrivileges,
   roleOf,
 } from '../../../../../runner/engines/mysql/eligibility.ts';
+import { mariadbChannel as channelOf } from '../../../../../runner/engines/mysql/words/mariadb.ts';
 
 const healthy: Channel = {
   name: '',
@@ -37,12 +37,6 @@ const reasonOf = (changes: Partial<MemberFacts>) => ineligibility(facts(changes)
 describe('a member may be backed up', () => {
   it('when it is a healthy replica with tool and rights', () => {
     expect(ineligibility(facts())).toEqual([]);
-  });
-
-  it('but not when it is MySQL or Percona, which is said plainly and nothing else', () => {
-    expect(
-      ineligibility(facts({ version: '8.4.3', versionComment: 'Percona Server', toolVersion: null })),
-    ).toEqual(['the server is 8.4.3 (Percona Server); this version of holdfast backs up MariaDB only']);
   });
 
   it.each([
@@ -80,6 +74,54 @@ describe('a member may be backed up', () => {
     const grant = 'GRANT SELECT, RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR ON *.* TO `b`@`localhost`';
     expect(missingPrivileges([grant], false)).toEqual([]);
     expect(missingPrivileges([grant], true)).toEqual(['REPLICATION SLAVE ADMIN', 'REPLICA MONITOR']);
+  });
+});
+
+describe('a member of MySQL', () => {
+  const mysql = (changes: Partial<MemberFacts> = {}) =>
+    ineligibility(
+      facts({
+        version: '8.4.7',
+        versionComment: 'MySQL Community Server - GPL',
+        toolVersion: '8.4.0-5',
+        flavour: 'mysql',
+        grants: [
+          'GRANT SELECT, RELOAD, PROCESS, LOCK TABLES, REPLICATION CLIENT, SHOW VIEW, EVENT, TRIGGER ON *.* TO `b`@`%`',
+          'GRANT BACKUP_ADMIN,REPLICATION_SLAVE_ADMIN ON *.* TO `b`@`%`',
+        ],
+        redoEnabled: 'ON',
+        ...changes,
+      }),
+    ).join('; ');
+
+  it.each([
+    [
+      'F19 no tool',
+      { toolVersion: null },
+      'xtrabackup is missing; the server is 8.4.7, install XtraBackup 8.4',
+    ],
+    ['F19 a tool of another line', { toolVersion: '8.0.35-30' }, 'one of the line 8.4 is needed'],
+    ['F19 a server of no such line', { version: '9.3.0' }, 'the server is of the line 9.3'],
+    ['another flavour than its document says', { flavour: 'percona' }, 'document says percona'],
+    [
+      'MariaDB behind a document of MySQL',
+      { version: '10.11.19-MariaDB' },
+      'says mysql, the server is 10.11.19',
+    ],
+    ['M20 membership of a group', { groupState: 'ONLINE' }, 'member of Group Replication (ONLINE)'],
+    ['M20 Percona XtraDB Cluster', { variables: { wsrep_on: 'ON' } }, 'Galera'],
+    ['no performance schema', { variables: { performance_schema: 'OFF' } }, 'performance_schema=OFF'],
+    ['redo that is switched off', { redoEnabled: 'OFF' }, 'redo logging is off'],
+    ['MyRocks', { variables: { rocksdb_datadir: './.rocksdb' } }, 'MyRocks'],
+    ['M24 a keyring', { encryption: ['component_keyring_file'] }, 'component_keyring_file'],
+    [
+      'missing rights',
+      { grants: ['GRANT SELECT, PROCESS ON *.* TO `b`@`%`'] },
+      'lacks BACKUP_ADMIN, RELOAD, LOCK TABLES, REPLICATION CLIENT, SHOW VIEW, EVENT, TRIGGER, REPLICATION_SLAVE_ADMIN',
+    ],
+  ] satisfies [string, Partial<MemberFacts>, string][])('is not backed up with %s', (_, changes, reason) => {
+    expect(mysql()).not.toContain(reason);
+    expect(mysql(changes)).toContain(reason);
   });
 });
 

@@ -20,7 +20,7 @@ const server = {
   options: [],
 };
 const restore = { bytes: 100, memoryBytes: 1, toolVersion: '10.11.19', byHand: [], outsideDatadir: [] };
-const tools = { 'mariadb-backup': '10.11.19', mariadbd: '10.11.19' };
+const tools = { 'mariadb-backup': '10.11.19', mariadbd: '10.11.19', xtrabackup: null, mysqld: null };
 const inspected = {
   directoryState: 'empty' as const,
   entries: [],

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { decodeFilename } from '../../../../../../runner/engines/mysql/xbstream/filename.ts';
-import { tableFile, tables } from '../../../../../../runner/engines/mysql/xbstream/tables.ts';
+import { decodeFilename } from '../../../../../../contract/mysql-files/filename.ts';
+import { tableFile } from '../../../../../../contract/mysql-files/table-file.ts';
+import { tables } from '../../../../../../runner/engines/mysql/xbstream/tables.ts';
 
 describe('names of files', () => {
   // Pairs as MariaDB 10.11 gives them for CONVERT(name USING filename).

@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto';
+import { chown } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import type { RestoreOrder } from '../../../../contract/records/job.ts';
+import type { Account } from '../../../host/accounts.ts';
+import type { ArchivedLog, EngineContext, ReplayOutcome } from '../../engine.ts';
+import { type StagedAccount, withStagedServer } from '../restore/staged-server.ts';
+import type { Session } from '../session.ts';
+import { type ApplierError, applierErrorIn } from './applier-error.ts';
+import { archiveFile, type ReplayPlace, withReplayPlace, writeForServer } from './place.ts';
+import { replayWorkers } from './replay.ts';
+import { replayMariadb, replayOptions } from './replay-mariadb.ts';
+
+type Staged = {
+  configFile: string;
+  staging: string;
+  socket: string;
+  user: string;
+  account: Account;
+  serverId: number;
+};
+
+const nameOf = ({ user }: Pick<StagedAccount, 'user'>) => `'${user}'@'localhost'`;
+
+/** An account under which the staged server is worked on while it has its own; of a name that no log creates. */
+export async function ownAccount(
+  place: ReplayPlace,
+  account: Account,
+  context: EngineContext,
+): Promise<StagedAccount> {
+  const own = {
+    user: `holdfast-${randomBytes(8).toString('hex')}`,
+    password: randomBytes(24).toString('hex'),
+    initFile: join(place.directory, 'staged.sql'),
+  };
+  context.hide?.(own.password);
+  const grant = `GRANT ALL PRIVILEGES ON *.* TO ${nameOf(own)} IDENTIFIED BY '${own.password}'`;
+  await writeForServer(own.initFile, `${grant};\n`, account);
+  return own;
+}
+
+/**
+ * Fetches the archived log first, since its damage should be known before an hour of comparing; then proves the
+ * backup's data on the staged server as it was stored, and replays the log on it, without durability until its clean
+ * shutdown.
+ */
+export async function proveAndReplay<T>(
+  order: Pick<RestoreOrder, 'target' | 'policy'>,
+  staged: Staged,
+  log: ArchivedLog,
+  context: EngineContext,
+  prove: (session: Session) => Promise<T>,
+): Promise<{ proven: T; replay: ReplayOutcome }> {
+  const { account, user, serverId } = staged;
+  return withReplayPlace(order.target.directory, account, async (place) => {
+    context.progress('fetching the log');
+    const gtids = log.until.gtid !== '';
+    const files = await log.fetch((n, name) => archiveFile(place, n, name, gtids ? 'counted' : 'kept'));
+    for (const { path } of files) await chown(path, account.uid, account.gid);
+    const errors: ApplierError[] = [];
+    const onLine = (line: string) => {
+      const error = applierErrorIn(line);
+      if (error !== undefined) errors.push(error);
+    };
+    const args = replayOptions(place, order.policy.memoryMiB);
+    const proven = await withStagedServer({ ...staged, context }, prove);
+    context.progress('replaying');
+    const own = await ownAccount(place, account, context);
+    const server = { ...staged, context, args, onLine, as: own };
+    return withStagedServer(server, async (session) => {
+      const replay = await replayMariadb(
+        { files, from: log.from, until: log.until },
+        {
+          session,
+          serverId,
+          errors,
+          user,
+          account,
+          place,
+          workers: replayWorkers(availableParallelism()),
+          stallSeconds: order.policy.stallSeconds,
+        },
+        context,
+      );
+      await session.run(`DROP USER IF EXISTS ${nameOf(own)}`);
+      context.log('replayed', { to: replay.reached.gtid, seconds: replay.seconds });
+      return { proven, replay };
+    });
+  });
+}

@@ -1,0 +1,233 @@
+import { stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { NamedError } from '../../../../contract/errors/named-error.ts';
+import { formatMariadbGtid, parseMariadbGtid } from '../../../../contract/positions/mariadb-gtid.ts';
+import type { MysqlPosition } from '../../../../contract/positions/position.ts';
+import type { Account } from '../../../host/accounts.ts';
+import type { EngineContext, ReplayOutcome } from '../../engine.ts';
+import type { Session } from '../session.ts';
+import { type ApplierError, firstError } from './applier-error.ts';
+import { serverIdsIn } from './event-heads.ts';
+import type { ReplayPlace } from './place.ts';
+import type { ReplayRequest } from './replay.ts';
+import { type ScratchSource, withScratchSource } from './scratch-source.ts';
+import { type ApplierState, applierState, judgeApplier, workCounters } from './watch-applier.ts';
+
+/** Between two looks at the applier. */
+const lookMs = 200;
+const namesShown = 50;
+const relaySpaceBytes = 256 * 1024 * 1024;
+
+/**
+ * Options of the restored server while it replays: nothing is durable, since an interrupted replay is thrown away;
+ * its clean shutdown writes everything out. Relay logs stay small, because the source waits.
+ */
+export const replayOptions = (place: Pick<ReplayPlace, 'relay'>, memoryMiB: number): string[] => [
+  '--innodb-flush-log-at-trx-commit=0',
+  '--skip-innodb-doublewrite',
+  `--innodb-buffer-pool-size=${Math.max(128, memoryMiB - 128)}M`,
+  '--sync-binlog=0',
+  '--sync-relay-log=0',
+  '--sync-relay-log-info=0',
+  '--sync-master-info=0',
+  `--relay-log=${place.relay}/relay`,
+  `--relay-log-index=${place.relay}/relay.index`,
+  `--relay-log-info-file=${place.relay}/relay-log.info`,
+  `--relay-log-space-limit=${relaySpaceBytes}`,
+  `--max-relay-log-size=${relaySpaceBytes / 4}`,
+  '--slave-sql-verify-checksum=ON',
+  // What asks another server for its tables would ask, and tell, production (M17). With the prefix, since a server
+  // takes `connect` for the beginning of `connect-timeout`.
+  ...['federated', 'connect', 'spider', 's3'].map((engine) => `--loose-plugin-${engine}=OFF`),
+];
+
+export type MariadbReplay = {
+  session: Session;
+  serverId: number;
+  /** What the restored server's error log has said of its applier so far; grows meanwhile. */
+  errors: readonly ApplierError[];
+  user: string;
+  account: Account;
+  place: ReplayPlace;
+  workers: number;
+  stallSeconds: number;
+};
+
+const failed = (cause: string, facts: Record<string, string | number | null> = {}) =>
+  new NamedError('Restore.ReplayFailed', cause.slice(0, 3500), facts);
+
+/**
+ * Brings a restored server that nobody reaches from where its data stands to an exact point of the archived log,
+ * through its own applier. It runs with its accounts and with `replayOptions`.
+ * Leaves no channel behind. Throws `Restore.ReplayFailed`, `Restore.ReplayStalled`, `Restore.PositionMissed`.
+ */
+export async function replayMariadb(
+  request: ReplayRequest,
+  target: MariadbReplay,
+  context: EngineContext,
+): Promise<ReplayOutcome> {
+  const { session } = target;
+  const began = performance.now();
+  await refuseOwnEvents(request, target.serverId);
+  await session.run(
+    `SET GLOBAL slave_parallel_threads = ${target.workers}, slave_parallel_mode = 'optimistic', gtid_strict_mode = OFF`,
+  );
+  const source = {
+    place: target.place,
+    files: request.files.map(({ path }) => path),
+    // Its own events are of no transaction; only the restored server must not have its id.
+    serverId: target.serverId === 1 ? 2 : target.serverId - 1,
+    user: target.user,
+    account: target.account,
+    context,
+  };
+  const last = await withScratchSource(source, async (scratch) => {
+    await startApplier(session, request, scratch);
+    return watch(request, target, scratch, context);
+  });
+  const reached = await whereItStands(session, request, last);
+  const prepared = await session.rows("XA RECOVER FORMAT='SQL'");
+  const events = await session.rows(
+    "SELECT CONCAT(db, '.', name) AS name FROM mysql.event WHERE status = 'SLAVESIDE_DISABLED' ORDER BY 1",
+  );
+  await session.run('STOP SLAVE');
+  await session.run('RESET SLAVE ALL');
+  return {
+    reached,
+    seconds: Math.round(performance.now() - began) / 1000,
+    prepared: prepared.slice(0, namesShown).map((row) => row.data ?? ''),
+    disabledEvents: events.slice(0, namesShown).map((row) => row.name ?? ''),
+  };
+}
+
+/** A server skips every event that bears its own id, and reports the end of the log as reached all the same. */
+async function refuseOwnEvents({ files }: ReplayRequest, serverId: number): Promise<void> {
+  for (const { path, name } of files) {
+    if (!(await serverIdsIn(path)).has(serverId)) continue;
+    throw failed(
+      `the restored server has the id ${serverId}, which wrote events in ${name}: it would skip them; restore again, which draws another`,
+      { serverId, file: name },
+    );
+  }
+}
+
+const quoted = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
+
+async function startApplier(session: Session, request: ReplayRequest, scratch: ScratchSource): Promise<void> {
+  const { from, until } = request;
+  const to = `master_host = '127.0.0.1', master_port = ${scratch.port}, master_user = ${quoted(scratch.user)}, master_password = ${quoted(scratch.password)}, master_connect_retry = 1, master_heartbeat_period = 5`;
+  if (until.gtid !== '') {
+    await session.run(`CHANGE MASTER TO ${to}, master_use_gtid = slave_pos`);
+    await session.run(`START SLAVE UNTIL master_gtid_pos = ${quoted(until.gtid)}`);
+    return;
+  }
+  const place = (position: MysqlPosition) =>
+    `master_log_file = ${quoted(servedName(request, position))}, master_log_pos = ${position.offset ?? 4}`;
+  await session.run(`CHANGE MASTER TO ${to}, ${place(from)}, master_use_gtid = no`);
+  await session.run(`START SLAVE UNTIL ${place(until)}`);
+}
+
+/** What the scratch server calls the file of this position. */
+function servedName({ files }: ReplayRequest, { file = '' }: MysqlPosition): string {
+  const found = files.find(({ name }) => name === file);
+  if (found === undefined)
+    throw failed(`${file || 'the position'} is not among the archived files`, { file });
+  return found.path.slice(found.path.lastIndexOf('/') + 1);
+}
+
+/** Watches until the applier has ended by itself. */
+async function watch(
+  { files }: ReplayRequest,
+  { session, stallSeconds, errors }: MariadbReplay,
+  scratch: ScratchSource,
+  context: EngineContext,
+): Promise<ApplierState> {
+  const sizes = await Promise.all(files.map(async ({ path }) => (await stat(path)).size));
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  let moved = '';
+  let movedAt = performance.now();
+  for (;;) {
+    context.signal.throwIfAborted();
+    const state = await look(session);
+    if (state.moved !== moved) {
+      moved = state.moved;
+      movedAt = performance.now();
+    }
+    const n = files.findIndex(({ path }) => path.endsWith(`/${state.file}`));
+    const done = n < 0 ? 0 : sizes.slice(0, n).reduce((sum, size) => sum + size, 0) + state.offset;
+    context.progress('replaying', Math.min(done, total), total);
+    const stillSeconds = (performance.now() - movedAt) / 1000;
+    switch (judgeApplier(state, stillSeconds, stallSeconds)) {
+      case 'ended':
+        return state;
+      case 'apply-failed': {
+        // The lines of its log may come a moment after its status.
+        await sleep(lookMs);
+        throw applyFailed(firstError(errors, state.applyError), state);
+      }
+      case 'receive-failed':
+        throw failed(
+          `the archived log cannot be read from ${state.gtid || 'its beginning'} on: ${state.receiveError.message}`,
+          { errno: state.receiveError.errno, at: state.gtid },
+        );
+      case 'stalled':
+        throw new NamedError(
+          'Restore.ReplayStalled',
+          `nothing has moved for ${stallSeconds} s at ${state.gtid || `${state.file}:${state.offset}`}; the policy's stallSeconds allows no more`,
+          { stallSeconds, at: state.gtid },
+        );
+      default:
+        scratch.lost.throwIfAborted();
+    }
+    await sleep(lookMs);
+  }
+}
+
+function applyFailed(error: ApplierError, state: ApplierState): NamedError {
+  const where = error.gtid ?? 'a transaction';
+  const table = error.table === undefined ? '' : `, table ${error.table}`;
+  return failed(
+    `${where} cannot be applied (error ${error.errno}${table}): ${error.message}. The data stands at ${state.gtid || 'no position'}`,
+    { gtid: error.gtid ?? null, errno: error.errno, table: error.table ?? null, at: state.gtid },
+  );
+}
+
+async function look(session: Session): Promise<ApplierState> {
+  const [row] = await session.rows('SHOW ALL SLAVES STATUS');
+  if (row === undefined) throw failed('the restored server no longer knows what it replays');
+  const names = workCounters.map((name) => quoted(name)).join(', ');
+  const counters = await session.rows(`SHOW GLOBAL STATUS WHERE Variable_name IN (${names})`);
+  return applierState(row, counters.map(({ Value }) => Value).join(' '));
+}
+
+/** Where the data stands, which must be where it was asked to be. */
+async function whereItStands(
+  session: Session,
+  request: ReplayRequest,
+  last: ApplierState,
+): Promise<MysqlPosition> {
+  const { until } = request;
+  const gtid = (await session.rows('SELECT @@GLOBAL.gtid_slave_pos AS gtid'))[0]?.gtid ?? '';
+  const reached = formatMariadbGtid(parseMariadbGtid(gtid));
+  const missed = (at: string, wanted: string) =>
+    new NamedError(
+      'Restore.PositionMissed',
+      `the replay ended at ${at || 'no position'} instead of ${wanted}`,
+      {
+        reached: at,
+        wanted,
+      },
+    );
+  if (until.gtid === '') {
+    const at = `${last.file}:${last.offset}`;
+    const wanted = `${servedName(request, until)}:${until.offset}`;
+    if (at !== wanted) throw missed(at, wanted);
+    return { ...until, gtid: reached };
+  }
+  // Domains that the point does not name stay where the backup left them.
+  const wanted = formatMariadbGtid(
+    new Map([...parseMariadbGtid(request.from.gtid), ...parseMariadbGtid(until.gtid)]),
+  );
+  if (reached !== wanted) throw missed(reached, wanted);
+  return { kind: 'mysql', flavour: 'mariadb', gtid: reached };
+}

@@ -1,0 +1,88 @@
+import { chownSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Manifest } from '../../../contract/formats/manifest.ts';
+import type { RestoreOrder } from '../../../contract/records/job.ts';
+import type { ReplayOutcome } from '../../../runner/engines/engine.ts';
+import { type ApplierError, applierErrorIn } from '../../../runner/engines/mysql/replay/applier-error.ts';
+import { archiveFile, withReplayPlace } from '../../../runner/engines/mysql/replay/place.ts';
+import { ownAccount } from '../../../runner/engines/mysql/replay/prove-and-replay.ts';
+import type { ReplayRequest } from '../../../runner/engines/mysql/replay/replay.ts';
+import { replayMariadb, replayOptions } from '../../../runner/engines/mysql/replay/replay-mariadb.ts';
+import { stagingDirectory } from '../../../runner/engines/mysql/restore/marker.ts';
+import { serverConfig, socketPath } from '../../../runner/engines/mysql/restore/server-config.ts';
+import { withStagedServer } from '../../../runner/engines/mysql/restore/staged-server.ts';
+import type { Row } from '../../../runner/engines/mysql/session.ts';
+import { findAccount } from '../../../runner/host/accounts.ts';
+import { contextIn } from './mysql-jobs.ts';
+
+const serverId = 4_000_000_001;
+
+/** A prepared backup on its staged server, on which logs are replayed, one stretch after the other. */
+export type ReplayStand = {
+  directory: string;
+  /** The log of the job. */
+  lines: string[];
+  rows: (sql: string) => Promise<Row[]>;
+  replay: (request: ReplayRequest, workers?: number, as?: number) => Promise<ReplayOutcome>;
+  close: () => Promise<void>;
+};
+
+export async function standOn(order: RestoreOrder, manifest: Manifest, work: string): Promise<ReplayStand> {
+  const { directory, user } = order.target;
+  const account = findAccount(user)!;
+  const lines: string[] = [];
+  const context = contextIn(work, {}, lines);
+  const configFile = join(directory, 'my.cnf');
+  writeFileSync(configFile, serverConfig(order.target, manifest, serverId), { mode: 0o644 });
+  const staging = stagingDirectory(directory);
+  const errors: ApplierError[] = [];
+  const opened = Promise.withResolvers<Omit<ReplayStand, 'close'>>();
+  const closing = Promise.withResolvers<void>();
+  let stretch = 0;
+
+  const running = withReplayPlace(directory, account, async (own) =>
+    withStagedServer(
+      {
+        as: await ownAccount(own, account, context),
+        configFile,
+        staging,
+        socket: socketPath({ directory: staging, port: order.target.port }, 'staged.sock'),
+        user,
+        context,
+        args: replayOptions(own, 256),
+        onLine: (line) => {
+          const error = applierErrorIn(line);
+          if (error !== undefined) errors.push(error);
+        },
+      },
+      async (session) => {
+        await session.run('SET GLOBAL gtid_slave_pos = ?', [manifest.position!.gtid]);
+        const replay: ReplayStand['replay'] = (request, workers = 0, as = serverId) => {
+          const served = join(directory, `stretch-${stretch++}`);
+          mkdirSync(served, { mode: 0o755 });
+          return withReplayPlace(served, account, (place) => {
+            const files = request.files.map(({ name, path }, i) => {
+              const copy = archiveFile(place, i + 1, name, request.until.gtid === '' ? 'kept' : 'counted');
+              copyFileSync(path, copy);
+              chownSync(copy, account.uid, account.gid);
+              return { name, path: copy };
+            });
+            const on = { session, serverId: as, errors, user, account, place, workers, stallSeconds: 60 };
+            return replayMariadb({ ...request, files }, on, context);
+          });
+        };
+        opened.resolve({ directory, lines, rows: (sql) => session.rows(sql), replay });
+        await closing.promise;
+      },
+    ),
+  );
+  running.catch(opened.reject);
+  const stand = await opened.promise;
+  return {
+    ...stand,
+    close: async () => {
+      closing.resolve();
+      await running.catch(() => {});
+    },
+  };
+}

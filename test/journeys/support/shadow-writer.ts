@@ -1,0 +1,52 @@
+import type { MariadbServer } from '../../../infra/local/mariadb.ts';
+
+export type ShadowWriter = {
+  table: string;
+  domain: number;
+  /** Each commit in order: its sequence number in its domain, and the last row it wrote. */
+  commits: { seq: number; n: number }[];
+  stop: () => Promise<void>;
+};
+
+/**
+ * Commits one row after the other into its own table and notes under which GTID: what must be in the table at any
+ * position of the log. Every `alterEvery` commits it changes the table's definition, which is a transaction as well.
+ */
+export async function startShadowWriter(
+  server: MariadbServer,
+  { table, domain, alterEvery }: { table: string; domain: number; alterEvery?: number },
+): Promise<ShadowWriter> {
+  const connection = await server.connect('shop');
+  await connection.query(`SET gtid_domain_id = ${domain}`);
+  const commits: ShadowWriter['commits'] = [];
+  let on = true;
+  const note = async (n: number) => {
+    const [rows] = await connection.query('SELECT @@last_gtid AS gtid');
+    const [{ gtid }] = rows as [{ gtid: string }];
+    commits.push({ seq: Number(gtid.split('-')[2]), n });
+  };
+  // Told by stop(): a test that fails meanwhile has its own error.
+  const running = (async () => {
+    for (let n = 1; on; n++) {
+      await connection.query('START TRANSACTION');
+      await connection.query(`INSERT INTO ${table} (n, note) VALUES (${n}, REPEAT('x', ${n % 100}))`);
+      await connection.query(`UPDATE ${table} SET note = 'second' WHERE n = ${n - 1}`);
+      await connection.query('COMMIT');
+      await note(n);
+      if (alterEvery === undefined || n % alterEvery !== 0) continue;
+      await connection.query(`ALTER TABLE ${table} ADD COLUMN more${n} INT DEFAULT ${n}`);
+      await note(n);
+    }
+  })();
+  running.catch(() => {});
+  return {
+    table,
+    domain,
+    commits,
+    stop: async () => {
+      on = false;
+      await running;
+      await connection.end();
+    },
+  };
+}
