@@ -25,6 +25,7 @@ const packageOfProgram = {
   mydumper: 'mydumper',
   zstd: 'zstd',
   debootstrap: 'debootstrap',
+  openssl: 'openssl',
   patchelf: 'patchelf',
   shellcheck: 'shellcheck',
 };

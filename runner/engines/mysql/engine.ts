@@ -13,6 +13,10 @@ import { prepare } from './restore/prepare.ts';
 import { start } from './restore/start.ts';
 import { unpack } from './restore/unpack.ts';
 import { sweepHost, sweepMember } from './sweep.ts';
+import { inspectTables } from './tables/live-member.ts';
+import { tablesPreflight } from './tables/preflight.ts';
+import { restoreTables } from './tables/restore-tables.ts';
+import { sweepTables } from './tables/tables-note.ts';
 import { findTools } from './versions.ts';
 
 export type MysqlEngineOptions = {
@@ -31,7 +35,7 @@ export function makeMysqlEngine({
   startServer = makeStartServer(),
 }: MysqlEngineOptions): Engine {
   return {
-    abilities: ['incremental'],
+    abilities: ['incremental', 'tables'],
     tools: (context) => findTools(context.runChild, context.signal),
     inspect: async (order, context) => {
       // A replica whose applier a lost backup left stopped would be found ineligible for ever after (M11).
@@ -47,7 +51,8 @@ export function makeMysqlEngine({
         ? logicalBackup(order, sinks, context, { stateDirectory, spoolDirectory })
         : backup(order, sinks, context, stateDirectory),
     sweep: (order, context) => sweepMember(order.member, context, stateDirectory),
-    sweepHost: (context) => sweepHost(context, stateDirectory),
+    sweepHost: async (context) =>
+      (await sweepHost(context, stateDirectory)) + (await sweepTables(context, stateDirectory)),
     restore: {
       preflight: restorePreflight,
       unpack: (order, stored, context) =>
@@ -60,6 +65,16 @@ export function makeMysqlEngine({
           : prepare(order, manifest, context),
       apply,
       start: (order, manifest, context, log) => start(order, manifest, context, startServer, log),
+    },
+    tables: {
+      inspect: async (order, context) => {
+        // Unfinished tables of a runner that died, which nobody would miss.
+        await sweepTables(context, stateDirectory);
+        return inspectTables(order, context);
+      },
+      preflight: tablesPreflight,
+      restore: (order, stored, context, timed) =>
+        restoreTables(order, stored, context, stateDirectory, timed),
     },
   };
 }

@@ -89,7 +89,7 @@ export function restoreRefusal(
 
 /** Looks at host and target, and refuses before anything is touched. */
 export async function restorePreflight(
-  order: RestoreOrder,
+  order: Pick<RestoreOrder, 'target'>,
   manifest: Manifest,
   context: EngineContext,
 ): Promise<PreflightOutcome> {

@@ -1,5 +1,8 @@
+import { chmod, chown, mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NamedError } from '../../../../contract/errors/named-error.ts';
+import type { Account } from '../../../host/accounts.ts';
 import type { ChildEnd } from '../../../host/child.ts';
 import type { EngineContext } from '../../engine.ts';
 import { withoutStatement } from '../replay/applier-error.ts';
@@ -11,6 +14,22 @@ const shutdownSeconds = 600;
 
 /** An account that the server gives itself at its start; its user removes it. */
 export type StagedAccount = { user: string; password: string; initFile: string };
+
+/**
+ * Makes the directory of a socket that does not fit into one of `known`, for the server's account alone.
+ */
+export async function makeSocketPlace(
+  socket: string,
+  known: readonly string[],
+  account: Account,
+): Promise<void> {
+  const place = dirname(socket);
+  if (known.includes(place)) return;
+  // Explicitly, since the runner's umask takes a new directory from everybody else.
+  if ((await mkdir(dirname(place), { recursive: true })) !== undefined) await chmod(dirname(place), 0o755);
+  await mkdir(place, { recursive: true, mode: 0o700 });
+  await chown(place, account.uid, account.gid);
+}
 
 /**
  * Runs the server on the staging directory for `work`, without network and, but where an account is given, without grants

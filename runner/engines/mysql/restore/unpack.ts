@@ -34,7 +34,7 @@ export const foreignFiles = (files: readonly { path: string }[]): string[] =>
     return path.endsWith('.isl') ? [`${path} points to a file outside the data directory`] : [];
   });
 
-/** Makes the directory in which files wait until they are whole; the target becomes this account's own. */
+/** Makes the target this account's own and a staging directory in it, which must not be there yet. */
 export async function makeStaging({ directory, user }: RestoreOrder['target']): Promise<string> {
   const account = findAccount(user);
   if (account === undefined) {

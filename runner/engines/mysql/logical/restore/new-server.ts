@@ -1,5 +1,5 @@
-import { chmod, chown, mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { NamedError } from '../../../../../contract/errors/named-error.ts';
 import type { Manifest } from '../../../../../contract/formats/manifest.ts';
 import type { RestoreOrder } from '../../../../../contract/records/job.ts';
@@ -8,7 +8,7 @@ import type { EngineContext } from '../../../engine.ts';
 import { stagingDirectory, temporaryDirectory } from '../../restore/marker.ts';
 import { giveTo } from '../../restore/place.ts';
 import { newServerId, serverConfig, socketPath } from '../../restore/server-config.ts';
-import { withStagedServer } from '../../restore/staged-server.ts';
+import { makeSocketPlace, withStagedServer } from '../../restore/staged-server.ts';
 import type { Session } from '../../session.ts';
 
 /** Option file of the server while rows go in; it goes with the end of the work. */
@@ -92,12 +92,7 @@ export async function withLoadingServer<T>(
   const account = accountOf(user);
   const staging = stagingDirectory(directory);
   const socket = socketPath({ directory: staging, port }, 'loading.sock');
-  const place = dirname(socket);
-  if (place !== staging) {
-    if ((await mkdir(dirname(place), { recursive: true })) !== undefined) await chmod(dirname(place), 0o755);
-    await mkdir(place, { recursive: true, mode: 0o700 });
-    await chown(place, account.uid, account.gid);
-  }
+  await makeSocketPlace(socket, [directory, staging], account);
   return withStagedServer(
     { configFile: loadingConfig(directory), staging, socket, user, context, withGrants: true },
     (session) => work(session, socket),
