@@ -4,12 +4,13 @@ import { bytesOfChain } from '../../contract/formats/chain-need.ts';
 import { decodeManifest } from '../../contract/formats/codec.ts';
 import type { Manifest } from '../../contract/formats/manifest.ts';
 import { manifestKey } from '../../contract/layout.ts';
-import { type BackupRecord, siteRefSchema } from '../../contract/records/backup.ts';
+import { type BackupRecord, backupPlanSchema, siteRefSchema } from '../../contract/records/backup.ts';
 import { clusterDocumentSchema } from '../../contract/records/cluster.ts';
 import type { HostRecord } from '../../contract/records/host.ts';
 import { hostId, id, mintedId, sha256Hex } from '../../contract/records/ids.ts';
-import { checkOrderSchema, restoreOrderSchema, restoreTargetSchema } from '../../contract/records/job.ts';
+import { checkOrderSchema, restoreOrderSchema } from '../../contract/records/job.ts';
 import { policySchema } from '../../contract/records/policy.ts';
+import { restoreTargetSchema } from '../../contract/records/restore-target.ts';
 import type { Backups } from '../catalog/backup.ts';
 import { chainOf } from '../catalog/chain.ts';
 import type { Clusters } from '../catalog/cluster.ts';
@@ -39,6 +40,8 @@ export const plannedRestoreSchema = z.object({
   chain: restoreOrderSchema.shape.chain,
   engine,
   flavour,
+  /** Of the backup: what a dump is restored with differs. */
+  method: backupPlanSchema.shape.method.optional(),
   site: siteRefSchema,
   target: restoreTargetSchema,
   lock: z.string(),
@@ -148,6 +151,7 @@ export function planOf(
     manifestSha256,
     ...(chain.length > 1 ? { chain } : {}),
     ...kind,
+    method: manifest.plan.method,
     site: backup.site,
     target,
     lock: targetLock(target.hostId, target.directory),
