@@ -36,6 +36,8 @@ export const originSchema = z.object({
 
 /** What an incremental builds on: the parent is in `parent` of the plan; its data ends at `fromLsn`. */
 export const incrementSchema = z.object({
+  /** The chain up to the parent, base first: with the manifest alone it can be restored. */
+  links: z.array(z.string()).min(1).max(200),
   fromLsn: lsn,
   origin: originSchema,
   serverVersion: z.string(),

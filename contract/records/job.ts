@@ -67,6 +67,12 @@ export const restoreOrderSchema = z.object({
   target: restoreTargetSchema,
   /** SHA-256 of the manifest's bytes as recorded, so that another manifest cannot be put in its place. */
   manifestSha256: sha256Hex,
+  /** Of an incremental: the full it begins with and every incremental up to the backup itself, base first. */
+  chain: z
+    .array(z.object({ backupId: mintedId, manifestSha256: sha256Hex }))
+    .min(2)
+    .max(201)
+    .optional(),
   policy: policySchema.pick({ stallSeconds: true, memoryMiB: true }),
 });
 

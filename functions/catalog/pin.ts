@@ -41,6 +41,12 @@ export function makePins(deps: TableDeps) {
       return items.map((item) => pinRecordSchema.parse(item));
     },
 
+    /** The pins of one reader on backups of a cluster. */
+    async ofExecution(clusterId: string, execution: string): Promise<PinRecord[]> {
+      const items = await table.query('PIN', { prefix: `${clusterId}#` });
+      return items.map((item) => pinRecordSchema.parse(item)).filter((pin) => pin.execution === execution);
+    },
+
     /** Every pin, for reconcile. */
     async list(): Promise<PinRecord[]> {
       return (await table.query('PIN')).map((item) => pinRecordSchema.parse(item));

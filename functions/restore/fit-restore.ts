@@ -82,6 +82,15 @@ function placeMisfits({ target }: PlannedRestore, found: NonNullable<CheckResult
   return misfits;
 }
 
+function abilityMisfits(
+  { chain, target }: PlannedRestore,
+  { abilities = [], runnerVersion }: CheckResult,
+): Misfit[] {
+  if (chain === undefined || abilities.includes('incremental')) return [];
+  const cause = `target.hostId: the runner of ${target.hostId} (${runnerVersion}) restores no incrementals; install this release there, or name the full ${chain[0]?.backupId}`;
+  return [{ name: 'Runner.VersionUnsupported', field: 'target.hostId', cause }];
+}
+
 /** Everything that keeps this target from taking the restore; empty when it fits. */
 export function misfitsOf(
   planned: PlannedRestore,
@@ -89,6 +98,7 @@ export function misfitsOf(
 ): Misfit[] {
   return [
     ...placeMisfits(planned, check.target),
+    ...abilityMisfits(planned, check),
     ...programMisfits(planned, check.tools),
     ...spaceMisfit(planned, check.target.freeBytes),
   ];
@@ -104,6 +114,7 @@ export const restoreOrderOf = (planned: PlannedRestore): RestoreOrder => ({
   site: planned.site,
   target: planned.target,
   manifestSha256: planned.manifestSha256,
+  ...(planned.chain === undefined ? {} : { chain: planned.chain }),
   policy: { stallSeconds: planned.policy.stallSeconds, memoryMiB: planned.policy.memoryMiB },
 });
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { id, mintedId } from '../../contract/records/ids.ts';
 import type { Backups } from '../catalog/backup.ts';
+import { chainOf } from '../catalog/chain.ts';
 import type { Locks } from '../catalog/lock.ts';
 import type { Pins } from '../catalog/pin.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
@@ -9,12 +10,12 @@ import { pinUntil } from './pin-time.ts';
 export type HoldRestoreDeps = {
   locks: Pick<Locks, 'take' | 'release'>;
   pins: Pick<Pins, 'put' | 'release'>;
-  backups: Pick<Backups, 'get'>;
+  backups: Pick<Backups, 'list'>;
   now: () => Date;
 };
 
 /**
- * "Lock the target and pin the backup". The backup is looked at again once it is pinned (F64): retention re-checks
+ * "Lock the target and pin the backup". The backup and every link of its chain are looked at again once they are pinned (F64): retention re-checks
  * pins before it deletes, so what is still there after the pin stays. Twice by one execution is the same answer.
  */
 export const makeHandler = (deps: HoldRestoreDeps) =>
@@ -32,15 +33,30 @@ export const makeHandler = (deps: HoldRestoreDeps) =>
           { field: 'target.directory', value: lock, holder: taken.holder },
         );
       }
-      const pin = { clusterId, backupId, execution };
-      await deps.pins.put({ v: 1, ...pin, since: now.toISOString(), until: pinUntil(now).toISOString() });
-      const backup = await deps.backups.get(clusterId, backupId);
-      if (backup && ['verified', 'proven', 'suspect'].includes(backup.state)) return { outcome: 'held' };
-      await deps.pins.release(pin);
+      const links = async () => {
+        const backups = await deps.backups.list(clusterId);
+        const backup = backups.find((known) => known.backupId === backupId);
+        return { backup, chain: backup && chainOf(backup, backups) };
+      };
+      const until = pinUntil(now).toISOString();
+      const planned = await links();
+      const pinned = planned.chain?.outcome === 'whole' ? planned.chain.links : [{ backupId }];
+      for (const link of pinned) {
+        const pin = { clusterId, backupId: link.backupId, execution };
+        await deps.pins.put({ v: 1, ...pin, since: now.toISOString(), until });
+      }
+      const { backup, chain } = await links();
+      const good = backup && ['verified', 'proven', 'suspect'].includes(backup.state);
+      if (good && chain?.outcome === 'whole') return { outcome: 'held' };
+      for (const link of pinned) await deps.pins.release({ clusterId, backupId: link.backupId, execution });
       await deps.locks.release(lock, execution);
+      const became =
+        good && chain?.outcome === 'broken'
+          ? `cannot be restored any more, since ${chain.why},`
+          : `became ${backup?.state ?? 'unknown'}`;
       return refused(
         'Backup.NotRestorable',
-        `backupId: ${backupId} became ${backup?.state ?? 'unknown'} while the restore was planned; choose another`,
+        `backupId: ${backupId} ${became} while the restore was planned; choose another`,
         { field: 'backupId', value: backupId },
       );
     },

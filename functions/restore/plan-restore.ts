@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { bytesOfChain } from '../../contract/formats/chain-need.ts';
 import { decodeManifest } from '../../contract/formats/codec.ts';
 import type { Manifest } from '../../contract/formats/manifest.ts';
 import { manifestKey } from '../../contract/layout.ts';
@@ -7,9 +8,10 @@ import { type BackupRecord, siteRefSchema } from '../../contract/records/backup.
 import { clusterDocumentSchema } from '../../contract/records/cluster.ts';
 import type { HostRecord } from '../../contract/records/host.ts';
 import { hostId, id, mintedId, sha256Hex } from '../../contract/records/ids.ts';
-import { checkOrderSchema, restoreTargetSchema } from '../../contract/records/job.ts';
+import { checkOrderSchema, restoreOrderSchema, restoreTargetSchema } from '../../contract/records/job.ts';
 import { policySchema } from '../../contract/records/policy.ts';
 import type { Backups } from '../catalog/backup.ts';
+import { chainOf } from '../catalog/chain.ts';
 import type { Clusters } from '../catalog/cluster.ts';
 import type { Hosts } from '../catalog/host.ts';
 import { targetLock } from '../catalog/lock.ts';
@@ -33,6 +35,8 @@ export const plannedRestoreSchema = z.object({
   clusterId: id,
   backupId: mintedId,
   manifestSha256: sha256Hex,
+  /** Of an incremental: all that is restored, base first. */
+  chain: restoreOrderSchema.shape.chain,
   engine,
   flavour,
   site: siteRefSchema,
@@ -75,18 +79,13 @@ export function hostRefusal(hostId: string, host: HostRecord | undefined): Refus
 }
 
 /** Why what the manifest describes cannot be restored; undefined when it can. */
-export function manifestRefusal(manifest: Manifest): Refused | undefined {
+export function manifestRefusal(
+  manifest: Pick<Manifest, 'backupId' | 'flavour' | 'restore'>,
+): Refused | undefined {
   if (!restorePrograms[manifest.flavour]) {
     return refused(
       'Restore.NotYet',
       `backupId: ${manifest.backupId} is of flavour ${manifest.flavour}; this version restores ${Object.keys(restorePrograms).join(', ')}`,
-      { field: 'backupId', value: manifest.backupId },
-    );
-  }
-  if (manifest.plan.level === 'incremental') {
-    return refused(
-      'Restore.NotYet',
-      `backupId: ${manifest.backupId} is an incremental; this version restores full backups: name ${manifest.plan.chain}`,
       { field: 'backupId', value: manifest.backupId },
     );
   }
@@ -101,20 +100,53 @@ export function manifestRefusal(manifest: Manifest): Refused | undefined {
   );
 }
 
+/** What the plan needs of a manifest: the whole ones of a long chain do not fit into the function's memory. */
+type Planned = Pick<
+  Manifest,
+  'backupId' | 'engine' | 'flavour' | 'server' | 'restore' | 'metrics' | 'policy' | 'plan'
+>;
+/** One backup of what is restored. */
+type Link = { manifest: Planned; manifestSha256: string };
+
+const plannedOf = ({
+  backupId,
+  engine,
+  flavour,
+  server,
+  restore,
+  metrics,
+  policy,
+  plan,
+}: Manifest): Planned => ({
+  backupId,
+  engine,
+  flavour,
+  server,
+  restore,
+  metrics,
+  policy,
+  plan,
+});
+
 /** Puts the plan together from what was found to be right. */
 export function planOf(
   backup: BackupRecord,
-  manifest: Manifest,
-  manifestSha256: string,
+  links: readonly Link[],
   target: z.infer<typeof restoreTargetSchema>,
   jobId: string,
 ): PlannedRestore {
+  const { manifest, manifestSha256 } = links.at(-1)!;
+  const chain = links.map((link) => ({
+    backupId: link.manifest.backupId,
+    manifestSha256: link.manifestSha256,
+  }));
   const kind = { engine: engine.parse(manifest.engine), flavour: flavour.parse(manifest.flavour) };
   return {
     outcome: 'planned',
     clusterId: backup.clusterId,
     backupId: backup.backupId,
     manifestSha256,
+    ...(chain.length > 1 ? { chain } : {}),
     ...kind,
     site: backup.site,
     target,
@@ -126,8 +158,7 @@ export function planOf(
       deadlineSeconds: checkDeadlineSeconds,
     },
     need: {
-      bytes: manifest.restore.bytes,
-      unpackedBytes: manifest.metrics.bytes,
+      ...bytesOfChain(links.map((link) => link.manifest)),
       serverVersion: manifest.server.version,
       toolVersion: manifest.restore.toolVersion,
       outsideDatadir: manifest.restore.outsideDatadir,
@@ -170,12 +201,12 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
       }
       const unfit = hostRefusal(input.target.hostId, await deps.hosts.get(input.target.hostId));
       if (unfit) return unfit;
-      const choice = chooseBackup(
-        clusterId,
-        await deps.backups.list(clusterId),
-        input.backupId,
-        input.allowSuspect,
-      );
+      const backups = await deps.backups.list(clusterId);
+      const holeIn = (backup: BackupRecord) => {
+        const chain = chainOf(backup, backups);
+        return chain.outcome === 'broken' ? chain.why : undefined;
+      };
+      const choice = chooseBackup(clusterId, backups, input.backupId, input.allowSuspect, holeIn);
       if (choice.outcome === 'refused') return choice;
       const { backup } = choice;
       const notRestorable = (why: string) =>
@@ -188,16 +219,24 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
           `lies at site ${backup.site.site}, which is not in the settings (${Object.keys(deps.sites).join(', ')})`,
         );
       }
-      const stored = await deps.objectsOf(backup.site).get(manifestKey(backup));
-      if (!stored) return notRestorable(`has no manifest in ${backup.site.bucket} any more`);
-      const found = createHash('sha256').update(stored.body).digest('hex');
-      if (found !== backup.manifestSha256) {
-        return notRestorable(
-          `has another manifest than the one recorded (SHA-256 ${backup.manifestSha256}, found ${found})`,
-        );
+      const chain = chainOf(backup, backups);
+      const links: Link[] = [];
+      for (const record of chain.outcome === 'whole' ? chain.links : [backup]) {
+        const said = record === backup ? '' : `needs ${record.backupId}, which `;
+        const stored = await deps.objectsOf(record.site).get(manifestKey(record));
+        if (!stored) return notRestorable(`${said}has no manifest in ${record.site.bucket} any more`);
+        const found = createHash('sha256').update(stored.body).digest('hex');
+        if (found !== record.manifestSha256) {
+          return notRestorable(
+            `${said}has another manifest than the one recorded (SHA-256 ${record.manifestSha256}, found ${found})`,
+          );
+        }
+        const manifest = plannedOf(decodeManifest(stored.body));
+        const refusal = manifestRefusal(manifest);
+        if (refusal) return refusal;
+        links.push({ manifest, manifestSha256: found });
       }
-      const manifest = decodeManifest(stored.body);
       const target = { ...input.target, directory: path.directory };
-      return manifestRefusal(manifest) ?? planOf(backup, manifest, found, target, deps.mintJobId());
+      return planOf(backup, links, target, deps.mintJobId());
     },
   });

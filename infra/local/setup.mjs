@@ -24,6 +24,7 @@ const packageOfProgram = {
   'mariadb-backup': 'mariadb-backup',
   zstd: 'zstd',
   debootstrap: 'debootstrap',
+  openssl: 'openssl',
   patchelf: 'patchelf',
   shellcheck: 'shellcheck',
 };

@@ -133,6 +133,8 @@ export type RestoredInstance = {
  * All verbs stop soon after `signal` fires and leave no child, lock or stopped applier behind.
  */
 export type Engine = {
+  /** What this engine can beyond a full backup and its restore, in the words of a check's result. */
+  abilities?: readonly string[];
   /** Versions of the tools found on this host, null where one is missing. */
   tools: (context: EngineContext) => Promise<Record<string, string | null>>;
   inspect: (
@@ -154,6 +156,8 @@ export type Engine = {
     preflight: (order: RestoreOrder, manifest: Manifest, context: EngineContext) => Promise<PreflightOutcome>;
     unpack: (order: RestoreOrder, stored: StoredBackup, context: EngineContext) => Promise<void>;
     prepare: (order: RestoreOrder, manifest: Manifest, context: EngineContext) => Promise<void>;
+    /** Brings the prepared files to where the next incremental of the chain ends. On failure nothing of the target stays. */
+    apply?: (order: RestoreOrder, stored: StoredBackup, context: EngineContext) => Promise<void>;
     /** Renames the files into place, last the one without which the server cannot start, and starts it cut off from production. */
     start: (
       order: RestoreOrder,

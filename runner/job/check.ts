@@ -16,6 +16,7 @@ export async function runCheck(order: CheckOrder, job: Job, engine: Engine): Pro
     protocol: protocolVersion,
     tools: await engine.tools(context),
     memoryBytes: memoryBytes(),
+    ...(engine.abilities ? { abilities: [...engine.abilities] } : {}),
     ...(member ? { member: await engine.inspect({ ...order, member }, context) } : {}),
     ...(target ? { target: await engine.inspectTarget({ ...order, target }, context) } : {}),
   };

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NamedError } from '../../../contract/errors/named-error.ts';
 import type { Fingerprint } from '../../../contract/formats/fingerprint.ts';
+import type { Origin } from '../../../contract/records/backup.ts';
 import type { BackupOrder } from '../../../contract/records/job.ts';
 import { sameData } from '../compare-fingerprints.ts';
 import type { BackupFacts, EngineContext, Sinks } from '../engine.ts';
@@ -14,6 +15,7 @@ import { mustHold, readTableNames } from './expected-tables.ts';
 import { openFingerprint } from './fingerprint/take.ts';
 import { resolveLogin, writeToolOptions } from './login.ts';
 import { describeServer, restoreNeeds } from './manifest-facts.ts';
+import { chainBroken, originOf, otherLsn, otherOrigin } from './origin.ts';
 import { readPlugins } from './plugins.ts';
 import { samePosition } from './position.ts';
 import { readRelations } from './relations.ts';
@@ -39,7 +41,7 @@ function named(error: unknown): unknown {
 }
 
 /**
- * One physical full backup of a MariaDB member into the stream `main`.
+ * One physical backup of a MariaDB member into the stream `main`, full or incremental.
  *
  * On a replica the applier is stopped first and started again once the snapshot of the fingerprint is open, so that
  * backup and fingerprint stand at one position (M08): `exact`. Elsewhere a fingerprint before and one after bound what
@@ -73,7 +75,15 @@ export async function backup(
     const role = roleOf(facts);
     const applied = role === 'replica';
     const places = await readPlaces(session, facts);
-    const server = await describeServer(order, facts, await readPlugins(session), context);
+    const origin = await originOf(facts);
+    const server = await describeServer(order, facts, origin, await readPlugins(session), context);
+    const toolVersion = tools['mariadb-backup'] ?? '';
+    const mustBeSame = (found: Origin) => {
+      if (plan.increment === undefined) return;
+      const why = otherOrigin(plan.increment, { origin: found, serverVersion: server.version, toolVersion });
+      if (why !== undefined) throw chainBroken(plan.parent, why);
+    };
+    mustBeSame(origin);
 
     const stands = applied && plan.stopApplier;
     const channels = stands ? await applyingChannels(session) : [];
@@ -110,6 +120,7 @@ export async function backup(
       threads: policy.toolThreads,
       checkpointFirst: plan.checkpointFirst,
       replica: applied,
+      incrementalLsn: plan.increment?.fromLsn,
     });
     context.progress('streaming', 0, plan.expectedBytes);
     const sink = sinks.open('main');
@@ -156,6 +167,9 @@ export async function backup(
       const { content } = run.state;
       const position = backupPosition(content, applied, recorded);
       const checkpoints = parseCheckpoints(metadata(content, 'checkpoints') ?? '');
+      const lsnFault = otherLsn(checkpoints, plan.increment);
+      if (lsnFault !== undefined) throw chainBroken(plan.parent, lsnFault);
+      if (plan.increment !== undefined) mustBeSame(await originOf(await readServerFacts(reader)));
       // A log that did not move says nothing of writers that do not log (sql_log_bin, filters): the data must agree.
       const exact =
         samePosition(position, fingerprint.position) &&
@@ -173,7 +187,7 @@ export async function backup(
         server,
         tool: {
           name: 'mariadb-backup',
-          version: tools['mariadb-backup'] ?? '',
+          version: toolVersion,
           arguments: args,
           exitCode: 0,
         },
@@ -188,9 +202,13 @@ export async function backup(
         relations,
         restore: restoreNeeds(
           order,
-          { unpackedBytes, streamBytes: run.state.streamBytes },
+          {
+            // What an incremental becomes is the whole of the server's files.
+            unpackedBytes: plan.increment === undefined ? unpackedBytes : places.dataBytes + places.undoBytes,
+            streamBytes: run.state.streamBytes,
+          },
           { redoBytes: places.redoBytes, pageBytes: Number(facts.variables.innodb_page_size ?? 16384) },
-          tools['mariadb-backup'] ?? '',
+          toolVersion,
           places.outsideDatadir,
         ),
         metrics: {

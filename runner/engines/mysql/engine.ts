@@ -3,6 +3,7 @@ import type { Engine } from '../engine.ts';
 import { backup } from './backup.ts';
 import { inspectMember, inspectTarget } from './inspect.ts';
 import { preflight } from './preflight.ts';
+import { apply } from './restore/apply.ts';
 import { restorePreflight } from './restore/preflight.ts';
 import { prepare } from './restore/prepare.ts';
 import { start } from './restore/start.ts';
@@ -17,12 +18,13 @@ export type MysqlEngineOptions = {
   startServer?: StartServer;
 };
 
-/** The MariaDB physical full path. MySQL and Percona servers are refused by name in `inspect`. */
+/** The MariaDB physical path, fulls and incrementals. MySQL and Percona servers are refused by name in `inspect`. */
 export function makeMysqlEngine({
   stateDirectory,
   startServer = makeStartServer(),
 }: MysqlEngineOptions): Engine {
   return {
+    abilities: ['incremental'],
     tools: (context) => findTools(context.runChild, context.signal),
     inspect: async (order, context) => {
       // A replica whose applier a lost backup left stopped would be found ineligible for ever after (M11).
@@ -40,6 +42,7 @@ export function makeMysqlEngine({
       preflight: restorePreflight,
       unpack,
       prepare,
+      apply,
       start: (order, manifest, context, log) => start(order, manifest, context, startServer, log),
     },
   };

@@ -6,6 +6,7 @@ import { portFree } from '../../host/ports.ts';
 import type { EngineContext } from '../engine.ts';
 import { ineligibility, lagOf, roleOf } from './eligibility.ts';
 import { resolveLogin } from './login.ts';
+import { filesIdentity } from './origin.ts';
 import { readEncryption, readPlugins } from './plugins.ts';
 import { datadirs, readPlaces, readServerFacts } from './server-facts.ts';
 import { type Session, withSession } from './session.ts';
@@ -83,6 +84,7 @@ async function inspectServer(
       position: await words.currentPosition(session, role === 'replica'),
       logsBinary: facts.variables.log_bin === 'ON',
       outsideDatadir: places.outsideDatadir.slice(0, 50),
+      files: await filesIdentity(facts),
       ineligible: ineligibility({
         memberId: member.memberId,
         version: facts.version,

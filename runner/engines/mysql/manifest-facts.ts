@@ -1,7 +1,8 @@
 import type { Manifest } from '../../../contract/formats/manifest.ts';
+import type { Origin } from '../../../contract/records/backup.ts';
 import type { BackupOrder } from '../../../contract/records/job.ts';
 import type { EngineContext } from '../engine.ts';
-import { prepareArguments } from './arguments.ts';
+import { byHandCommands } from './by-hand.ts';
 import { roleOf } from './eligibility.ts';
 import { neededLibraries, type Plugin } from './plugins.ts';
 import type { ServerFacts } from './server-facts.ts';
@@ -73,6 +74,7 @@ async function optionsOf(order: BackupOrder, context: EngineContext): Promise<st
 export async function describeServer(
   order: BackupOrder,
   facts: ServerFacts,
+  { datadir, files }: Origin,
   plugins: readonly Plugin[],
   context: EngineContext,
 ): Promise<Manifest['server']> {
@@ -89,6 +91,8 @@ export async function describeServer(
     version: versionIn(facts.version) ?? facts.version,
     uuid: facts.uuid,
     serverId: facts.serverId,
+    datadir,
+    files,
     role: roleOf(facts),
     variables,
     options: await optionsOf(order, context),
@@ -116,22 +120,11 @@ export function restoreNeeds(
   toolVersion: string,
   outsideDatadir: string[],
 ): Manifest['restore'] {
-  const from = `s3://${order.site.bucket}/${order.clusterId}/backups/${order.backupId}`;
-  const unpack = order.policy.codec === 'zstd' ? 'cat volumes/main/* | zstd -d |' : 'cat volumes/main/* |';
   return {
     bytes: Math.max(Math.ceil(unpackedBytes * 1.1), streamBytes) + redoBytes + startBytes(pageBytes),
     memoryBytes: prepareMemoryBytes,
     toolVersion,
-    byHand: [
-      `aws s3 cp --recursive ${from}/volumes/main volumes/main`,
-      'mkdir DIR TMP',
-      'chown mysql: DIR TMP',
-      // Not as root: the tool loads what the backup's own option file names.
-      `${unpack} runuser -u mysql -- mbstream -x -C DIR`,
-      `runuser -u mysql -- mariadb-backup ${prepareArguments('DIR', prepareMemoryBytes, 'TMP').join(' ')}`,
-      // The backup's own option file and nothing of the host's: a server that runs there keeps its socket and tmpdir.
-      'mariadbd --defaults-file=DIR/backup-my.cnf --datadir=DIR --tmpdir=TMP --socket=DIR/mariadb.sock --skip-networking --user=mysql --skip-slave-start --server-id=NEW',
-    ],
+    byHand: byHandCommands(order, prepareMemoryBytes),
     outsideDatadir,
   };
 }

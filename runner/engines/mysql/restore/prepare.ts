@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { NamedError } from '../../../../contract/errors/named-error.ts';
 import type { Manifest } from '../../../../contract/formats/manifest.ts';
 import type { RestoreOrder } from '../../../../contract/records/job.ts';
-import { findAccount } from '../../../host/accounts.ts';
+import { type Account, findAccount } from '../../../host/accounts.ts';
 import type { EngineContext } from '../../engine.ts';
 import { prepareArguments } from '../arguments.ts';
 import { saysSuccess } from '../xbstream/completeness.ts';
@@ -47,60 +47,46 @@ export const foreignOptions = (text: string): string[] =>
     .map((line) => line.trim())
     .filter((line) => !plainOption.test(line));
 
+/** Refuses what was unpacked where its own option file says more than the tool writes there. */
+export async function refuseForeignOptions(unpacked: string): Promise<void> {
+  const foreign = foreignOptions(await readFile(join(unpacked, 'backup-my.cnf'), 'utf8'));
+  if (foreign.length === 0) return;
+  throw new NamedError(
+    'Restore.PrepareFailed',
+    `backup-my.cnf has options that no plain backup has: ${foreign.slice(0, 5).join(' | ').slice(0, 500)}`,
+    { options: foreign.length },
+  );
+}
+
+export function accountOf({ user }: RestoreOrder['target']): Account {
+  const account = findAccount(user);
+  if (account !== undefined) return account;
+  throw new NamedError('Restore.PrepareFailed', `there is no account ${user} on this host`, { user });
+}
+
 /**
- * Applies the redo log to the unpacked files, after looking that all of them are there. The tool runs as the account
+ * Runs the tool over the staging directory, with an incremental's directory where one is applied. It runs as the account
  * that the server will have, so that a backup made to harm it reaches no further.
  */
-export async function prepare(
-  order: RestoreOrder,
-  manifest: Manifest,
+export async function runPrepare(
+  { target, policy }: RestoreOrder,
+  memoryBytes: number,
   context: EngineContext,
+  incrementalDir?: string,
 ): Promise<void> {
-  const { directory } = order.target;
-  const staging = stagingDirectory(directory);
-  const marker = await readRestoreMarker(directory);
-  const files = (marker?.files ?? []).map(([path, bytes]) => ({ path, bytes }));
-  const gone = await missingFiles(staging, files);
-  if (marker?.state !== 'unpacked' || gone.length > 0) {
-    throw new NamedError(
-      'Restore.PrepareWarned',
-      marker?.state === 'unpacked'
-        ? `files went missing after unpacking: ${gone.slice(0, 20).join('; ')}`
-        : `${directory} is ${marker?.state ?? 'not marked'}, only what was just unpacked is prepared`,
-      { files: gone.length },
-    );
-  }
-  const foreign = foreignOptions(await readFile(join(staging, 'backup-my.cnf'), 'utf8'));
-  if (foreign.length > 0) {
-    throw new NamedError(
-      'Restore.PrepareFailed',
-      `backup-my.cnf has options that no plain backup has: ${foreign.slice(0, 5).join(' | ').slice(0, 500)}`,
-      { options: foreign.length },
-    );
-  }
-  const account = findAccount(order.target.user);
-  if (account === undefined) {
-    throw new NamedError('Restore.PrepareFailed', `there is no account ${order.target.user} on this host`, {
-      user: order.target.user,
-    });
-  }
-  const temporary = temporaryDirectory(directory);
-  await mkdir(temporary, { mode: 0o700 });
-  await giveTo(account, temporary);
-  await giveTo(account, staging);
-
-  context.progress('preparing');
+  const staging = stagingDirectory(target.directory);
   const warnings: string[] = [];
   const end = await context.runChild({
     command: 'mariadb-backup',
     args: prepareArguments(
       staging,
-      Math.min(manifest.restore.memoryBytes, order.policy.memoryMiB * 1024 * 1024),
-      temporary,
+      Math.min(memoryBytes, policy.memoryMiB * 1024 * 1024),
+      temporaryDirectory(target.directory),
+      incrementalDir,
     ),
     cwd: staging,
-    user: order.target.user,
-    stallSeconds: order.policy.stallSeconds,
+    user: target.user,
+    stallSeconds: policy.stallSeconds,
     signal: context.signal,
     onStderrLine: (line) => {
       warnings.push(...prepareWarnings([line]));
@@ -121,6 +107,37 @@ export async function prepare(
       { exitCode: end.exitCode, signal: end.signal },
     );
   }
+}
+
+/** Applies the redo log to the unpacked files, after looking that all of them are there. */
+export async function prepare(
+  order: RestoreOrder,
+  manifest: Manifest,
+  context: EngineContext,
+): Promise<void> {
+  const { directory } = order.target;
+  const staging = stagingDirectory(directory);
+  const marker = await readRestoreMarker(directory);
+  const files = (marker?.files ?? []).map(([path, bytes]) => ({ path, bytes }));
+  const gone = await missingFiles(staging, files);
+  if (marker?.state !== 'unpacked' || gone.length > 0) {
+    throw new NamedError(
+      'Restore.PrepareWarned',
+      marker?.state === 'unpacked'
+        ? `files went missing after unpacking: ${gone.slice(0, 20).join('; ')}`
+        : `${directory} is ${marker?.state ?? 'not marked'}, only what was just unpacked is prepared`,
+      { files: gone.length },
+    );
+  }
+  await refuseForeignOptions(staging);
+  const account = accountOf(order.target);
+  const temporary = temporaryDirectory(directory);
+  await mkdir(temporary, { mode: 0o700 });
+  await giveTo(account, temporary);
+  await giveTo(account, staging);
+
+  context.progress('preparing');
+  await runPrepare(order, manifest.restore.memoryBytes, context);
   await writeRestoreMarker(directory, {
     clusterId: order.clusterId,
     backupId: order.backupId,

@@ -9,7 +9,12 @@ const manifest = example('manifest');
 manifest.restore.bytes = 7.4e9;
 manifest.metrics.bytes = 6.2e9;
 const target = { hostId: 'i-0c2e4f6a8b0d13579', directory: '/data2/restore', port: 3316, user: 'mysql' };
-const planned = planOf(example('backup'), manifest, 'a'.repeat(64), target, 'job-check-1');
+const planned = planOf(
+  example('backup'),
+  [{ manifest, manifestSha256: 'a'.repeat(64) }],
+  target,
+  'job-check-1',
+);
 
 type Found = {
   target?: Partial<NonNullable<CheckResult['target']>>;
