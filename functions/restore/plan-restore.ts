@@ -18,8 +18,10 @@ import { targetLock } from '../catalog/lock.ts';
 import type { ObjectsOf } from '../clients/objects.ts';
 import type { Sites } from '../env/variables.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
+import { type ArchiveHeads, planUntil, type Reachable } from './plan-until.ts';
 import { notYet, restoreRequestSchema } from './request.ts';
 import { chooseBackup } from './restorable.ts';
+import { predictedRestoreSeconds, replaySeconds } from './restore-time.ts';
 import { targetDirectory } from './target-directory.ts';
 import { restorePrograms } from './version-fit.ts';
 
@@ -37,6 +39,18 @@ export const plannedRestoreSchema = z.object({
   manifestSha256: sha256Hex,
   /** Of an incremental: all that is restored, base first. */
   chain: restoreOrderSchema.shape.chain,
+  /** Of a restore to a point: what is replayed, and up to which exact position. */
+  log: restoreOrderSchema.shape.log,
+  point: z
+    .object({
+      /** Commit time of the last transaction of the point's segment that is restored, as far as the log tells. */
+      lastCommit: z.string().nullable(),
+      /** Transactions that may have been committed after the time that was asked for: MariaDB writes no commit times. */
+      perhapsLater: z.int(),
+    })
+    .optional(),
+  /** How long it is reckoned to take. */
+  predictedSeconds: z.number().optional(),
   engine,
   flavour,
   site: siteRefSchema,
@@ -134,6 +148,7 @@ export function planOf(
   links: readonly Link[],
   target: z.infer<typeof restoreTargetSchema>,
   jobId: string,
+  more: Pick<PlannedRestore, 'log' | 'point' | 'predictedSeconds'> = {},
 ): PlannedRestore {
   const { manifest, manifestSha256 } = links.at(-1)!;
   const chain = links.map((link) => ({
@@ -147,6 +162,7 @@ export function planOf(
     backupId: backup.backupId,
     manifestSha256,
     ...(chain.length > 1 ? { chain } : {}),
+    ...more,
     ...kind,
     site: backup.site,
     target,
@@ -158,7 +174,7 @@ export function planOf(
       deadlineSeconds: checkDeadlineSeconds,
     },
     need: {
-      ...bytesOfChain(links.map((link) => link.manifest)),
+      ...withLog(bytesOfChain(links.map((link) => link.manifest)), more.log),
       serverVersion: manifest.server.version,
       toolVersion: manifest.restore.toolVersion,
       outsideDatadir: manifest.restore.outsideDatadir,
@@ -167,11 +183,32 @@ export function planOf(
   };
 }
 
+/** What a log needs of the disk besides: its files, what it adds to the data, relay logs and a scratch server. */
+const withLog = (need: { bytes: number; unpackedBytes: number }, log: PlannedRestore['log']) =>
+  log === undefined ? need : { ...need, bytes: need.bytes + 3 * log.bytes + 512 * 1024 * 1024 };
+
+/** No backup can be brought to the point: why not the one that was asked for, or the oldest, and what can be had. */
+function pointUnreached(error: Refused['error'], to: Reachable, backups: readonly BackupRecord[]): Refused {
+  const good = backups.filter(({ state }) => state === 'verified' || state === 'proven');
+  const oldest = good.toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1))[0];
+  const why =
+    oldest === undefined
+      ? ''
+      : `; the oldest, ${oldest.backupId} (started ${oldest.startedAt}): ${to.whyNot(oldest) ?? 'fits'}`;
+  const facts = { field: 'until' };
+  return refused(
+    'Restore.PointOutside',
+    `until: no backup leads to ${to.point.position.gtid}: ${error.cause}${why}; ${to.nearest}`.slice(0, 3500),
+    facts,
+  );
+}
+
 export type PlanRestoreDeps = {
   clusters: Pick<Clusters, 'get'>;
   backups: Pick<Backups, 'list'>;
   hosts: Pick<Hosts, 'get'>;
   objectsOf: ObjectsOf;
+  archives: ArchiveHeads;
   sites: Sites;
   mintJobId: () => string;
 };
@@ -206,8 +243,11 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
         const chain = chainOf(backup, backups);
         return chain.outcome === 'broken' ? chain.why : undefined;
       };
-      const choice = chooseBackup(clusterId, backups, input.backupId, input.allowSuspect, holeIn);
-      if (choice.outcome === 'refused') return choice;
+      const to = input.until && (await planUntil(clusterId, input.until, backups, deps));
+      if (to?.outcome === 'refused') return to;
+      const unfitFor = (backup: BackupRecord) => holeIn(backup) ?? to?.whyNot(backup);
+      const choice = chooseBackup(clusterId, backups, input.backupId, input.allowSuspect, unfitFor);
+      if (choice.outcome === 'refused') return to ? pointUnreached(choice.error, to, backups) : choice;
       const { backup } = choice;
       const notRestorable = (why: string) =>
         refused('Backup.NotRestorable', `backupId: ${backup.backupId} ${why}`, {
@@ -237,6 +277,13 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
         links.push({ manifest, manifestSha256: found });
       }
       const target = { ...input.target, directory: path.directory };
-      return planOf(backup, links, target, deps.mintJobId());
+      const records = chain.outcome === 'whole' ? chain.links : [backup];
+      const log = to && backup.position ? to.orderFrom(backup.position) : undefined;
+      return planOf(backup, links, target, deps.mintJobId(), {
+        ...(to && log
+          ? { log, point: { lastCommit: to.point.lastCommit, perhapsLater: to.point.perhapsLater } }
+          : {}),
+        predictedSeconds: predictedRestoreSeconds(records, backups) + replaySeconds(log?.bytes ?? 0),
+      });
     },
   });

@@ -30,7 +30,8 @@ export type Point = {
 /** Why there is no such point, and the nearest that can be had. */
 export type NoPoint = { outcome: 'no-point'; why: string; nearest: string };
 
-const soughtOf = (until: Until): Sought => {
+/** What is looked for, in the words of the index. */
+export const soughtOf = (until: Until): Sought => {
   if (until === 'latest') return { kind: 'latest' };
   if ('time' in until) return { kind: 'time', micros: microseconds(until.time) };
   return 'gtid' in until
