@@ -8,8 +8,9 @@ import { type BackupRecord, siteRefSchema } from '../../contract/records/backup.
 import { clusterDocumentSchema } from '../../contract/records/cluster.ts';
 import type { HostRecord } from '../../contract/records/host.ts';
 import { hostId, id, mintedId, sha256Hex } from '../../contract/records/ids.ts';
-import { checkOrderSchema, restoreOrderSchema, restoreTargetSchema } from '../../contract/records/job.ts';
+import { checkOrderSchema, restoreOrderSchema } from '../../contract/records/job.ts';
 import { policySchema } from '../../contract/records/policy.ts';
+import { restoreTargetSchema } from '../../contract/records/restore-target.ts';
 import type { Backups } from '../catalog/backup.ts';
 import { chainOf } from '../catalog/chain.ts';
 import type { Clusters } from '../catalog/cluster.ts';
@@ -187,19 +188,23 @@ export function planOf(
 const withLog = (need: { bytes: number; unpackedBytes: number }, log: PlannedRestore['log']) =>
   log === undefined ? need : { ...need, bytes: need.bytes + 3 * log.bytes + 512 * 1024 * 1024 };
 
-/** No backup can be brought to the point: why not the one that was asked for, or the oldest, and what can be had. */
-function pointUnreached(error: Refused['error'], to: Reachable, backups: readonly BackupRecord[]): Refused {
-  const good = backups.filter(({ state }) => state === 'verified' || state === 'proven');
-  const oldest = good.toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1))[0];
-  const why =
-    oldest === undefined
-      ? ''
-      : `; the oldest, ${oldest.backupId} (started ${oldest.startedAt}): ${to.whyNot(oldest) ?? 'fits'}`;
-  const facts = { field: 'until' };
+/** No backup can be brought to the point: why not the newest and the oldest, and what can be had. */
+function pointUnreached(to: Reachable, backups: readonly BackupRecord[]): Refused {
+  const good = backups
+    .filter(({ state, extra }) => (state === 'verified' || state === 'proven') && !extra)
+    .toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
+  const asked = [...new Set([good.at(-1), good[0]])].filter((backup) => backup !== undefined);
+  const why = asked.map(
+    (backup) => `${backup.backupId} (${backup.startedAt}): ${to.whyNot(backup) ?? 'fits'}`,
+  );
+  const { gtid, file, offset } = to.point.position;
   return refused(
     'Restore.PointOutside',
-    `until: no backup leads to ${to.point.position.gtid}: ${error.cause}${why}; ${to.nearest}`.slice(0, 3500),
-    facts,
+    `until: no verified backup leads to ${gtid || `${file}:${offset}`}${why.length > 0 ? `; ${why.join('; ')}` : ''}; ${to.nearest}`.slice(
+      0,
+      3500,
+    ),
+    { field: 'until' },
   );
 }
 
@@ -247,7 +252,9 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
       if (to?.outcome === 'refused') return to;
       const unfitFor = (backup: BackupRecord) => holeIn(backup) ?? to?.whyNot(backup);
       const choice = chooseBackup(clusterId, backups, input.backupId, input.allowSuspect, unfitFor);
-      if (choice.outcome === 'refused') return to ? pointUnreached(choice.error, to, backups) : choice;
+      if (choice.outcome === 'refused') {
+        return to && input.backupId === 'latest' ? pointUnreached(to, backups) : choice;
+      }
       const { backup } = choice;
       const notRestorable = (why: string) =>
         refused('Backup.NotRestorable', `backupId: ${backup.backupId} ${why}`, {

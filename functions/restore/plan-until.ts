@@ -30,11 +30,18 @@ export type Reachable = {
   outcome: 'reachable';
   point: Point;
   /** Undefined where a backup that stands there can be brought to the point. */
-  whyNot: (backup: Pick<BackupRecord, 'position' | 'site'>) => string | undefined;
+  whyNot: (backup: Pick<BackupRecord, 'position' | 'site' | 'timeline'>) => string | undefined;
   orderFrom: (position: MysqlPosition) => LogOrder;
   /** What can be had instead, where no backup fits. */
   nearest: string;
 };
+
+/** One GTID stands for two transactions in two histories; where there is one alone, every backup is of it. */
+const ofHistory = (
+  { timeline }: Pick<BackupRecord, 'timeline'>,
+  head: ArchiveHead,
+  heads: readonly ArchiveHead[],
+): boolean => heads.length === 1 || timeline === head.timeline;
 
 const positionOf = ({ position }: Pick<BackupRecord, 'position'>): MysqlPosition | undefined =>
   position?.kind === 'mysql' ? position : undefined;
@@ -101,7 +108,8 @@ export async function planUntil(
   const missing: NoPoint[] = [];
   for (const head of chosen) {
     const objects = deps.objectsOf(head.site);
-    const stretch = await walkArchive(head, objects, makeEnough(until, backups));
+    const own = backups.filter((backup) => ofHistory(backup, head, heads));
+    const stretch = await walkArchive(head, objects, makeEnough(until, own));
     const point = await resolvePoint(until, stretch, (n) => readIndex(objects, stretch.segments[n]!.key));
     if (point.outcome === 'point') found.push({ point, stretch, head });
     else missing.push(point);
@@ -124,6 +132,7 @@ export async function planUntil(
     whyNot: (backup) => {
       const position = positionOf(backup);
       if (position === undefined) return 'it has no position in the log';
+      if (!ofHistory(backup, head, heads)) return `it is of the timeline ${backup.timeline ?? 'before all'}`;
       if (backup.site.bucket !== head.site.bucket) return `it lies at another site than the archive`;
       return whyNotFrom(position, point, stretch);
     },

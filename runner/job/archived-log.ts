@@ -35,6 +35,8 @@ export function archivedLog(
     fetch: async (directory) => {
       const found = new Map<number, string>();
       let bytes = 0;
+      /** The first one ends the others, which write into a directory that is about to go. */
+      let failure: { error: unknown } | undefined;
 
       const fetchOne = async ({ key, crc }: SegmentRef): Promise<SegmentHeader> => {
         if (!key.startsWith(prefix)) throw damaged(key, `does not lie below ${prefix}`);
@@ -57,7 +59,7 @@ export function archivedLog(
 
       /** From one named segment back to the next one, or to the first. */
       const walk = async (at: SegmentRef, next: SegmentRef | undefined): Promise<void> => {
-        for (let ref = at; ; ) {
+        for (let ref = at; failure === undefined; ) {
           const { previous } = await fetchOne(ref);
           if (ref.key === order.first) return;
           if (previous === null)
@@ -70,9 +72,14 @@ export function archivedLog(
       const todo = order.ends.map((end, i) => () => walk(end, order.ends[i + 1]));
       await Promise.all(
         Array.from({ length: walkers }, async () => {
-          for (let next = todo.shift(); next !== undefined; next = todo.shift()) await next();
+          for (let next = todo.shift(); next !== undefined; next = todo.shift()) {
+            await next().catch((error: unknown) => {
+              failure ??= { error };
+            });
+          }
         }),
       );
+      if (failure !== undefined) throw failure.error;
       if (found.size !== order.segments) {
         throw damaged(order.first, `is reached by ${found.size} segments, ${order.segments} are due`);
       }

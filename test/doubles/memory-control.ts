@@ -5,8 +5,8 @@ import { makeCatalog } from '../../functions/catalog/catalog.ts';
 import { type ExecutionStatus, type Executions, executionArnOf } from '../../functions/clients/executions.ts';
 import type { Tasks } from '../../functions/clients/tasks.ts';
 import type { Message, Publish } from '../../functions/clients/topic.ts';
-import type { ArchiveHead } from '../../functions/restore/point/walk-archive.ts';
 import { silent } from '../../functions/log/log.ts';
+import type { ArchiveHead } from '../../functions/restore/point/walk-archive.ts';
 import { makeMemoryBuckets } from './memory-buckets.ts';
 import { makeMemoryDynamoDb } from './memory-dynamodb.ts';
 

@@ -3,7 +3,7 @@ import type { SegmentHeader, SegmentIndex } from '../../../contract/formats/segm
 import type { MysqlPosition } from '../../../contract/positions/position.ts';
 import { microseconds, momentOf, type Until } from '../../../contract/records/until.ts';
 import { cutOf, mayHoldPoint, type Sought } from './first-unwanted.ts';
-import { after, both, contains } from './gtids.ts';
+import { after, both, contains, isOf } from './gtids.ts';
 
 /** One unbroken stretch of a set's archive, oldest segment first, and until when it is known that nothing more was in the log. */
 export type Stretch = {
@@ -137,7 +137,7 @@ function outside(sought: Sought, stretch: Stretch): NoPoint | undefined {
   }
   if (sought.kind !== 'gtid') return undefined;
   const { flavour } = end.server;
-  if (/^\d+-/.test(sought.gtid) !== (flavour === 'mariadb')) {
+  if (!isOf(flavour, sought.gtid)) {
     const form = flavour === 'mariadb' ? 'domain-server-sequence' : 'uuid:number';
     return { outcome: 'no-point', why: `a GTID of ${flavour} is ${form}`, nearest: reachOf(stretch) };
   }
