@@ -4,7 +4,7 @@ import { bytesOfChain } from '../../contract/formats/chain-need.ts';
 import { decodeManifest } from '../../contract/formats/codec.ts';
 import type { Manifest } from '../../contract/formats/manifest.ts';
 import { manifestKey } from '../../contract/layout.ts';
-import { type BackupRecord, siteRefSchema } from '../../contract/records/backup.ts';
+import { type BackupRecord, backupPlanSchema, siteRefSchema } from '../../contract/records/backup.ts';
 import { clusterDocumentSchema } from '../../contract/records/cluster.ts';
 import type { HostRecord } from '../../contract/records/host.ts';
 import { hostId, id, mintedId, sha256Hex } from '../../contract/records/ids.ts';
@@ -54,6 +54,8 @@ export const plannedRestoreSchema = z.object({
   predictedSeconds: z.number().optional(),
   engine,
   flavour,
+  /** Of the backup: what a dump is restored with differs. */
+  method: backupPlanSchema.shape.method.optional(),
   site: siteRefSchema,
   target: restoreTargetSchema,
   lock: z.string(),
@@ -165,6 +167,7 @@ export function planOf(
     ...(chain.length > 1 ? { chain } : {}),
     ...more,
     ...kind,
+    method: manifest.plan.method,
     site: backup.site,
     target,
     lock: targetLock(target.hostId, target.directory),
