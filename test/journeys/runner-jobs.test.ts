@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeManifest } from '../../contract/formats/codec.ts';
 import { manifestKey } from '../../contract/layout.ts';
-import type {
-  BackupOrder,
-  BackupResult,
-  CheckOrder,
-  Order,
-  RestoreResult,
+import {
+  type BackupOrder,
+  type BackupResult,
+  type CheckOrder,
+  type Order,
+  progressSchema,
+  type RestoreResult,
 } from '../../contract/records/job.ts';
 import { freePort } from '../../infra/local/wait.ts';
 import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
@@ -109,8 +110,9 @@ describe('jobs over MariaDB and a store', () => {
       const manifest = decodeManifest(s3.objects.get(manifestKey(wanted))!.bytes);
       expect(manifest.comparison).toBe('exact');
       // Of the last beat, which may be of a moment before the end.
-      expect(row.progress?.bytes).toBeGreaterThan(0);
-      expect(row.progress?.bytes).toBeLessThanOrEqual(result.bytes);
+      const { bytes } = progressSchema.parse(row.progress);
+      expect(bytes).toBeGreaterThan(0);
+      expect(bytes).toBeLessThanOrEqual(result.bytes);
 
       const directory = join(pair.directory, `restored-${method}`);
       restored.push(directory);
