@@ -4,6 +4,13 @@ import { backupPlanSchema, siteRefSchema } from './backup.ts';
 import { clusterDocumentSchema, memberSchema } from './cluster.ts';
 import { hostId, id, instant, mintedId, sha256Hex, slotId } from './ids.ts';
 import { policySchema } from './policy.ts';
+import {
+  restoreTablesOrderSchema,
+  restoreTablesResultSchema,
+  tablesInspectionSchema,
+  wantedTableSchema,
+} from './restore-tables.ts';
+import { restoreTargetSchema } from './restore-target.ts';
 
 export const protocolVersion = 1;
 
@@ -19,21 +26,6 @@ export const committingSeconds = 900;
 export const taskHeartbeatSeconds = 300;
 export const heartbeatTimeoutSeconds = 900;
 
-/** Where a restore puts its instance. */
-export const restoreTargetSchema = z.strictObject({
-  hostId,
-  directory: z
-    .string()
-    .regex(/^\/[^\0]+$/, 'must be an absolute path')
-    .max(400),
-  port: z.int().min(1024).max(65535),
-  /** Operating-system user the restored server runs as. */
-  user: z
-    .string()
-    .regex(/^[a-z_][a-z0-9_-]{0,31}$/)
-    .default('mysql'),
-});
-
 /** `check`: look at the host, and where named at one member, or at a directory a restore wants. */
 export const checkOrderSchema = z.object({
   kind: z.literal('check'),
@@ -42,6 +34,8 @@ export const checkOrderSchema = z.object({
   member: memberSchema.optional(),
   policy: policySchema.optional(),
   target: restoreTargetSchema.optional(),
+  /** Tables that the member shall take beside its own. */
+  tables: z.array(wantedTableSchema).optional(),
 });
 
 export const backupOrderSchema = z.object({
@@ -80,6 +74,7 @@ export const orderSchema = z.discriminatedUnion('kind', [
   checkOrderSchema,
   backupOrderSchema,
   restoreOrderSchema,
+  restoreTablesOrderSchema,
 ]);
 
 export const jobStateSchema = z.enum([
@@ -180,6 +175,16 @@ export const memberInspectionSchema = z.object({
   ineligible: z.array(z.string()),
   /** What tells the files in `datadir` from others put in their place; a runner that takes no incrementals says nothing. */
   files: z.string().optional(),
+  /** What a logical backup of it would need; undefined of a runner that takes none. */
+  logical: z
+    .object({
+      toolVersion: z.string().nullable(),
+      /** Room on the disk where a dump lies until it is stored. */
+      spoolFreeBytes: z.number().min(0),
+      /** Why a dump would not be the whole truth; empty when it would. */
+      refusals: z.array(z.string()).max(20),
+    })
+    .optional(),
 });
 
 /** What a host told about the directory and port a restore wants. */
@@ -203,6 +208,7 @@ export const checkResultSchema = z.object({
   abilities: z.array(z.string().max(40)).max(50).optional(),
   member: memberInspectionSchema.optional(),
   target: targetInspectionSchema.optional(),
+  tables: tablesInspectionSchema.optional(),
 });
 
 export const backupResultSchema = z.object({
@@ -238,9 +244,9 @@ export const resultSchema = z.discriminatedUnion('kind', [
   checkResultSchema,
   backupResultSchema,
   restoreResultSchema,
+  restoreTablesResultSchema,
 ]);
 
-export type RestoreTarget = z.infer<typeof restoreTargetSchema>;
 export type CheckOrder = z.infer<typeof checkOrderSchema>;
 export type BackupOrder = z.infer<typeof backupOrderSchema>;
 export type RestoreOrder = z.infer<typeof restoreOrderSchema>;

@@ -8,8 +8,9 @@ import { type BackupRecord, siteRefSchema } from '../../contract/records/backup.
 import { clusterDocumentSchema } from '../../contract/records/cluster.ts';
 import type { HostRecord } from '../../contract/records/host.ts';
 import { hostId, id, mintedId, sha256Hex } from '../../contract/records/ids.ts';
-import { checkOrderSchema, restoreOrderSchema, restoreTargetSchema } from '../../contract/records/job.ts';
+import { checkOrderSchema, restoreOrderSchema } from '../../contract/records/job.ts';
 import { policySchema } from '../../contract/records/policy.ts';
+import { restoreTargetSchema } from '../../contract/records/restore-target.ts';
 import type { Backups } from '../catalog/backup.ts';
 import { chainOf } from '../catalog/chain.ts';
 import type { Clusters } from '../catalog/cluster.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { id, mintedId } from '../../contract/records/ids.ts';
-import { restoreTargetSchema } from '../../contract/records/job.ts';
+import { restoreTargetSchema } from '../../contract/records/restore-target.ts';
 
 /** What an operator asks of the machine Restore. `tables` and `to` are known words whose time has not come. */
 export const restoreRequestSchema = z.strictObject({

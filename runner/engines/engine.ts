@@ -9,6 +9,11 @@ import type {
   RestoreOrder,
   TargetInspection,
 } from '../../contract/records/job.ts';
+import type {
+  RestoreTablesOrder,
+  RestoreTablesResult,
+  TablesInspection,
+} from '../../contract/records/restore-tables.ts';
 import type { RunChild } from '../host/child.ts';
 
 /** One line of the job's log; facts are allow-listed values, never secrets. */
@@ -116,6 +121,9 @@ export type StoredFiles = {
   ) => Promise<{ files: { path: string; bytes: number }[]; bytes: number; pieces: AsyncIterable<FilePiece> }>;
 };
 
+/** Tables that came beside the live ones, and what they were proven by. */
+export type RestoredTables = Pick<RestoreTablesResult, 'comparison' | 'tables' | 'bytes' | 'position'>;
+
 /** What a started, compared instance is. */
 export type RestoredInstance = {
   socket: string;
@@ -165,5 +173,29 @@ export type Engine = {
       context: EngineContext,
       log?: ArchivedLog,
     ) => Promise<RestoredInstance>;
+  };
+  /** Single tables beside the live ones; an engine that has none of it refuses by name. */
+  tables?: {
+    /** Whether a member may take them, and how they would come; changes nothing. */
+    inspect: (
+      order: CheckOrder & {
+        member: NonNullable<CheckOrder['member']>;
+        tables: NonNullable<CheckOrder['tables']>;
+      },
+      context: EngineContext,
+    ) => Promise<TablesInspection>;
+    /** Refuses, before anything is touched, what cannot work. */
+    preflight: (
+      order: RestoreTablesOrder,
+      manifest: Manifest,
+      context: EngineContext,
+    ) => Promise<PreflightOutcome>;
+    /** Nothing of it stays when it fails. `timed` is told of each phase. */
+    restore: (
+      order: RestoreTablesOrder,
+      stored: StoredFiles,
+      context: EngineContext,
+      timed: <T>(phase: string, step: () => Promise<T>) => Promise<T>,
+    ) => Promise<RestoredTables>;
   };
 };

@@ -8,6 +8,7 @@ import type { CredentialsProvider } from '../stream/sign.ts';
 import type { Store } from '../stream/store.ts';
 import { openStored } from '../stream/stored.ts';
 import { refuse } from './backup.ts';
+import { makePhases } from './phases.ts';
 import { chainFault, type Joint, linksOf, readManifest } from './read-chain.ts';
 import type { Job } from './work.ts';
 
@@ -15,7 +16,7 @@ export type RestoreParts = {
   engine: Engine;
   /** Reading rights for this backup, from the broker. */
   credentials: (job: Job) => CredentialsProvider;
-  openStore: (order: RestoreOrder, credentials: CredentialsProvider) => Store;
+  openStore: (order: Pick<RestoreOrder, 'site'>, credentials: CredentialsProvider) => Store;
 };
 
 const differencesShown = 10;
@@ -24,16 +25,7 @@ const differencesShown = 10;
 export async function runRestore(order: RestoreOrder, job: Job, parts: RestoreParts): Promise<RestoreResult> {
   const { context } = job;
   const { engine } = parts;
-  const seconds: Record<string, number> = {};
-  const timed = async <T>(phase: string, step: () => Promise<T>): Promise<T> => {
-    context.signal.throwIfAborted();
-    context.progress(phase);
-    const started = job.clock.monotonic();
-    const result = await step();
-    seconds[phase] = Math.round(job.clock.monotonic() - started) / 1000;
-    context.log(`${phase} done`, { seconds: seconds[phase] });
-    return result;
-  };
+  const { seconds, timed } = makePhases(job);
 
   const store = parts.openStore(order, parts.credentials(job));
   const open = (manifest: Manifest) =>

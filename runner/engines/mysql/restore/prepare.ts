@@ -34,6 +34,16 @@ export function prepareWarnings(lines: readonly string[]): string[] {
   });
 }
 
+/** With redo for it, and without. */
+const notFound = [
+  /\[Warning\] InnoDB: Tablespace \d+ was not found at (?:\.\/)?(.+) when restoring a \(partial\?\) backup\. All redo log for this file will be ignored!$/,
+  /\[Note\] InnoDB: Tablespace \d+ was not found at '(?:\.\/)?(.+)', but there were no modifications either\.$/,
+];
+
+/** The file that a line says is missing, as the backup names it; undefined for every other line. */
+export const missingFileOf = (line: string): string | undefined =>
+  notFound.map((said) => said.exec(line.trimEnd())?.[1]).find((path) => path !== undefined);
+
 /** What the tool writes for the server's files: InnoDB's own options, and nothing that loads or points elsewhere. */
 const plainOption = /^(?:#.*|\[mysqld\]|innodb_[a-z_]+ ?= ?[^/]*|innodb_undo_directory ?= ?\.\/|)$/;
 
@@ -67,12 +77,14 @@ export function accountOf({ user }: RestoreOrder['target']): Account {
 /**
  * Runs the tool over the staging directory, with an incremental's directory where one is applied. It runs as the account
  * that the server will have, so that a backup made to harm it reaches no further.
+ * @param isLeftOut whether a file of the backup is missing on purpose; any other that prepare misses is an error (M19)
  */
 export async function runPrepare(
-  { target, policy }: RestoreOrder,
+  { target, policy }: Pick<RestoreOrder, 'target' | 'policy'>,
   memoryBytes: number,
   context: EngineContext,
   incrementalDir?: string,
+  isLeftOut: (path: string) => boolean = () => false,
 ): Promise<void> {
   const staging = stagingDirectory(target.directory);
   const warnings: string[] = [];
@@ -89,7 +101,8 @@ export async function runPrepare(
     stallSeconds: policy.stallSeconds,
     signal: context.signal,
     onStderrLine: (line) => {
-      warnings.push(...prepareWarnings([line]));
+      const missing = missingFileOf(line);
+      if (missing === undefined || !isLeftOut(missing)) warnings.push(...prepareWarnings([line]));
       context.log(line.slice(0, 1000), { from: 'mariadb-backup' });
       context.progress('preparing');
     },
@@ -111,9 +124,10 @@ export async function runPrepare(
 
 /** Applies the redo log to the unpacked files, after looking that all of them are there. */
 export async function prepare(
-  order: RestoreOrder,
+  order: Pick<RestoreOrder, 'clusterId' | 'backupId' | 'target' | 'policy'>,
   manifest: Manifest,
   context: EngineContext,
+  isLeftOut?: (path: string) => boolean,
 ): Promise<void> {
   const { directory } = order.target;
   const staging = stagingDirectory(directory);
@@ -137,7 +151,7 @@ export async function prepare(
   await giveTo(account, staging);
 
   context.progress('preparing');
-  await runPrepare(order, manifest.restore.memoryBytes, context);
+  await runPrepare(order, manifest.restore.memoryBytes, context, undefined, isLeftOut);
   await writeRestoreMarker(directory, {
     clusterId: order.clusterId,
     backupId: order.backupId,

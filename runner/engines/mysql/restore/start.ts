@@ -1,5 +1,5 @@
-import { chmod, chown, mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NamedError } from '../../../../contract/errors/named-error.ts';
 import type { Fingerprint } from '../../../../contract/formats/fingerprint.ts';
@@ -18,7 +18,7 @@ import { stagingDirectory, writeRestoreMarker } from './marker.ts';
 import { placeFiles } from './place.ts';
 import { removeReplicationLeftovers } from './replication-leftovers.ts';
 import { newServerId, serverConfig, socketPath } from './server-config.ts';
-import { withStagedServer } from './staged-server.ts';
+import { makeSocketPlace, withStagedServer } from './staged-server.ts';
 import { checkTables, tablesWithoutFile } from './table-check.ts';
 
 const answerSeconds = 120;
@@ -36,7 +36,9 @@ async function setPosition(session: Session, manifest: Manifest): Promise<void> 
   if (expected === '') return;
   const slavePosition = async () =>
     sortedGtids((await session.rows('SELECT @@GLOBAL.gtid_slave_pos AS gtid'))[0]?.gtid ?? '');
-  if (manifest.server.role !== 'replica') await session.run('SET GLOBAL gtid_slave_pos = ?', [expected]);
+  // A dump has no replica's position in its tables either.
+  const inTables = manifest.server.role === 'replica' && manifest.plan.method === 'physical';
+  if (!inTables) await session.run('SET GLOBAL gtid_slave_pos = ?', [expected]);
   const found = await slavePosition();
   if (found === sortedGtids(expected)) return;
   throw new NamedError(
@@ -111,13 +113,7 @@ export async function start(
   const removed = await removeReplicationLeftovers(staging);
   if (removed.length > 0) context.log('replication settings removed', { files: removed.join(', ') });
   const stagedSocket = socketPath({ directory: staging, port }, 'staged.sock');
-  for (const place of new Set([dirname(socket), dirname(stagedSocket)])) {
-    if (place === directory || place === staging) continue;
-    // Explicitly, since the runner's umask takes a new directory from everybody else.
-    if ((await mkdir(dirname(place), { recursive: true })) !== undefined) await chmod(dirname(place), 0o755);
-    await mkdir(place, { recursive: true, mode: 0o700 });
-    await chown(place, account.uid, account.gid);
-  }
+  for (const path of [socket, stagedSocket]) await makeSocketPlace(path, [directory, staging], account);
 
   context.progress('starting the staged server');
   const staged = { configFile, staging, socket: stagedSocket, user, context };

@@ -34,7 +34,8 @@ export const foreignFiles = (files: readonly { path: string }[]): string[] =>
     return path.endsWith('.isl') ? [`${path} points to a file outside the data directory`] : [];
   });
 
-async function makeStaging({ directory, user }: RestoreOrder['target']): Promise<string> {
+/** Makes the target this account's own and a staging directory in it, which must not be there yet. */
+export async function makeStaging({ directory, user }: RestoreOrder['target']): Promise<string> {
   const account = findAccount(user);
   if (account === undefined) {
     throw new NamedError('Restore.UserUnknown', `there is no account ${user} on this host`, { user });

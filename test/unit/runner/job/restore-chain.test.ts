@@ -61,6 +61,7 @@ async function take(n: number, change: { from?: string; parent?: string } = {}) 
     ({ jobLog, scratch }) => ({
       check: never,
       restore: never,
+      'restore-tables': never,
       backup: (given, job) =>
         runBackup(given, job, {
           engine,
@@ -79,6 +80,7 @@ async function restore(links = chain, engine: Engine = chainEngine({ from: '0', 
   const { row } = await runJob(makeMemoryRows([queuedRow('j-r', order)]), 'j-r', ({ jobLog }) => ({
     check: never,
     backup: never,
+    'restore-tables': never,
     restore: (given, job) =>
       runRestore(given, job, {
         engine,
