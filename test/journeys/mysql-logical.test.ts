@@ -1,10 +1,13 @@
-import { mkdirSync, readdirSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../infra/local/wait.ts';
 import { compareFingerprints } from '../../runner/engines/compare-fingerprints.ts';
 import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
+import { openFingerprint } from '../../runner/engines/mysql/fingerprint/take.ts';
+import { withSession } from '../../runner/engines/mysql/session.ts';
 import { type Pair, startPair, startProbe } from './support/mariadb-pair.ts';
 import {
   backupOrderFor,
@@ -144,6 +147,39 @@ describe('a logical backup of MariaDB with mydumper', () => {
     expect(manifest.position).toMatchObject({ file: expect.any(String), gtid: expect.any(String) });
     const { instance } = await bringBack(taken, 'primary');
     expect(compareFingerprints(manifest, instance.fingerprint).differences).toEqual([]);
+  });
+
+  it('comes back by hand, by the commands of its manifest as they are printed', async () => {
+    const taken = await takeBackup(engine(), orderFor(pair.replica), contextIn(pair.directory));
+    const [fetch, ...commands] = taken.manifest.restore.byHand;
+    expect(fetch).toContain('aws s3 cp --recursive');
+    const here = join(pair.directory, 'by-hand');
+    mkdirSync(join(here, 'volumes/main'), { recursive: true });
+    writeFileSync(join(here, 'volumes/main/000000'), taken.bytes);
+    const server = await pair.another('by-hand', { 'skip-log-bin': '', 'max-allowed-packet': '1G' });
+    writeFileSync(join(here, '.my.cnf'), `[client]\nsocket=${server.socket}\n`);
+    for (const command of commands) {
+      const ended = spawnSync('/bin/sh', ['-c', command.replaceAll('DIR', 'unpacked')], {
+        cwd: here,
+        encoding: 'utf8',
+        env: { PATH: process.env.PATH, HOME: here, LC_ALL: 'C.UTF-8' },
+      });
+      expect([command, ended.status, ended.stderr]).toEqual([command, 0, '']);
+    }
+    const login = { user: 'root', password: undefined, address: { socket: server.socket } };
+    const { signal } = new AbortController();
+    await withSession(login, signal, async (session) => {
+      const like = taken.manifest.fingerprint;
+      const open = await openFingerprint(session, { applied: false, like, holdTables: false });
+      const found = await open.finish();
+      const { differences } = compareFingerprints(taken.manifest, found);
+      // Accounts are made from statements, which do not say all that the server's own rows say.
+      expect(differences.filter((difference) => difference !== 'accounts or grants differ')).toEqual([]);
+      const grants = await session.rows("SHOW GRANTS FOR app@'%'");
+      expect(grants.map((row) => Object.values(row)[0])).toEqual(
+        (await pair.sql(pair.replica, "SHOW GRANTS FOR app@'%'")).map((row) => Object.values(row)[0]),
+      );
+    });
   });
 
   /** What is left of a dump that failed: files, sessions of the tool, a stopped applier. */

@@ -16,9 +16,9 @@ export function logicalNeeds(
   const from = `s3://${order.site.bucket}/${order.clusterId}/backups/${order.backupId}`;
   const unpack = order.policy.codec === 'zstd' ? 'cat volumes/main/* | zstd -q -d |' : 'cat volumes/main/* |';
   const client = order.flavour === 'mariadb' ? 'mariadb' : 'mysql --commands';
-  // In binary mode a client leaves line ends as they are, and reads no other file.
+  // A client takes comments out of routines unless it is told; in binary mode it leaves line ends, and reads no other file.
   const load = (script: string, mode = ' --binary-mode') =>
-    `(cd DIR && ${client} --max-allowed-packet=1G${mode} < holdfast/${script})`;
+    `(cd DIR && ${client} --comments --max-allowed-packet=1G${mode} < holdfast/${script})`;
   return {
     bytes:
       Math.ceil(Math.max(sizes.dataBytes, sizes.dumpBytes) * 1.5) +
