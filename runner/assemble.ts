@@ -64,7 +64,7 @@ function onThisHost({ env, write }: Surroundings, fixed: Record<string, string>)
     spoolDir,
     jobLog: makeJobLog({ fixed, now: clock.now, write }),
     runChild: makeRunChild({ path }),
-    engines: makeEngines({ stateDirectory, startServer: makeStartServer(path) }),
+    engines: makeEngines({ stateDirectory, spoolDirectory: spoolDir, startServer: makeStartServer(path) }),
   };
 }
 

@@ -4,12 +4,14 @@
  */
 export const errorNames = {
   'Backup.ApplierNotRestarted': 'the replica applier that the backup stopped could not be started again',
+  'Backup.DefinitionsMoved': 'tables, views, routines or accounts changed while the backup read them',
   'Backup.ChainBroken': 'the incremental does not build on the backup that it was planned on',
   'Backup.Failed': 'the backup failed for a reason that its cause tells',
   'Backup.Incomplete': 'the tool ended, but its stream is not a complete backup',
   'Backup.LockBudget': 'the tool held database locks longer than the policy allows and was killed',
   'Backup.PositionMoved': 'the position of the fingerprint and that of the backup differ',
   'Backup.RedoOverrun': 'the server overwrote redo before the tool had copied it',
+  'Backup.SpoolFull': 'the host has too little room for what the dump writes before it is stored',
   'Backup.Stalled': 'no byte came for longer than the policy allows',
   'Backup.Suspect': 'the stored backup deviates from what was expected',
   'Backup.ToolFailed': 'the backup tool exited with an error',
@@ -54,6 +56,8 @@ export const errorNames = {
   'Restore.NoSpace': 'the target has too little free disk space',
   'Restore.NotYet': 'this kind of restore is not available in this version',
   'Restore.OutsideDatadir': 'the backup holds tables outside the data directory',
+  'Restore.PointAmbiguous': 'the point lies in more than one history of the cluster',
+  'Restore.PointOutside': 'the point in the log cannot be reached',
   'Restore.PortTaken': 'something listens on the target port',
   'Restore.PositionMissed': 'the replay of the log ended elsewhere than it was asked to',
   'Restore.PrepareFailed': 'the backup could not be prepared',

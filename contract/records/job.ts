@@ -3,6 +3,7 @@ import { positionSchema } from '../positions/position.ts';
 import { backupPlanSchema, siteRefSchema } from './backup.ts';
 import { clusterDocumentSchema, memberSchema } from './cluster.ts';
 import { hostId, id, instant, mintedId, sha256Hex, slotId } from './ids.ts';
+import { logOrderSchema, replayResultSchema } from './log-order.ts';
 import { policySchema } from './policy.ts';
 import {
   restoreTablesOrderSchema,
@@ -67,6 +68,8 @@ export const restoreOrderSchema = z.object({
     .min(2)
     .max(201)
     .optional(),
+  /** What of the archived log is replayed after it; left out: the state of the backup. */
+  log: logOrderSchema.optional(),
   policy: policySchema.pick({ stallSeconds: true, memoryMiB: true }),
 });
 
@@ -175,6 +178,16 @@ export const memberInspectionSchema = z.object({
   ineligible: z.array(z.string()),
   /** What tells the files in `datadir` from others put in their place; a runner that takes no incrementals says nothing. */
   files: z.string().optional(),
+  /** What a logical backup of it would need; undefined of a runner that takes none. */
+  logical: z
+    .object({
+      toolVersion: z.string().nullable(),
+      /** Room on the disk where a dump lies until it is stored. */
+      spoolFreeBytes: z.number().min(0),
+      /** Why a dump would not be the whole truth; empty when it would. */
+      refusals: z.array(z.string()).max(20),
+    })
+    .optional(),
 });
 
 /** What a host told about the directory and port a restore wants. */
@@ -228,6 +241,8 @@ export const restoreResultSchema = z.object({
   seconds: z.record(z.string(), z.number()),
   /** How to start and reach it, arguments as an operator would type them. */
   howToReach: z.string(),
+  /** Of an order with a log: `comparison` is that of the backup's data before it, `position` what was reached. */
+  replay: replayResultSchema.optional(),
 });
 
 export const resultSchema = z.discriminatedUnion('kind', [

@@ -16,8 +16,8 @@ export const policySchema = z.strictObject({
     /** How late a slot may still start. The schedule spreads its starts over the first half, the second is for retries. */
     windowMinutes: z.int().min(1).max(1440).default(60),
   }),
-  /** The automatic choice comes with the second method; until then it is named. */
-  method: z.enum(['physical']),
+  /** `physical`: a copy of the files; `logical`: a dump; `auto`: by size, a dump under 20 GB (changed below 18 or above 22 GB). */
+  method: z.enum(['auto', 'physical', 'logical']),
   /** Incrementals between fulls; left out, every backup is a full one. */
   incrementals: z
     .strictObject({

@@ -33,7 +33,10 @@ function spaceMisfit({ target, need }: PlannedRestore, freeBytes: number): Misfi
   ];
 }
 
-function programMisfits({ target, need, flavour }: PlannedRestore, tools: CheckResult['tools']): Misfit[] {
+function programMisfits(
+  { target, need, flavour, method }: PlannedRestore,
+  tools: CheckResult['tools'],
+): Misfit[] {
   const { server, tool } = restorePrograms[flavour] ?? { server: flavour, tool: flavour };
   const field = 'target.hostId';
   const judge = (
@@ -50,7 +53,8 @@ function programMisfits({ target, need, flavour }: PlannedRestore, tools: CheckR
     const cause = `target.hostId: ${target.hostId} has ${program} ${version}; the backup is of ${need.serverVersion}: ${right}`;
     return [{ name: 'Restore.VersionMismatch', field, cause }];
   };
-  return [...judge(server, serverMisfit), ...judge(tool, toolMisfit)];
+  // A dump is loaded by the server itself.
+  return [...judge(server, serverMisfit), ...(method === 'logical' ? [] : judge(tool, toolMisfit))];
 }
 
 function placeMisfits({ target }: PlannedRestore, found: NonNullable<CheckResult['target']>): Misfit[] {
@@ -83,12 +87,21 @@ function placeMisfits({ target }: PlannedRestore, found: NonNullable<CheckResult
 }
 
 function abilityMisfits(
-  { chain, target }: PlannedRestore,
+  { chain, log, method, target }: PlannedRestore,
   { abilities = [], runnerVersion }: CheckResult,
 ): Misfit[] {
-  if (chain === undefined || abilities.includes('incremental')) return [];
-  const cause = `target.hostId: the runner of ${target.hostId} (${runnerVersion}) restores no incrementals; install this release there, or name the full ${chain[0]?.backupId}`;
-  return [{ name: 'Runner.VersionUnsupported', field: 'target.hostId', cause }];
+  const lacks = (ability: string, what: string, instead: string): Misfit[] => {
+    if (abilities.includes(ability)) return [];
+    const cause = `target.hostId: the runner of ${target.hostId} (${runnerVersion}) ${what}; install this release there, or ${instead}`;
+    return [{ name: 'Runner.VersionUnsupported', field: 'target.hostId', cause }];
+  };
+  return [
+    ...(chain === undefined
+      ? []
+      : lacks('incremental', 'restores no incrementals', `name the full ${chain[0]?.backupId}`)),
+    ...(method === 'logical' ? lacks('logical', 'loads no dumps', 'name a physical backup') : []),
+    ...(log === undefined ? [] : lacks('replay', 'replays no logs', 'leave out until')),
+  ];
 }
 
 /** Everything that keeps this target from taking the restore; empty when it fits. */
@@ -115,6 +128,7 @@ export const restoreOrderOf = (planned: PlannedRestore): RestoreOrder => ({
   target: planned.target,
   manifestSha256: planned.manifestSha256,
   ...(planned.chain === undefined ? {} : { chain: planned.chain }),
+  ...(planned.log === undefined ? {} : { log: planned.log }),
   policy: { stallSeconds: planned.policy.stallSeconds, memoryMiB: planned.policy.memoryMiB },
 });
 

@@ -4,7 +4,7 @@ import { bytesOfChain } from '../../contract/formats/chain-need.ts';
 import { decodeManifest } from '../../contract/formats/codec.ts';
 import type { Manifest } from '../../contract/formats/manifest.ts';
 import { manifestKey } from '../../contract/layout.ts';
-import { type BackupRecord, siteRefSchema } from '../../contract/records/backup.ts';
+import { type BackupRecord, backupPlanSchema, siteRefSchema } from '../../contract/records/backup.ts';
 import { clusterDocumentSchema } from '../../contract/records/cluster.ts';
 import type { HostRecord } from '../../contract/records/host.ts';
 import { hostId, id, mintedId, sha256Hex } from '../../contract/records/ids.ts';
@@ -19,8 +19,10 @@ import { targetLock } from '../catalog/lock.ts';
 import type { ObjectsOf } from '../clients/objects.ts';
 import type { Sites } from '../env/variables.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
+import { type ArchiveHeads, planUntil, type Reachable } from './plan-until.ts';
 import { notYet, restoreRequestSchema } from './request.ts';
 import { chooseBackup } from './restorable.ts';
+import { predictedRestoreSeconds, replaySeconds } from './restore-time.ts';
 import { targetDirectory } from './target-directory.ts';
 import { restorePrograms } from './version-fit.ts';
 
@@ -38,8 +40,22 @@ export const plannedRestoreSchema = z.object({
   manifestSha256: sha256Hex,
   /** Of an incremental: all that is restored, base first. */
   chain: restoreOrderSchema.shape.chain,
+  /** Of a restore to a point: what is replayed, and up to which exact position. */
+  log: restoreOrderSchema.shape.log,
+  point: z
+    .object({
+      /** Commit time of the last transaction of the point's segment that is restored, as far as the log tells. */
+      lastCommit: z.string().nullable(),
+      /** Transactions that may have been committed after the time that was asked for: MariaDB writes no commit times. */
+      perhapsLater: z.int(),
+    })
+    .optional(),
+  /** How long it is reckoned to take. */
+  predictedSeconds: z.number().optional(),
   engine,
   flavour,
+  /** Of the backup: what a dump is restored with differs. */
+  method: backupPlanSchema.shape.method.optional(),
   site: siteRefSchema,
   target: restoreTargetSchema,
   lock: z.string(),
@@ -135,6 +151,7 @@ export function planOf(
   links: readonly Link[],
   target: z.infer<typeof restoreTargetSchema>,
   jobId: string,
+  more: Pick<PlannedRestore, 'log' | 'point' | 'predictedSeconds'> = {},
 ): PlannedRestore {
   const { manifest, manifestSha256 } = links.at(-1)!;
   const chain = links.map((link) => ({
@@ -148,7 +165,9 @@ export function planOf(
     backupId: backup.backupId,
     manifestSha256,
     ...(chain.length > 1 ? { chain } : {}),
+    ...more,
     ...kind,
+    method: manifest.plan.method,
     site: backup.site,
     target,
     lock: targetLock(target.hostId, target.directory),
@@ -159,7 +178,7 @@ export function planOf(
       deadlineSeconds: checkDeadlineSeconds,
     },
     need: {
-      ...bytesOfChain(links.map((link) => link.manifest)),
+      ...withLog(bytesOfChain(links.map((link) => link.manifest)), more.log),
       serverVersion: manifest.server.version,
       toolVersion: manifest.restore.toolVersion,
       outsideDatadir: manifest.restore.outsideDatadir,
@@ -168,11 +187,36 @@ export function planOf(
   };
 }
 
+/** What a log needs of the disk besides: its files, what it adds to the data, relay logs and a scratch server. */
+const withLog = (need: { bytes: number; unpackedBytes: number }, log: PlannedRestore['log']) =>
+  log === undefined ? need : { ...need, bytes: need.bytes + 3 * log.bytes + 512 * 1024 * 1024 };
+
+/** No backup can be brought to the point: why not the newest and the oldest, and what can be had. */
+function pointUnreached(to: Reachable, backups: readonly BackupRecord[]): Refused {
+  const good = backups
+    .filter(({ state, extra }) => (state === 'verified' || state === 'proven') && !extra)
+    .toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
+  const asked = [...new Set([good.at(-1), good[0]])].filter((backup) => backup !== undefined);
+  const why = asked.map(
+    (backup) => `${backup.backupId} (${backup.startedAt}): ${to.whyNot(backup) ?? 'fits'}`,
+  );
+  const { gtid, file, offset } = to.point.position;
+  return refused(
+    'Restore.PointOutside',
+    `until: no verified backup leads to ${gtid || `${file}:${offset}`}${why.length > 0 ? `; ${why.join('; ')}` : ''}; ${to.nearest}`.slice(
+      0,
+      3500,
+    ),
+    { field: 'until' },
+  );
+}
+
 export type PlanRestoreDeps = {
   clusters: Pick<Clusters, 'get'>;
   backups: Pick<Backups, 'list'>;
   hosts: Pick<Hosts, 'get'>;
   objectsOf: ObjectsOf;
+  archives: ArchiveHeads;
   sites: Sites;
   mintJobId: () => string;
 };
@@ -207,8 +251,13 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
         const chain = chainOf(backup, backups);
         return chain.outcome === 'broken' ? chain.why : undefined;
       };
-      const choice = chooseBackup(clusterId, backups, input.backupId, input.allowSuspect, holeIn);
-      if (choice.outcome === 'refused') return choice;
+      const to = input.until && (await planUntil(clusterId, input.until, backups, deps));
+      if (to?.outcome === 'refused') return to;
+      const unfitFor = (backup: BackupRecord) => holeIn(backup) ?? to?.whyNot(backup);
+      const choice = chooseBackup(clusterId, backups, input.backupId, input.allowSuspect, unfitFor);
+      if (choice.outcome === 'refused') {
+        return to && input.backupId === 'latest' ? pointUnreached(to, backups) : choice;
+      }
       const { backup } = choice;
       const notRestorable = (why: string) =>
         refused('Backup.NotRestorable', `backupId: ${backup.backupId} ${why}`, {
@@ -238,6 +287,13 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
         links.push({ manifest, manifestSha256: found });
       }
       const target = { ...input.target, directory: path.directory };
-      return planOf(backup, links, target, deps.mintJobId());
+      const records = chain.outcome === 'whole' ? chain.links : [backup];
+      const log = to && backup.position ? to.orderFrom(backup.position) : undefined;
+      return planOf(backup, links, target, deps.mintJobId(), {
+        ...(to && log
+          ? { log, point: { lastCommit: to.point.lastCommit, perhapsLater: to.point.perhapsLater } }
+          : {}),
+        predictedSeconds: predictedRestoreSeconds(records, backups) + replaySeconds(log?.bytes ?? 0),
+      });
     },
   });

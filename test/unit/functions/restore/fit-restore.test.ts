@@ -20,6 +20,7 @@ type Found = {
   target?: Partial<NonNullable<CheckResult['target']>>;
   tools?: CheckResult['tools'];
   protocol?: number;
+  abilities?: string[];
 };
 function fitted(found: Found = {}, plan: PlannedRestore = planned) {
   const check = example('result-check');
@@ -27,6 +28,7 @@ function fitted(found: Found = {}, plan: PlannedRestore = planned) {
     ...check,
     protocol: found.protocol ?? check.protocol,
     tools: found.tools ?? check.tools,
+    ...(found.abilities ? { abilities: found.abilities } : {}),
     target: { ...check.target, ...found.target },
   };
   return makeHandler({ mintJobId: () => 'job-restore-1' })({ planned: plan, check: answered });
@@ -91,6 +93,16 @@ describe('Decide whether the target fits', () => {
     expect(await refusal({ target: { userExists: false } })).toMatchObject({
       name: 'Restore.UserUnknown',
       cause: expect.stringContaining('target.user: i-0c2e4f6a8b0d13579 has no account mysql'),
+    });
+  });
+
+  it('asks for no tool that prepares where a dump is restored', async () => {
+    const tools = { mariadbd: '10.11.14-MariaDB', 'mariadb-backup': null };
+    const dump: PlannedRestore = { ...planned, method: 'logical' };
+    expect(await fitted({ tools, abilities: ['logical'] }, dump)).toMatchObject({ outcome: 'fits' });
+    expect(await fitted({ tools, abilities: ['incremental'] }, dump)).toMatchObject({
+      outcome: 'refused',
+      error: { name: 'Runner.VersionUnsupported', cause: expect.stringContaining('loads no dumps') },
     });
   });
 
