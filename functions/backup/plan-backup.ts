@@ -23,6 +23,8 @@ export type PlanInput = {
   asked?: Asked | undefined;
   slot: string | null;
   now: Date;
+  /** Of the set's archive, where its log is archived. */
+  timeline?: string | undefined;
   ids: { backupId: string; jobId: string };
   /** The machine under a host, where several share one. */
   physicalHostOf: (hostId: string) => string;
@@ -58,10 +60,12 @@ function windowEnd(slot: string | null, { schedule }: Policy, now: Date): string
   return new Date(open ? from.getTime() + schedule.windowMinutes * 60_000 : now.getTime()).toISOString();
 }
 
-/** The log history that the last committed backup lies on. */
-const timelineOf = ({ history, cluster }: PlanInput): string =>
+/** The log history that is archived now, else the one that the last committed backup lies on. */
+const timelineOf = ({ timeline: archived, history, cluster }: PlanInput): string =>
+  archived ??
   history.find(({ committedAt, timeline }) => committedAt !== undefined && timeline !== undefined)
-    ?.timeline ?? `${cluster.clusterId}-1`;
+    ?.timeline ??
+  `${cluster.clusterId}-1`;
 
 function planOf(
   chosen: Candidate,

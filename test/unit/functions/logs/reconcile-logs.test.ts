@@ -3,6 +3,8 @@ import { decodeLogReceipt } from '../../../../contract/formats/codec.ts';
 import type { AgentOrders, ArchiveEnd, SetReport } from '../../../../contract/records/agent.ts';
 import type { HostRecord } from '../../../../contract/records/host.ts';
 import { type Policy, policySchema } from '../../../../contract/records/policy.ts';
+import { makeCatalog } from '../../../../functions/catalog/catalog.ts';
+import { makeArchiveHeads } from '../../../../functions/logs/archive-heads.ts';
 import { reconcileLogs } from '../../../../functions/logs/reconcile-logs.ts';
 import { segmentsOfDay } from '../../../../functions/logs/segments-of-day.ts';
 import { unclaimedSegments } from '../../../../functions/logs/unclaimed-segments.ts';
@@ -241,6 +243,12 @@ describe('archives in a pass of Reconcile', () => {
         ]),
       );
       expect((await control.clusters.get(clusterId))!.ordered).toMatchObject({ level: 'full' });
+      const own = makeCatalog({ client: control.dynamo.client, table: 'catalog', jobs: 'jobs' }).archives;
+      const { heads } = makeArchiveHeads({ ...control, archives: own });
+      // What was archived before can still be recovered from, up to its end.
+      expect(await heads(clusterId)).toMatchObject([
+        { timeline: before.timeline, newest: { key: made.at(-1)!.key }, site: { bucket } },
+      ]);
       // The old agent's last word is of another epoch now.
       expect(await pass()).toMatchObject({ broken: 1 });
       expect((await archive()).timeline).toBe(after.timeline);
