@@ -7,8 +7,7 @@ import { sameData } from '../compare-fingerprints.ts';
 import type { BackupFacts, EngineContext, Sinks } from '../engine.ts';
 import { type Applier, applyingChannels, makeApplier } from './applier.ts';
 import { aloneOnServer, readMarker, removeMarker, thisRunner, writeMarker } from './applier-marker.ts';
-import { backupArguments } from './arguments.ts';
-import { backupPosition, metadata } from './backup-position.ts';
+import { backupPosition, metadata, withPlainCopies } from './backup-position.ts';
 import { roleOf } from './eligibility.ts';
 import { mustHold, readTableNames } from './expected-tables.ts';
 import { openFingerprint } from './fingerprint/take.ts';
@@ -20,6 +19,8 @@ import { readRelations } from './relations.ts';
 import { readPlaces, readServerFacts } from './server-facts.ts';
 import { openSession } from './session.ts';
 import { runTool } from './tool-run.ts';
+import { backupCommand } from './tools/backup-command.ts';
+import { toolOf } from './tools/tool.ts';
 import { findTools } from './versions.ts';
 import { requiredFiles, verdict } from './xbstream/completeness.ts';
 import { fileRows } from './xbstream/index-rows.ts';
@@ -39,7 +40,7 @@ function named(error: unknown): unknown {
 }
 
 /**
- * One physical full backup of a MariaDB member into the stream `main`.
+ * One physical full backup of a member into the stream `main`.
  *
  * On a replica the applier is stopped first and started again once the snapshot of the fingerprint is open, so that
  * backup and fingerprint stand at one position (M08): `exact`. Elsewhere a fingerprint before and one after bound what
@@ -71,6 +72,8 @@ export async function backup(
     context.progress('looking at the server');
     const facts = await readServerFacts(session);
     const role = roleOf(facts);
+    const tool = toolOf(session.words.family);
+    const toolVersion = tools[tool.name] ?? '';
     const applied = role === 'replica';
     const places = await readPlaces(session, facts);
     const server = await describeServer(order, facts, await readPlugins(session), context);
@@ -101,19 +104,21 @@ export async function backup(
     const targetDir = join(context.workDir, 'tool');
     await mkdir(extraLsnDir, { recursive: true, mode: 0o700 });
     await mkdir(targetDir, { recursive: true, mode: 0o700 });
-    const args = backupArguments({
+    const args = backupCommand({
+      tool,
+      toolVersion,
+      policy,
       defaultsFile: writeToolOptions(login, context.workDir),
       address: login.address,
       datadir: facts.datadir,
       extraLsnDir,
       targetDir,
-      threads: policy.toolThreads,
       checkpointFirst: plan.checkpointFirst,
       replica: applied,
     });
     context.progress('streaming', 0, plan.expectedBytes);
     const sink = sinks.open('main');
-    const run = await runTool(order, args, sink, { login, session }, context);
+    const run = await runTool(order, { tool, args }, sink, { login, session }, context);
 
     // The first session may have idled for hours; a fresh one cannot have been dropped meanwhile.
     const reader = await openSession(login, context.signal);
@@ -143,7 +148,7 @@ export async function backup(
         exitCode: run.end.exitCode,
         signal: run.end.signal,
         stderrTail: run.end.stderrTail.join('\n'),
-        requiredFiles: requiredFiles('mariadb', facts.variables.log_bin === 'ON'),
+        requiredFiles: requiredFiles(tool.stream, facts.variables.log_bin === 'ON'),
         expectedTables,
       });
       if (!decision.complete) {
@@ -153,8 +158,8 @@ export async function backup(
       }
       for (const row of fileRows('main', run.state)) sink.row(row);
 
-      const { content } = run.state;
-      const position = backupPosition(content, applied, recorded);
+      const content = withPlainCopies(run.state.content, extraLsnDir);
+      const position = backupPosition(content, tool.stream, applied, recorded);
       const checkpoints = parseCheckpoints(metadata(content, 'checkpoints') ?? '');
       // A log that did not move says nothing of writers that do not log (sql_log_bin, filters): the data must agree.
       const exact =
@@ -172,8 +177,8 @@ export async function backup(
       return {
         server,
         tool: {
-          name: 'mariadb-backup',
-          version: tools['mariadb-backup'] ?? '',
+          name: tool.name,
+          version: toolVersion,
           arguments: args,
           exitCode: 0,
         },
@@ -189,8 +194,12 @@ export async function backup(
         restore: restoreNeeds(
           order,
           { unpackedBytes, streamBytes: run.state.streamBytes },
-          { redoBytes: places.redoBytes, pageBytes: Number(facts.variables.innodb_page_size ?? 16384) },
-          tools['mariadb-backup'] ?? '',
+          {
+            dataBytes: places.dataBytes + places.undoBytes,
+            redoBytes: places.redoBytes,
+            pageBytes: Number(facts.variables.innodb_page_size ?? 16384),
+          },
+          { tool, version: toolVersion, variables: facts.variables },
           places.outsideDatadir,
         ),
         metrics: {
