@@ -156,6 +156,7 @@ export async function startS3Server() {
     seen,
     /** The most requests that ran at the same time so far. */
     mostRunning: () => mostRunning,
+    faults,
     fault: (fault: Fault) => void faults.push(fault),
     stop: async () => {
       server.closeAllConnections();

@@ -85,12 +85,13 @@ describe('the tree is the design', () => {
     expect(show(bad)).toEqual([]);
   });
 
-  it('only functions/catalog and the job record build a table key', () => {
+  it('only functions/catalog and the records of job and agent build a table key', () => {
     const keyed = sources.filter(
       (f) =>
         !f.startsWith('functions/catalog/') &&
         !f.startsWith('infra/') &&
         f !== 'contract/records/job.ts' &&
+        f !== 'contract/records/agent.ts' &&
         /\b(pk|sk)\s*:\s*[`'"]|['"`](COVERAGE|BREACH)['"`]|(CLUSTER|HOST|SLOT|BACKUP|LOCK|CAP|PIN|ORDER)#|`job#/.test(
           text(f),
         ),

@@ -1,0 +1,59 @@
+import {
+  formatMariadbGtid,
+  mariadbGtidContains,
+  parseMariadbGtid,
+} from '../../../contract/positions/mariadb-gtid.ts';
+import {
+  formatMysqlGtid,
+  mysqlGtidContains,
+  mysqlGtidUnion,
+  parseMysqlGtid,
+} from '../../../contract/positions/mysql-gtid.ts';
+
+type Flavour = 'mariadb' | 'mysql';
+
+/**
+ * Where a log stands that stood at `position` and then held these transactions. On MariaDB the position of a domain is
+ * its highest sequence: of what comes a second time after a handover nothing counts.
+ */
+export function after(flavour: Flavour, position: string, gtids: readonly string[]): string {
+  const named = gtids.filter((gtid) => gtid !== '');
+  if (flavour === 'mysql') {
+    return formatMysqlGtid(mysqlGtidUnion(parseMysqlGtid(position), parseMysqlGtid(named.join(','))));
+  }
+  const domains = new Map(parseMariadbGtid(position));
+  for (const text of named) {
+    for (const [domain, gtid] of parseMariadbGtid(text)) {
+      const there = domains.get(domain);
+      if (there === undefined || gtid.seq > there.seq) domains.set(domain, gtid);
+    }
+  }
+  return formatMariadbGtid(domains);
+}
+
+/** Everything of both positions. */
+export const both = (flavour: Flavour, a: string, b: string): string =>
+  flavour === 'mysql' ? after(flavour, a, [b]) : after(flavour, a, b.split(','));
+
+/** Whether a log that goes from `start` to `end` holds this transaction, as far as the positions can tell. */
+export function liesBetween(flavour: Flavour, start: string, end: string, gtid: string): boolean {
+  if (flavour === 'mysql') {
+    const one = parseMysqlGtid(gtid);
+    return mysqlGtidContains(parseMysqlGtid(end), one) && !mysqlGtidContains(parseMysqlGtid(start), one);
+  }
+  const [from, to] = [parseMariadbGtid(start), parseMariadbGtid(end)];
+  return [...parseMariadbGtid(gtid)].every(
+    ([domain, { seq }]) => (from.get(domain)?.seq ?? 0n) < seq && seq <= (to.get(domain)?.seq ?? 0n),
+  );
+}
+
+/**
+ * Whether whoever stands at `a` has everything up to `b`. Domains of MariaDB in which the log `known` holds nothing are
+ * left out: nobody replays them.
+ */
+export function contains(flavour: Flavour, a: string, b: string, known: string): boolean {
+  if (flavour === 'mysql') return mysqlGtidContains(parseMysqlGtid(a), parseMysqlGtid(b));
+  const domains = parseMariadbGtid(known);
+  const asked = new Map([...parseMariadbGtid(b)].filter(([domain]) => domains.has(domain)));
+  return mariadbGtidContains(parseMariadbGtid(a), asked);
+}

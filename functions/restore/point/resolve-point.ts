@@ -1,0 +1,165 @@
+import { NamedError } from '../../../contract/errors/named-error.ts';
+import type { SegmentHeader, SegmentIndex } from '../../../contract/formats/segment.ts';
+import type { MysqlPosition } from '../../../contract/positions/position.ts';
+import { microseconds, momentOf, type Until } from '../../../contract/records/until.ts';
+import { cutOf, mayHoldPoint, type Sought } from './first-unwanted.ts';
+import { after, both, contains } from './gtids.ts';
+
+/** One unbroken stretch of a set's archive, oldest segment first, and until when it is known that nothing more was in the log. */
+export type Stretch = {
+  timeline: string;
+  segments: readonly { key: string; crc: string; header: SegmentHeader }[];
+  /** Everything that was in the log at this instant is in the segments. */
+  durableAt: string | null;
+};
+
+/** Where a point lies, exactly. */
+export type Point = {
+  outcome: 'point';
+  timeline: string;
+  /** Everything up to it is wanted; file and offset are those of the member that archived it. */
+  position: MysqlPosition;
+  /** Place in the stretch of the segment in which it lies. */
+  segment: number;
+  /** Latest commit time among what is wanted of that segment and known; null where none is. */
+  lastCommit: string | null;
+  /** How many transactions may have been committed after the time that was asked for (MariaDB). */
+  perhapsLater: number;
+};
+
+/** Why there is no such point, and the nearest that can be had. */
+export type NoPoint = { outcome: 'no-point'; why: string; nearest: string };
+
+const soughtOf = (until: Until): Sought => {
+  if (until === 'latest') return { kind: 'latest' };
+  if ('time' in until) return { kind: 'time', micros: microseconds(until.time) };
+  return 'gtid' in until
+    ? { kind: 'gtid', gtid: until.gtid.toLowerCase(), included: true }
+    : { kind: 'gtid', gtid: until.beforeGtid.toLowerCase(), included: false };
+};
+
+/** How far the archive reaches, as an operator may ask for it. */
+export function reachOf({ segments, durableAt }: Stretch): string {
+  const end = segments.at(-1)!.header;
+  const known = durableAt === null || durableAt < end.seen.last ? end.seen.last : durableAt;
+  return `the archive reaches to ${known} (${end.end.gtid || `${end.log.file}:${end.log.to}`}): ask for {"time": "${known}"} or "latest"`;
+}
+
+/**
+ * The exact position of a point in an unbroken stretch: the longest prefix of the log without what the point leaves out.
+ * Reads the index only of segments that may hold it. A transaction that is still open at the end is never part of it.
+ */
+export async function resolvePoint(
+  until: Until,
+  stretch: Stretch,
+  readIndex: (n: number) => Promise<SegmentIndex>,
+): Promise<Point | NoPoint> {
+  const { segments, timeline } = stretch;
+  const sought = soughtOf(until);
+  const end = segments.at(-1)?.header;
+  if (end === undefined) {
+    return { outcome: 'no-point', why: 'nothing of the log is archived', nearest: 'a backup without until' };
+  }
+  const { flavour } = end.server;
+  const refusal = outside(sought, stretch);
+  if (refusal !== undefined) return refusal;
+
+  let reached = segments[0]!.header.start.gtid;
+  let perhapsLater = 0;
+  /** The last two: one look may see the end of a segment and the beginning of the next. */
+  let looks = [0];
+  for (const [n, { header }] of segments.entries()) {
+    if (mayHoldPoint(sought, header)) {
+      const index = await readIndex(n);
+      const seen = microseconds(header.seen.first);
+      const lookBefore = looks.findLast((at) => at < seen) ?? 0;
+      const { unwanted, perhaps } = cutOf(sought, header, index, lookBefore);
+      perhapsLater += perhaps;
+      if (unwanted !== undefined) {
+        const wanted = index.transactions.slice(0, unwanted);
+        const own = after(
+          flavour,
+          header.start.gtid,
+          wanted.map(({ gtid }) => gtid),
+        );
+        const next = index.transactions[unwanted];
+        const times = wanted.map(({ time }) => time);
+        return {
+          outcome: 'point',
+          timeline,
+          position: {
+            kind: 'mysql',
+            flavour,
+            gtid: both(flavour, reached, own),
+            file: header.log.file,
+            offset: next?.at ?? endOf(header),
+          },
+          segment: n,
+          lastCommit: times.length === 0 ? null : momentOf(times.reduce((a, b) => Math.max(a, b))),
+          perhapsLater,
+        };
+      }
+      looks = lastTwo([...looks, ...index.looks.map(({ at }) => microseconds(at))]);
+    } else {
+      looks = lastTwo([...looks, microseconds(header.seen.first), microseconds(header.seen.last)]);
+    }
+    reached = both(flavour, reached, header.end.gtid);
+  }
+  if (sought.kind === 'gtid') return unknown(sought.gtid, stretch);
+  return {
+    outcome: 'point',
+    timeline,
+    position: { kind: 'mysql', flavour, gtid: reached, file: end.log.file, offset: endOf(end) },
+    segment: segments.length - 1,
+    lastCommit: end.commits === null ? null : momentOf(end.commits.last),
+    perhapsLater,
+  };
+}
+
+const lastTwo = (looks: readonly number[]): number[] => [...new Set(looks)].slice(-2);
+
+/** Where the last complete transaction of a segment ends. */
+const endOf = ({ openAfter, log }: SegmentHeader): number => openAfter?.at ?? log.to;
+
+function outside(sought: Sought, stretch: Stretch): NoPoint | undefined {
+  const { segments, durableAt } = stretch;
+  const [first, end] = [segments[0]!.header, segments.at(-1)!.header];
+  if (sought.kind === 'time') {
+    const known = Math.max(microseconds(end.seen.last), durableAt === null ? 0 : microseconds(durableAt));
+    if (sought.micros > known) {
+      return {
+        outcome: 'no-point',
+        why: 'what was committed by then is not archived yet',
+        nearest: reachOf(stretch),
+      };
+    }
+  }
+  if (sought.kind !== 'gtid') return undefined;
+  const { flavour } = end.server;
+  if (/^\d+-/.test(sought.gtid) !== (flavour === 'mariadb')) {
+    const form = flavour === 'mariadb' ? 'domain-server-sequence' : 'uuid:number';
+    return { outcome: 'no-point', why: `a GTID of ${flavour} is ${form}`, nearest: reachOf(stretch) };
+  }
+  try {
+    if (!contains(flavour, first.start.gtid, sought.gtid, sought.gtid)) return undefined;
+  } catch (error) {
+    if (error instanceof NamedError)
+      return { outcome: 'no-point', why: error.message, nearest: reachOf(stretch) };
+    throw error;
+  }
+  return {
+    outcome: 'no-point',
+    why: 'it lies before the archive begins',
+    nearest: `the archive begins at ${first.start.gtid || 'the first transaction'}, seen at ${first.seen.first}`,
+  };
+}
+
+function unknown(gtid: string, stretch: Stretch): NoPoint {
+  const end = stretch.segments.at(-1)!.header;
+  const passed = contains(end.server.flavour, end.end.gtid, gtid, gtid);
+  return {
+    outcome: 'no-point',
+    why: passed ? 'the archived log holds no such transaction' : 'it is not in the archived log',
+    nearest: reachOf(stretch),
+  };
+}

@@ -1,0 +1,299 @@
+import { NamedError, toErrorRecord } from '../../../../contract/errors/named-error.ts';
+import type { OpenTransaction } from '../../../../contract/formats/segment.ts';
+import { gtidContains } from '../../../../contract/formats/segment-chain.ts';
+import {
+  type ArchiveEnd,
+  type ArchiveState,
+  archiveEndOf,
+  type SetOrder,
+} from '../../../../contract/records/agent.ts';
+import { type LogFile, openAtHead, readBytes } from './log-file.ts';
+import { type LogPlace, placeAfter, placeNew } from './log-place.ts';
+import type { LogLook, LogSource } from './log-source.ts';
+import { type BinlogParser, makeBinlogParser } from './parser.ts';
+import { cutDraft, emptyDraft, type SealedSegment, type Sealer, type SegmentDraft } from './segment-draft.ts';
+
+export type ArchiveOptions = {
+  order: SetOrder & { archive: NonNullable<SetOrder['archive']> };
+  hostId: string;
+  runnerVersion: string;
+  /** Where this archive is known to end: by the order, or by what this host noted since. */
+  newest: ArchiveEnd | null;
+  source: LogSource;
+  seal: Sealer;
+  /** Stores a segment for good; called with the next one only after it has come back. */
+  store: (segment: SealedSegment) => Promise<void>;
+  now: () => Date;
+  monotonic: () => number;
+};
+
+export type ArchiveStanding = {
+  state: ArchiveState;
+  reason: string;
+  newest: ArchiveEnd | null;
+  /** Everything that was in the log at this time is stored. */
+  durableAt: Date | null;
+  look: LogLook | undefined;
+};
+
+/** A member that commits what it has written within this time lets the seal wait; longer, and the next tick tries again. */
+const committedWithinMs = 2000;
+const committedLookMs = 50;
+
+type Reading = {
+  file: LogFile;
+  parser: BinlogParser;
+  checksum: 'crc32' | 'none';
+  draft: SegmentDraft;
+  /** Offset of the next byte to read. */
+  readTo: number;
+  /** The file's head, until a segment has carried it. */
+  head: Buffer | undefined;
+  /** Offset of the next byte that is archived: bytes read before it are only looked at. */
+  keepFrom: number;
+};
+
+/**
+ * Archives one set's log from one server, tick by tick: looks how far the server would send its log to a replica, reads
+ * so far and no further (M02), seals at boundaries of transactions. After each new connection, and each change of role,
+ * what was archived is proved to be in this server's log before a byte is added.
+ */
+export function makeArchive(options: ArchiveOptions) {
+  const { order, source } = options;
+  const { intervalSeconds, segmentBytes } = order.archive;
+  let { newest } = options;
+  let reading: Reading | undefined;
+  let before: LogLook | undefined;
+  let sealedMs = options.monotonic();
+  let standing: ArchiveStanding = {
+    state: 'failing',
+    reason: 'begins',
+    newest,
+    durableAt: null,
+    look: undefined,
+  };
+
+  const openParser = (place: Pick<LogPlace, 'parseFrom' | 'gtid' | 'head'>, draft: () => SegmentDraft) =>
+    makeBinlogParser(
+      place.parseFrom === 0
+        ? { from: 0, flavour: before!.flavour }
+        : { from: place.parseFrom, flavour: before!.flavour, gtid: place.gtid, format: place.head.format },
+      {
+        transaction: (transaction) => {
+          draft().transactions.push(transaction);
+          return transaction.at + transaction.bytes - draft().from >= segmentBytes ? 'stop' : undefined;
+        },
+      },
+    );
+
+  const begin = (place: LogPlace, openBefore: OpenTransaction | null): Reading => {
+    const opened: Reading = {
+      file: place.file,
+      parser: undefined as unknown as BinlogParser,
+      checksum: place.head.format.checksum,
+      draft: emptyDraft(place.from, place.gtid, openBefore),
+      readTo: place.parseFrom,
+      head: place.entered ? place.head.bytes : undefined,
+      keepFrom: place.from,
+    };
+    opened.parser = openParser(place, () => opened.draft);
+    return opened;
+  };
+
+  const stop = async () => {
+    const { file } = reading ?? {};
+    reading = undefined;
+    await file?.close();
+  };
+
+  /** Seals the draft up to `to` and stores it. False where the server has not yet committed all of it. */
+  const sealAt = async (
+    of: Reading,
+    to: number,
+    gtid: string,
+    open: OpenTransaction | null,
+    last: boolean,
+  ) => {
+    const look = before!;
+    const began = options.monotonic();
+    while (!(await source.committed(gtid))) {
+      if (options.monotonic() - began > committedWithinMs) return false;
+      await new Promise((resolve) => setTimeout(resolve, committedLookMs));
+    }
+    const { sealed, rest } = cutDraft(of.draft, to, gtid, open);
+    const segment = await options.seal(sealed, {
+      clusterId: order.clusterId,
+      set: order.set,
+      timeline: order.archive.timeline,
+      seq: newest === null ? 0 : newest.seq + 1,
+      memberId: order.member.memberId,
+      hostId: options.hostId,
+      epoch: order.archive.epoch,
+      engine: 'mysql',
+      server: { flavour: look.flavour, version: look.version, uuid: look.uuid, serverId: look.serverId },
+      log: {
+        file: of.file.name,
+        last,
+        checksum: of.checksum,
+        ...(of.head === undefined ? {} : { head: of.head.toString('base64') }),
+      },
+      endGtid: gtid,
+      openAfter: open,
+      previous: newest === null ? null : { key: newest.key, crc: newest.crc },
+      sealedAt: options.now().toISOString(),
+      runnerVersion: options.runnerVersion,
+    });
+    await options.store(segment);
+    newest = archiveEndOf(segment.header, segment.key, segment.crc.toString(16).padStart(8, '0'));
+    of.head = undefined;
+    of.draft = rest;
+    sealedMs = options.monotonic();
+    return true;
+  };
+
+  const gathered = (of: Reading) => Math.max(0, of.draft.to - of.draft.from);
+  const closed = (of: Reading) => of.parser.boundary() - of.draft.from;
+
+  /** Takes what was read; stops behind a transaction with which the segment is large enough. */
+  const take = (of: Reading, bytes: Buffer): number => {
+    const taken = of.parser.push(bytes);
+    const part = bytes.subarray(0, taken);
+    const skip = Math.max(0, Math.min(part.length, of.keepFrom - of.readTo));
+    if (skip < part.length) of.draft.pieces.push(part.subarray(skip));
+    of.readTo += taken;
+    of.draft.to = Math.max(of.draft.from, of.readTo);
+    return taken;
+  };
+
+  /** A segment that is full, at the last boundary, or where one transaction fills it, in its middle. */
+  const sealFull = async (of: Reading): Promise<boolean> => {
+    if (closed(of) > 0) return sealAt(of, of.parser.boundary(), of.parser.gtid(), null, false);
+    const open = of.parser.open() ?? { gtid: '', at: of.parser.boundary() };
+    return sealAt(of, of.draft.to, of.parser.gtid(), open, false);
+  };
+
+  /** Reads a file up to `limit`. False where it has to wait for the server. */
+  const readTo = async (of: Reading, limit: number, at: Date): Promise<boolean> => {
+    if (of.readTo > limit) throw replaced(of, limit);
+    while (of.readTo < limit) {
+      const bytes = await of.file.read(of.readTo, Math.min(readBytes, limit - of.readTo));
+      if (bytes.length === 0) throw replaced(of, limit);
+      for (let i = 0; i < bytes.length; ) {
+        i += take(of, bytes.subarray(i));
+        noteLook(of, at);
+        while (gathered(of) >= segmentBytes) if (!(await sealFull(of))) return false;
+      }
+    }
+    return true;
+  };
+
+  const noteLook = (of: Reading, at: Date) => {
+    const { looks } = of.draft;
+    const latest = looks.at(-1);
+    if (latest?.at.getTime() === at.getTime()) latest.to = of.draft.to;
+    else if (of.draft.to > (latest?.to ?? of.draft.from)) looks.push({ to: of.draft.to, at });
+  };
+
+  /** The file is complete: what is behind its last boundary was never sent to anybody, and never will be. */
+  const finishFile = async (of: Reading, look: LogLook): Promise<boolean> => {
+    if (closed(of) > 0 && !(await sealAt(of, of.parser.boundary(), of.parser.gtid(), null, true)))
+      return false;
+    const next = look.files[look.files.indexOf(of.file.name) + 1]!;
+    const gtid = of.parser.gtid();
+    const { file, head } = await openAtHead(look.directory, next, look.flavour);
+    if (head.gtid !== gtid) {
+      await file.close();
+      // Files between them were removed, or the server's log has begun anew.
+      throw new NamedError(
+        gtidContains(look.flavour, head.gtid, gtid) ? 'Log.Gap' : 'Log.DeadBranch',
+        `${next} says that ${head.gtid || 'nothing'} is before it, the log before it ends at ${gtid || 'nothing'}`,
+        { file: next },
+      );
+    }
+    await of.file.close();
+    reading = begin({ file, head, from: 0, parseFrom: 0, gtid, entered: false }, null);
+    return true;
+  };
+
+  const place = async (look: LogLook): Promise<string | undefined> => {
+    await stop();
+    if (newest === null) {
+      reading = begin(await placeNew(look, order.archive.anchor), null);
+      return undefined;
+    }
+    const found = await placeAfter(look, newest);
+    if ('behind' in found) return found.behind;
+    reading = begin(found.placed, newest.serverUuid === look.uuid ? newest.openAfter : null);
+    return undefined;
+  };
+
+  const work = async (): Promise<Omit<ArchiveStanding, 'newest' | 'look'>> => {
+    const look = await source.look();
+    const at = options.now();
+    const same =
+      before?.connection === look.connection && before.uuid === look.uuid && before.role === look.role;
+    before = look;
+    if (look.unfit.length > 0) {
+      await stop();
+      return { state: 'refused', reason: look.unfit.join('; '), durableAt: standing.durableAt };
+    }
+    if (reading === undefined || !same) {
+      const behind = await place(look);
+      if (behind !== undefined) return { state: 'behind', reason: behind, durableAt: standing.durableAt };
+    }
+    for (;;) {
+      const of = reading!;
+      const open = of.file.name === look.at.file;
+      if (!(await readTo(of, open ? look.at.offset : await of.file.size(), at))) break;
+      if (open || !(await finishFile(of, look))) break;
+    }
+    const of = reading!;
+    const due = options.monotonic() - sealedMs >= intervalSeconds * 1000;
+    const first = of.draft.looks[0];
+    if (first === undefined) sealedMs = options.monotonic();
+    else if (due && closed(of) > 0) await sealAt(of, of.parser.boundary(), of.parser.gtid(), null, false);
+    const waits = of.draft.looks.length > 0;
+    return { state: 'archiving', reason: '', durableAt: waits ? standing.durableAt : at };
+  };
+
+  return {
+    /** Looks, reads, seals what is due. Never throws: what broke is in the standing, and tried again with the next tick. */
+    tick: async (): Promise<ArchiveStanding> => {
+      try {
+        standing = { ...(await work()), newest, look: before };
+      } catch (thrown) {
+        const { name, cause } = toErrorRecord(thrown);
+        const state = ends[name] ?? 'failing';
+        await stop();
+        standing = {
+          state,
+          reason: `${name}: ${cause}`,
+          newest,
+          durableAt: standing.durableAt,
+          look: before,
+        };
+      }
+      return standing;
+    },
+    standing: () => standing,
+    stop,
+  };
+}
+
+const replaced = ({ file, readTo }: Reading, limit: number) =>
+  new NamedError(
+    'Log.DeadBranch',
+    `${file.name} was read up to ${readTo} and now ends at ${limit}: the server has begun its log anew`,
+    { file: file.name },
+  );
+
+/** What an error makes of an archive; all others are tried again. */
+const ends: Readonly<Record<string, ArchiveState>> = {
+  'Log.Gap': 'gap',
+  'Log.DeadBranch': 'dead-branch',
+  'Log.Encrypted': 'refused',
+  'Log.Unsupported': 'refused',
+  'Log.Damaged': 'refused',
+};
+
+export type Archive = ReturnType<typeof makeArchive>;
