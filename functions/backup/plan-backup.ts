@@ -67,10 +67,12 @@ function planOf(
   level: Exclude<LevelChoice, { level: 'none' }>,
   input: PlanInput,
 ): BackupPlan {
-  const { policy, ids } = input;
+  const { policy, ids, cluster } = input;
   const { role, lagSeconds } = chosen.seen;
+  // XtraBackup has no word for it.
   const checkpointFirst =
-    policy.checkpointFirst === 'always' || (policy.checkpointFirst === 'auto' && role === 'replica');
+    cluster.flavour === 'mariadb' &&
+    (policy.checkpointFirst === 'always' || (policy.checkpointFirst === 'auto' && role === 'replica'));
   const expectedBytes =
     level.level === 'incremental' ? level.expectedBytes : expectedBytesOf(chosen, checkpointFirst);
   const sizes = sizesFor(expectedBytes, policy);

@@ -17,7 +17,7 @@ export type MysqlEngineOptions = {
   startServer?: StartServer;
 };
 
-/** The MariaDB physical full path. MySQL and Percona servers are refused by name in `inspect`. */
+/** Physical full backups: MariaDB with mariadb-backup, MySQL and Percona Server with XtraBackup. */
 export function makeMysqlEngine({
   stateDirectory,
   startServer = makeStartServer(),

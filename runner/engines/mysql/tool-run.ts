@@ -158,7 +158,8 @@ export async function runTool(
           if (stage === 'ending-copy') emptyBuffer();
           if (stage === tool.spoolsAt) sink.spool(true);
           // Where the applier stands, DDL comes from nobody and waits for nothing.
-          if (stage !== 'ddl' || tool.spoolsAt === 'ddl' || !plan.stopApplier) budget.enter(stage);
+          const stands = plan.role === 'replica' && plan.stopApplier;
+          if (stage !== 'ddl' || tool.spoolsAt === 'ddl' || !stands) budget.enter(stage);
         }
         if (tool.saysRedoOverrun(line)) overrun ??= line;
         if (!tool.isFileLine(line)) context.log(line.slice(0, 1000), { from: tool.name });

@@ -5,7 +5,9 @@ import type { RestoreOrder, TargetInspection } from '../../../../contract/record
 import { findAccount } from '../../../host/accounts.ts';
 import type { EngineContext, PreflightOutcome } from '../../engine.ts';
 import { inspectTarget } from '../inspect.ts';
-import { findTools, serverMisfit, type ToolVersions, toolMisfit } from '../versions.ts';
+import { toolOfFlavour } from '../tools/tool.ts';
+import { findTools, serverMisfit, type ToolVersions, toolMisfit, xtrabackupMisfit } from '../versions.ts';
+import { carriedByMysql } from './mysql-config.ts';
 import { oddVariable } from './server-config.ts';
 import { openToOthers } from './target-place.ts';
 
@@ -19,12 +21,14 @@ export function restoreRefusal(
   target: TargetInspection,
 ): Refusal | undefined {
   const { directory, port, user } = order.target;
-  if (manifest.flavour !== 'mariadb') {
+  const { flavour } = manifest;
+  if (flavour !== 'mariadb' && flavour !== 'mysql' && flavour !== 'percona') {
     return {
       name: 'Restore.VersionMismatch',
-      cause: `the backup is of ${manifest.flavour}, this version restores mariadb only`,
+      cause: `the backup is of ${flavour}, this version restores mariadb, mysql and percona`,
     };
   }
+  const tool = toolOfFlavour(flavour);
   const { outsideDatadir } = manifest.restore;
   if (outsideDatadir.length > 0) {
     return {
@@ -32,25 +36,33 @@ export function restoreRefusal(
       cause: `the backup holds files outside the data directory: ${outsideDatadir.slice(0, 10).join(', ')}; move them in (ALTER TABLE without DATA DIRECTORY, undo and data home within the datadir) and take a new backup, or restore by hand`,
     };
   }
-  const odd = oddVariable(manifest.server.variables);
+  const odd = oddVariable(manifest.server.variables, ...(flavour === 'mariadb' ? [] : [carriedByMysql]));
   if (odd !== undefined) {
     return {
       name: 'Input.Invalid',
       cause: `the manifest says ${odd} is ${JSON.stringify(manifest.server.variables[odd]).slice(0, 200)}, which no server of ours has; a word, a number or a list of them is followed`,
     };
   }
-  const missing = (['mariadb-backup', 'mariadbd'] as const)
+  const missing = ([tool.name, tool.server] as const)
     .filter((name) => tools[name] === null)
     .map((name) => [name]);
   if (missing.length > 0) {
     return {
       name: 'Restore.ToolMissing',
-      cause: `the target host lacks ${missing.map(([name]) => name).join(' and ')}; install MariaDB ${manifest.server.version}`,
+      cause: `the target host lacks ${missing.map(([name]) => name).join(' and ')}; install ${flavour === 'mariadb' ? 'MariaDB' : 'MySQL or Percona Server, with its XtraBackup,'} ${manifest.server.version}`,
+    };
+  }
+  if (flavour !== 'mariadb' && directory.includes('/.')) {
+    return {
+      name: 'Input.Invalid',
+      cause: `target.directory ${directory}: MySQL finds no tables below a name that begins with a dot; name another directory`,
     };
   }
   const misfit =
-    serverMisfit(manifest.server.version, tools.mariadbd) ??
-    toolMisfit(manifest.restore.toolVersion, tools['mariadb-backup']);
+    serverMisfit(manifest.server.version, tools[tool.server], tool.server) ??
+    (flavour === 'mariadb'
+      ? toolMisfit(manifest.restore.toolVersion, tools['mariadb-backup'])
+      : xtrabackupMisfit(manifest.server.version, tools.xtrabackup));
   if (misfit !== undefined) return { name: 'Restore.VersionMismatch', cause: misfit };
   if (target.directoryState === 'not-empty') {
     return {

@@ -1,47 +1,25 @@
 import { mkdir, readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { NamedError } from '../../../../contract/errors/named-error.ts';
 import type { Manifest } from '../../../../contract/formats/manifest.ts';
 import type { RestoreOrder } from '../../../../contract/records/job.ts';
 import { findAccount } from '../../../host/accounts.ts';
+import type { ChildEnd } from '../../../host/child.ts';
 import type { EngineContext } from '../../engine.ts';
 import { prepareArguments } from '../arguments.ts';
+import { type Tool, toolOfFlavour } from '../tools/tool.ts';
+import { xtrabackupPrepareArguments, xtrabackupUnpackArguments } from '../tools/xtrabackup-arguments.ts';
 import { saysSuccess } from '../xbstream/completeness.ts';
 import { readRestoreMarker, stagingDirectory, temporaryDirectory, writeRestoreMarker } from './marker.ts';
 import { giveTo } from './place.ts';
 import { missingFiles } from './unpack.ts';
 
 /**
- * What prepare says when it goes on without something it needs (M19): it ends with code 0 and `completed OK!` all the
- * same. Any warning or error of InnoDB or Aria counts, because a sound full backup prepares without one. Its notes do
- * not: `unable to open file` stands for each table that was dropped or renamed since the checkpoint, and where the
- * file is truly missing a warning follows once the redo is read.
- */
-const warning =
-  /will be ignored|was not found at|\[(?:ERROR|Warning)\]|^\[\d+\] (?:\S+ \S+ )?(?:fatal )?(?:error|warning)\b|corrupt/i;
-
-/** Harmless where they come: about the process, not about the files. */
-const harmless = /setrlimit|io_uring|O_DIRECT|Memory pressure|could not lock memory|deprecated/i;
-
-/** Paths hold the users' own words: a table may be called `corrupt` or `deprecated`. */
-const withoutPaths = (line: string) => line.replace(/\S*\/\S*/g, '');
-
-/** The lines of prepare's output that mean that something is missing or damaged. */
-export function prepareWarnings(lines: readonly string[]): string[] {
-  return lines.filter((line) => {
-    const said = withoutPaths(line);
-    return warning.test(said) && !harmless.test(said);
-  });
-}
-
-/** What the tool writes for the server's files: InnoDB's own options, and nothing that loads or points elsewhere. */
-const plainOption = /^(?:#.*|\[mysqld\]|innodb_[a-z_]+ ?= ?[^/]*|innodb_undo_directory ?= ?\.\/|)$/;
-
-/**
  * Lines of a backup's own option file that a sound one does not have. The host that wrote it could otherwise make this
  * one load a library of its choice.
  */
-export const foreignOptions = (text: string): string[] =>
+export const foreignOptions = (text: string, { plainOption }: Pick<Tool, 'plainOption'>): string[] =>
   text
     .split('\n')
     .map((line) => line.trim())
@@ -57,6 +35,7 @@ export async function prepare(
   context: EngineContext,
 ): Promise<void> {
   const { directory } = order.target;
+  const tool = toolOfFlavour(manifest.flavour);
   const staging = stagingDirectory(directory);
   const marker = await readRestoreMarker(directory);
   const files = (marker?.files ?? []).map(([path, bytes]) => ({ path, bytes }));
@@ -70,14 +49,6 @@ export async function prepare(
       { files: gone.length },
     );
   }
-  const foreign = foreignOptions(await readFile(join(staging, 'backup-my.cnf'), 'utf8'));
-  if (foreign.length > 0) {
-    throw new NamedError(
-      'Restore.PrepareFailed',
-      `backup-my.cnf has options that no plain backup has: ${foreign.slice(0, 5).join(' | ').slice(0, 500)}`,
-      { options: foreign.length },
-    );
-  }
   const account = findAccount(order.target.user);
   if (account === undefined) {
     throw new NamedError('Restore.PrepareFailed', `there is no account ${order.target.user} on this host`, {
@@ -89,38 +60,67 @@ export async function prepare(
   await giveTo(account, temporary);
   await giveTo(account, staging);
 
+  const { memoryBytes, toolVersion } = manifest.restore;
+  const memory = Math.min(memoryBytes, order.policy.memoryMiB * 1024 * 1024);
+  const threads = availableParallelism();
+  const run = (args: string[], onLine: (line: string) => void) =>
+    context.runChild({
+      command: tool.name,
+      args,
+      cwd: staging,
+      user: order.target.user,
+      stallSeconds: order.policy.stallSeconds,
+      signal: context.signal,
+      onStderrLine: (line) => {
+        onLine(line);
+        if (!tool.isFileLine(line)) context.log(line.slice(0, 1000), { from: tool.name });
+        context.progress('preparing');
+      },
+    });
+  const mustBeOk = (what: string, end: ChildEnd) => {
+    context.signal.throwIfAborted();
+    if (end.exitCode === 0 && end.firstCause === undefined && saysSuccess(end.stderrTail.join('\n'))) return;
+    throw new NamedError(
+      'Restore.PrepareFailed',
+      `${tool.name} ${what} ended with ${end.signal ?? `code ${end.exitCode}`}: ${end.stderrTail.slice(-12).join(' | ')}`,
+      { exitCode: end.exitCode, signal: end.signal },
+    );
+  };
+
   context.progress('preparing');
+  if (tool.name === 'xtrabackup') {
+    for (const args of xtrabackupUnpackArguments(staging, manifest.policy.xtrabackup, threads)) {
+      mustBeOk(args[1] ?? '', await run(args, () => {}));
+    }
+  }
+  const foreign = foreignOptions(await readFile(join(staging, 'backup-my.cnf'), 'utf8'), tool);
+  if (foreign.length > 0) {
+    throw new NamedError(
+      'Restore.PrepareFailed',
+      `backup-my.cnf has options that no plain backup has: ${foreign.slice(0, 5).join(' | ').slice(0, 500)}`,
+      { options: foreign.length },
+    );
+  }
   const warnings: string[] = [];
-  const end = await context.runChild({
-    command: 'mariadb-backup',
-    args: prepareArguments(
-      staging,
-      Math.min(manifest.restore.memoryBytes, order.policy.memoryMiB * 1024 * 1024),
-      temporary,
-    ),
-    cwd: staging,
-    user: order.target.user,
-    stallSeconds: order.policy.stallSeconds,
-    signal: context.signal,
-    onStderrLine: (line) => {
-      warnings.push(...prepareWarnings([line]));
-      context.log(line.slice(0, 1000), { from: 'mariadb-backup' });
-      context.progress('preparing');
-    },
-  });
+  const end = await run(
+    tool.name === 'mariadb-backup'
+      ? prepareArguments(staging, memory, temporary)
+      : xtrabackupPrepareArguments({
+          targetDir: staging,
+          memoryBytes: memory,
+          temporary,
+          toolVersion,
+          threads,
+        }),
+    (line) => warnings.push(...tool.prepareWarnings([line])),
+  );
   context.signal.throwIfAborted();
-  if (warnings.length > 0) {
+  if (warnings.length > 0 && end.exitCode === 0) {
     throw new NamedError('Restore.PrepareWarned', warnings.slice(0, 10).join(' | '), {
       warnings: warnings.length,
     });
   }
-  if (end.exitCode !== 0 || end.firstCause !== undefined || !saysSuccess(end.stderrTail.join('\n'))) {
-    throw new NamedError(
-      'Restore.PrepareFailed',
-      `mariadb-backup --prepare ended with ${end.signal ?? `code ${end.exitCode}`}: ${end.stderrTail.slice(-12).join(' | ')}`,
-      { exitCode: end.exitCode, signal: end.signal },
-    );
-  }
+  mustBeOk('--prepare', end);
   await writeRestoreMarker(directory, {
     clusterId: order.clusterId,
     backupId: order.backupId,

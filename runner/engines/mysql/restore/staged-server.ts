@@ -23,6 +23,8 @@ export async function withStagedServer<T>(
     socket: string;
     user: string;
     context: EngineContext;
+    /** The server's program. */
+    program?: 'mariadbd' | 'mysqld';
     /** More options of the server. */
     args?: string[];
     /** Makes it run with its accounts, on which statements of accounts, grants and events depend. */
@@ -32,12 +34,12 @@ export async function withStagedServer<T>(
   },
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const { context, staging, socket, as } = options;
+  const { context, staging, socket, as, program = 'mariadbd' } = options;
   const stop = new AbortController();
   let ended: ChildEnd | undefined;
   const running = context
     .runChild({
-      command: 'mariadbd',
+      command: program,
       // Not even its first steps are done as root.
       user: options.user,
       args: [
@@ -55,7 +57,7 @@ export async function withStagedServer<T>(
       onStderrLine: (line) => {
         options.onLine?.(line);
         if (/\[(?:ERROR|Warning)\]/.test(line)) {
-          context.log(withoutStatement(line).slice(0, 1000), { from: 'mariadbd' });
+          context.log(withoutStatement(line).slice(0, 1000), { from: program });
         }
       },
     })
