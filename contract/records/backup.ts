@@ -36,6 +36,8 @@ export const originSchema = z.object({
 
 /** What an incremental builds on: the parent is in `parent` of the plan; its data ends at `fromLsn`. */
 export const incrementSchema = z.object({
+  /** The chain up to the parent, base first: with the manifest alone it can be restored. */
+  links: z.array(z.string()).min(1).max(200),
   fromLsn: lsn,
   origin: originSchema,
   serverVersion: z.string(),
@@ -55,6 +57,8 @@ export const backupPlanSchema = z.object({
   uploadsInFlight: z.int().min(1),
   frameBytes: z.int().min(1),
   expectedBytes: z.number().min(0),
+  /** Of a logical backup: bytes that its dump may have on the host's disk before they are stored. */
+  spoolBytes: z.int().min(0).optional(),
   chain: z.string(),
   parent: z.string().nullable(),
   timeline: z.string(),

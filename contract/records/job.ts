@@ -3,7 +3,15 @@ import { positionSchema } from '../positions/position.ts';
 import { backupPlanSchema, siteRefSchema } from './backup.ts';
 import { clusterDocumentSchema, memberSchema } from './cluster.ts';
 import { hostId, id, instant, mintedId, sha256Hex, slotId } from './ids.ts';
+import { logOrderSchema, replayResultSchema } from './log-order.ts';
 import { policySchema } from './policy.ts';
+import {
+  restoreTablesOrderSchema,
+  restoreTablesResultSchema,
+  tablesInspectionSchema,
+  wantedTableSchema,
+} from './restore-tables.ts';
+import { restoreTargetSchema } from './restore-target.ts';
 
 export const protocolVersion = 1;
 
@@ -19,21 +27,6 @@ export const committingSeconds = 900;
 export const taskHeartbeatSeconds = 300;
 export const heartbeatTimeoutSeconds = 900;
 
-/** Where a restore puts its instance. */
-export const restoreTargetSchema = z.strictObject({
-  hostId,
-  directory: z
-    .string()
-    .regex(/^\/[^\0]+$/, 'must be an absolute path')
-    .max(400),
-  port: z.int().min(1024).max(65535),
-  /** Operating-system user the restored server runs as. */
-  user: z
-    .string()
-    .regex(/^[a-z_][a-z0-9_-]{0,31}$/)
-    .default('mysql'),
-});
-
 /** `check`: look at the host, and where named at one member, or at a directory a restore wants. */
 export const checkOrderSchema = z.object({
   kind: z.literal('check'),
@@ -42,6 +35,8 @@ export const checkOrderSchema = z.object({
   member: memberSchema.optional(),
   policy: policySchema.optional(),
   target: restoreTargetSchema.optional(),
+  /** Tables that the member shall take beside its own. */
+  tables: z.array(wantedTableSchema).optional(),
 });
 
 export const backupOrderSchema = z.object({
@@ -67,6 +62,14 @@ export const restoreOrderSchema = z.object({
   target: restoreTargetSchema,
   /** SHA-256 of the manifest's bytes as recorded, so that another manifest cannot be put in its place. */
   manifestSha256: sha256Hex,
+  /** Of an incremental: the full it begins with and every incremental up to the backup itself, base first. */
+  chain: z
+    .array(z.object({ backupId: mintedId, manifestSha256: sha256Hex }))
+    .min(2)
+    .max(201)
+    .optional(),
+  /** What of the archived log is replayed after it; left out: the state of the backup. */
+  log: logOrderSchema.optional(),
   policy: policySchema.pick({ stallSeconds: true, memoryMiB: true }),
 });
 
@@ -74,6 +77,7 @@ export const orderSchema = z.discriminatedUnion('kind', [
   checkOrderSchema,
   backupOrderSchema,
   restoreOrderSchema,
+  restoreTablesOrderSchema,
 ]);
 
 export const jobStateSchema = z.enum([
@@ -174,6 +178,16 @@ export const memberInspectionSchema = z.object({
   ineligible: z.array(z.string()),
   /** What tells the files in `datadir` from others put in their place; a runner that takes no incrementals says nothing. */
   files: z.string().optional(),
+  /** What a logical backup of it would need; undefined of a runner that takes none. */
+  logical: z
+    .object({
+      toolVersion: z.string().nullable(),
+      /** Room on the disk where a dump lies until it is stored. */
+      spoolFreeBytes: z.number().min(0),
+      /** Why a dump would not be the whole truth; empty when it would. */
+      refusals: z.array(z.string()).max(20),
+    })
+    .optional(),
 });
 
 /** What a host told about the directory and port a restore wants. */
@@ -197,6 +211,7 @@ export const checkResultSchema = z.object({
   abilities: z.array(z.string().max(40)).max(50).optional(),
   member: memberInspectionSchema.optional(),
   target: targetInspectionSchema.optional(),
+  tables: tablesInspectionSchema.optional(),
 });
 
 export const backupResultSchema = z.object({
@@ -226,15 +241,17 @@ export const restoreResultSchema = z.object({
   seconds: z.record(z.string(), z.number()),
   /** How to start and reach it, arguments as an operator would type them. */
   howToReach: z.string(),
+  /** Of an order with a log: `comparison` is that of the backup's data before it, `position` what was reached. */
+  replay: replayResultSchema.optional(),
 });
 
 export const resultSchema = z.discriminatedUnion('kind', [
   checkResultSchema,
   backupResultSchema,
   restoreResultSchema,
+  restoreTablesResultSchema,
 ]);
 
-export type RestoreTarget = z.infer<typeof restoreTargetSchema>;
 export type CheckOrder = z.infer<typeof checkOrderSchema>;
 export type BackupOrder = z.infer<typeof backupOrderSchema>;
 export type RestoreOrder = z.infer<typeof restoreOrderSchema>;

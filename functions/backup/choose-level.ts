@@ -101,7 +101,8 @@ function headOf(input: LevelInput): Head | { why: string } {
   const why = changed(parent, chosen);
   if (why !== undefined) return { why };
   const { origin, lsn, serverVersion = '', toolVersion = '' } = parent;
-  const increment = { fromLsn: lsn!.to, origin: origin!, serverVersion, toolVersion };
+  const links = chain.links.map(({ backupId }) => backupId);
+  const increment = { links, fromLsn: lsn!.to, origin: origin!, serverVersion, toolVersion };
   return { parent, links: chain.links, chosen, increment };
 }
 

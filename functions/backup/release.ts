@@ -8,11 +8,11 @@ import { makeLambda } from '../log/lambda.ts';
 export type ReleaseDeps = {
   locks: Pick<Locks, 'release'>;
   leases: Pick<Leases, 'release' | 'heldBy'>;
-  pins: Pick<Pins, 'release'>;
+  pins: Pick<Pins, 'release' | 'ofExecution'>;
 };
 
 /**
- * Gives back what an execution holds: caps (those named, else whatever it holds), the pin, and the lock last, so
+ * Gives back what an execution holds: caps (those named, else whatever it holds), its pins, and the lock last, so
  * that nobody works beside what is still held. Twice is harmless; what belongs to another is left alone.
  */
 export function makeHandler(deps: ReleaseDeps) {
@@ -23,7 +23,11 @@ export function makeHandler(deps: ReleaseDeps) {
     handle: async ({ execution, lock, leases, pin }) => {
       const names = leases?.map((lease) => lease.name) ?? (await deps.leases.heldBy(execution));
       await deps.leases.release(execution, names);
-      if (pin) await deps.pins.release({ ...pin, execution });
+      if (pin) {
+        // A chain has a pin on every link.
+        const held = await deps.pins.ofExecution(pin.clusterId, execution);
+        for (const each of [{ ...pin, execution }, ...held]) await deps.pins.release(each);
+      }
       await deps.locks.release(lock, execution);
       return { outcome: 'released' };
     },

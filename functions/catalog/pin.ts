@@ -6,6 +6,8 @@ const pinRecordSchema = z.object({
   v: z.literal(1),
   clusterId: id,
   backupId: mintedId,
+  /** What of the cluster's log it reads besides: keys of the first and the last segment. */
+  log: z.object({ set: id, timeline: mintedId, first: z.string(), last: z.string() }).optional(),
   /** ARN of the execution that reads the backup. */
   execution: z.string(),
   since: instant,
@@ -39,6 +41,12 @@ export function makePins(deps: TableDeps) {
     async of(clusterId: string, backupId: string): Promise<PinRecord[]> {
       const items = await table.query('PIN', { prefix: prefix(clusterId, backupId) });
       return items.map((item) => pinRecordSchema.parse(item));
+    },
+
+    /** The pins of one reader on backups of a cluster. */
+    async ofExecution(clusterId: string, execution: string): Promise<PinRecord[]> {
+      const items = await table.query('PIN', { prefix: `${clusterId}#` });
+      return items.map((item) => pinRecordSchema.parse(item)).filter((pin) => pin.execution === execution);
     },
 
     /** Every pin, for reconcile. */

@@ -1,6 +1,7 @@
 import type { BackupRecord, BackupState } from '../../contract/records/backup.ts';
 import type { ClusterRecord } from '../../contract/records/cluster.ts';
 import type { Backups } from '../catalog/backup.ts';
+import { chainOf } from '../catalog/chain.ts';
 import type { BackupFact, CoverageRecord } from '../catalog/coverage.ts';
 import type { SlotRecord, Slots } from '../catalog/slot.ts';
 import { slotName } from '../fleet/slot.ts';
@@ -44,7 +45,10 @@ function coverageFrom(
   due: string | undefined,
   rest: Pick<CoverageRecord, 'watchedSince' | 'plan' | 'unclaimed'>,
 ): CoverageRecord {
-  const counted = backups.find((backup) => counting.includes(backup.state));
+  // An incremental counts with its whole chain: what cannot be restored covers nobody.
+  const counted = backups.find(
+    (backup) => counting.includes(backup.state) && chainOf(backup, backups).outcome === 'whole',
+  );
   const after = backups.filter((backup) => counted === undefined || backup.startedAt > counted.startedAt);
   const newest = backups.find((backup) => settled.includes(backup.state));
   return {

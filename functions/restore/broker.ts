@@ -7,6 +7,7 @@ import type { Jobs } from '../catalog/job.ts';
 import type { Locks } from '../catalog/lock.ts';
 import { type OrderRecord, type Orders, overAfter } from '../catalog/order.ts';
 import type { AssumeRole } from '../clients/credentials.ts';
+import { limited } from '../clients/limited.ts';
 import { makeLambda } from '../log/lambda.ts';
 import { sessionPolicyOf } from './session-policy.ts';
 
@@ -18,6 +19,8 @@ export type BrokerFacts = {
   /** Who holds the lock that the order stands on. */
   lockHolder: string | undefined;
   backup: BackupRecord | undefined;
+  /** What is recorded of the links below it that the order names; empty for a full. */
+  links?: readonly { backupId: string; record: BackupRecord | undefined }[];
   /** Restore roles by site. */
   roles: Readonly<Record<string, string>>;
   now: Date;
@@ -75,6 +78,15 @@ export function brokerDecision(facts: BrokerFacts): BrokerDecision {
       `backup ${backupId} of ${clusterId} is ${backup?.state ?? 'not recorded'} at site ${site.site}`,
     );
   }
+  const gone = facts.links?.find(
+    ({ record }) =>
+      record?.site.bucket !== site.bucket || !['verified', 'proven'].includes(record?.state ?? ''),
+  );
+  if (gone) {
+    return refuse(
+      `backup ${gone.backupId}, which ${backupId} needs, is ${gone.record?.state ?? 'not recorded'} at site ${site.site}`,
+    );
+  }
   const roleArn = facts.roles[site.site];
   if (!roleArn) return refuse(`site ${site.site} has no restore role in the settings`);
   return { outcome: 'grant', roleArn, order: order.order };
@@ -106,7 +118,13 @@ export const makeHandler = (deps: BrokerDeps) =>
         order?.lock ? deps.locks.get(order.lock) : undefined,
         restore && deps.backups.get(restore.clusterId, restore.backupId),
       ]);
+      const below = restore?.chain?.slice(0, -1) ?? [];
+      const links = await limited(below, 20, async ({ backupId }) => ({
+        backupId,
+        record: restore && (await deps.backups.get(restore.clusterId, backupId)),
+      }));
       const decision = brokerDecision({
+        links,
         request,
         order,
         row,

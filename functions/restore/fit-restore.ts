@@ -33,7 +33,10 @@ function spaceMisfit({ target, need }: PlannedRestore, freeBytes: number): Misfi
   ];
 }
 
-function programMisfits({ target, need, flavour }: PlannedRestore, tools: CheckResult['tools']): Misfit[] {
+function programMisfits(
+  { target, need, flavour, method }: PlannedRestore,
+  tools: CheckResult['tools'],
+): Misfit[] {
   const { server, tool } = restorePrograms[flavour] ?? { server: flavour, tool: flavour };
   const field = 'target.hostId';
   const judge = (
@@ -50,7 +53,8 @@ function programMisfits({ target, need, flavour }: PlannedRestore, tools: CheckR
     const cause = `target.hostId: ${target.hostId} has ${program} ${version}; the backup is of ${need.serverVersion}: ${right}`;
     return [{ name: 'Restore.VersionMismatch', field, cause }];
   };
-  return [...judge(server, serverMisfit), ...judge(tool, toolMisfit)];
+  // A dump is loaded by the server itself.
+  return [...judge(server, serverMisfit), ...(method === 'logical' ? [] : judge(tool, toolMisfit))];
 }
 
 function placeMisfits({ target }: PlannedRestore, found: NonNullable<CheckResult['target']>): Misfit[] {
@@ -82,6 +86,23 @@ function placeMisfits({ target }: PlannedRestore, found: NonNullable<CheckResult
   return misfits;
 }
 
+function abilityMisfits(
+  { chain, log, target }: PlannedRestore,
+  { abilities = [], runnerVersion }: CheckResult,
+): Misfit[] {
+  const lacks = (ability: string, what: string, instead: string): Misfit[] => {
+    if (abilities.includes(ability)) return [];
+    const cause = `target.hostId: the runner of ${target.hostId} (${runnerVersion}) ${what}; install this release there, or ${instead}`;
+    return [{ name: 'Runner.VersionUnsupported', field: 'target.hostId', cause }];
+  };
+  return [
+    ...(chain === undefined
+      ? []
+      : lacks('incremental', 'restores no incrementals', `name the full ${chain[0]?.backupId}`)),
+    ...(log === undefined ? [] : lacks('replay', 'replays no logs', 'leave out until')),
+  ];
+}
+
 /** Everything that keeps this target from taking the restore; empty when it fits. */
 export function misfitsOf(
   planned: PlannedRestore,
@@ -89,6 +110,7 @@ export function misfitsOf(
 ): Misfit[] {
   return [
     ...placeMisfits(planned, check.target),
+    ...abilityMisfits(planned, check),
     ...programMisfits(planned, check.tools),
     ...spaceMisfit(planned, check.target.freeBytes),
   ];
@@ -104,6 +126,8 @@ export const restoreOrderOf = (planned: PlannedRestore): RestoreOrder => ({
   site: planned.site,
   target: planned.target,
   manifestSha256: planned.manifestSha256,
+  ...(planned.chain === undefined ? {} : { chain: planned.chain }),
+  ...(planned.log === undefined ? {} : { log: planned.log }),
   policy: { stallSeconds: planned.policy.stallSeconds, memoryMiB: planned.policy.memoryMiB },
 });
 

@@ -1,23 +1,28 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { bytesOfChain } from '../../contract/formats/chain-need.ts';
 import { decodeManifest } from '../../contract/formats/codec.ts';
 import type { Manifest } from '../../contract/formats/manifest.ts';
 import { manifestKey } from '../../contract/layout.ts';
-import { type BackupRecord, siteRefSchema } from '../../contract/records/backup.ts';
+import { type BackupRecord, backupPlanSchema, siteRefSchema } from '../../contract/records/backup.ts';
 import { clusterDocumentSchema } from '../../contract/records/cluster.ts';
 import type { HostRecord } from '../../contract/records/host.ts';
 import { hostId, id, mintedId, sha256Hex } from '../../contract/records/ids.ts';
-import { checkOrderSchema, restoreTargetSchema } from '../../contract/records/job.ts';
+import { checkOrderSchema, restoreOrderSchema } from '../../contract/records/job.ts';
 import { policySchema } from '../../contract/records/policy.ts';
+import { restoreTargetSchema } from '../../contract/records/restore-target.ts';
 import type { Backups } from '../catalog/backup.ts';
+import { chainOf } from '../catalog/chain.ts';
 import type { Clusters } from '../catalog/cluster.ts';
 import type { Hosts } from '../catalog/host.ts';
 import { targetLock } from '../catalog/lock.ts';
 import type { ObjectsOf } from '../clients/objects.ts';
 import type { Sites } from '../env/variables.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
+import { type ArchiveHeads, planUntil, type Reachable } from './plan-until.ts';
 import { notYet, restoreRequestSchema } from './request.ts';
 import { chooseBackup } from './restorable.ts';
+import { predictedRestoreSeconds, replaySeconds } from './restore-time.ts';
 import { targetDirectory } from './target-directory.ts';
 import { restorePrograms } from './version-fit.ts';
 
@@ -33,8 +38,24 @@ export const plannedRestoreSchema = z.object({
   clusterId: id,
   backupId: mintedId,
   manifestSha256: sha256Hex,
+  /** Of an incremental: all that is restored, base first. */
+  chain: restoreOrderSchema.shape.chain,
+  /** Of a restore to a point: what is replayed, and up to which exact position. */
+  log: restoreOrderSchema.shape.log,
+  point: z
+    .object({
+      /** Commit time of the last transaction of the point's segment that is restored, as far as the log tells. */
+      lastCommit: z.string().nullable(),
+      /** Transactions that may have been committed after the time that was asked for: MariaDB writes no commit times. */
+      perhapsLater: z.int(),
+    })
+    .optional(),
+  /** How long it is reckoned to take. */
+  predictedSeconds: z.number().optional(),
   engine,
   flavour,
+  /** Of the backup: what a dump is restored with differs. */
+  method: backupPlanSchema.shape.method.optional(),
   site: siteRefSchema,
   target: restoreTargetSchema,
   lock: z.string(),
@@ -75,18 +96,13 @@ export function hostRefusal(hostId: string, host: HostRecord | undefined): Refus
 }
 
 /** Why what the manifest describes cannot be restored; undefined when it can. */
-export function manifestRefusal(manifest: Manifest): Refused | undefined {
+export function manifestRefusal(
+  manifest: Pick<Manifest, 'backupId' | 'flavour' | 'restore'>,
+): Refused | undefined {
   if (!restorePrograms[manifest.flavour]) {
     return refused(
       'Restore.NotYet',
       `backupId: ${manifest.backupId} is of flavour ${manifest.flavour}; this version restores ${Object.keys(restorePrograms).join(', ')}`,
-      { field: 'backupId', value: manifest.backupId },
-    );
-  }
-  if (manifest.plan.level === 'incremental') {
-    return refused(
-      'Restore.NotYet',
-      `backupId: ${manifest.backupId} is an incremental; this version restores full backups: name ${manifest.plan.chain}`,
       { field: 'backupId', value: manifest.backupId },
     );
   }
@@ -101,21 +117,71 @@ export function manifestRefusal(manifest: Manifest): Refused | undefined {
   );
 }
 
+/** Why no log can be replayed on what the manifest describes; undefined when it can. */
+const unreplayed = ({
+  backupId,
+  flavour,
+  plan,
+}: Pick<Manifest, 'backupId' | 'flavour' | 'plan'>): Refused | undefined =>
+  flavour === 'mariadb' || plan.method === 'logical'
+    ? undefined
+    : refused(
+        'Restore.NotYet',
+        `until: the log is not replayed on a physical backup of ${flavour} in this version; leave out until, and the state of backup ${backupId} is restored`,
+        { field: 'until', value: backupId },
+      );
+
+/** What the plan needs of a manifest: the whole ones of a long chain do not fit into the function's memory. */
+type Planned = Pick<
+  Manifest,
+  'backupId' | 'engine' | 'flavour' | 'server' | 'restore' | 'metrics' | 'policy' | 'plan'
+>;
+/** One backup of what is restored. */
+type Link = { manifest: Planned; manifestSha256: string };
+
+const plannedOf = ({
+  backupId,
+  engine,
+  flavour,
+  server,
+  restore,
+  metrics,
+  policy,
+  plan,
+}: Manifest): Planned => ({
+  backupId,
+  engine,
+  flavour,
+  server,
+  restore,
+  metrics,
+  policy,
+  plan,
+});
+
 /** Puts the plan together from what was found to be right. */
 export function planOf(
   backup: BackupRecord,
-  manifest: Manifest,
-  manifestSha256: string,
+  links: readonly Link[],
   target: z.infer<typeof restoreTargetSchema>,
   jobId: string,
+  more: Pick<PlannedRestore, 'log' | 'point' | 'predictedSeconds'> = {},
 ): PlannedRestore {
+  const { manifest, manifestSha256 } = links.at(-1)!;
+  const chain = links.map((link) => ({
+    backupId: link.manifest.backupId,
+    manifestSha256: link.manifestSha256,
+  }));
   const kind = { engine: engine.parse(manifest.engine), flavour: flavour.parse(manifest.flavour) };
   return {
     outcome: 'planned',
     clusterId: backup.clusterId,
     backupId: backup.backupId,
     manifestSha256,
+    ...(chain.length > 1 ? { chain } : {}),
+    ...more,
     ...kind,
+    method: manifest.plan.method,
     site: backup.site,
     target,
     lock: targetLock(target.hostId, target.directory),
@@ -126,8 +192,7 @@ export function planOf(
       deadlineSeconds: checkDeadlineSeconds,
     },
     need: {
-      bytes: manifest.restore.bytes,
-      unpackedBytes: manifest.metrics.bytes,
+      ...withLog(bytesOfChain(links.map((link) => link.manifest)), more.log),
       serverVersion: manifest.server.version,
       toolVersion: manifest.restore.toolVersion,
       outsideDatadir: manifest.restore.outsideDatadir,
@@ -136,11 +201,36 @@ export function planOf(
   };
 }
 
+/** What a log needs of the disk besides: its files, what it adds to the data, relay logs and a scratch server. */
+const withLog = (need: { bytes: number; unpackedBytes: number }, log: PlannedRestore['log']) =>
+  log === undefined ? need : { ...need, bytes: need.bytes + 3 * log.bytes + 512 * 1024 * 1024 };
+
+/** No backup can be brought to the point: why not the newest and the oldest, and what can be had. */
+function pointUnreached(to: Reachable, backups: readonly BackupRecord[]): Refused {
+  const good = backups
+    .filter(({ state, extra }) => (state === 'verified' || state === 'proven') && !extra)
+    .toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
+  const asked = [...new Set([good.at(-1), good[0]])].filter((backup) => backup !== undefined);
+  const why = asked.map(
+    (backup) => `${backup.backupId} (${backup.startedAt}): ${to.whyNot(backup) ?? 'fits'}`,
+  );
+  const { gtid, file, offset } = to.point.position;
+  return refused(
+    'Restore.PointOutside',
+    `until: no verified backup leads to ${gtid || `${file}:${offset}`}${why.length > 0 ? `; ${why.join('; ')}` : ''}; ${to.nearest}`.slice(
+      0,
+      3500,
+    ),
+    { field: 'until' },
+  );
+}
+
 export type PlanRestoreDeps = {
   clusters: Pick<Clusters, 'get'>;
   backups: Pick<Backups, 'list'>;
   hosts: Pick<Hosts, 'get'>;
   objectsOf: ObjectsOf;
+  archives: ArchiveHeads;
   sites: Sites;
   mintJobId: () => string;
 };
@@ -170,13 +260,18 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
       }
       const unfit = hostRefusal(input.target.hostId, await deps.hosts.get(input.target.hostId));
       if (unfit) return unfit;
-      const choice = chooseBackup(
-        clusterId,
-        await deps.backups.list(clusterId),
-        input.backupId,
-        input.allowSuspect,
-      );
-      if (choice.outcome === 'refused') return choice;
+      const backups = await deps.backups.list(clusterId);
+      const holeIn = (backup: BackupRecord) => {
+        const chain = chainOf(backup, backups);
+        return chain.outcome === 'broken' ? chain.why : undefined;
+      };
+      const to = input.until && (await planUntil(clusterId, input.until, backups, deps));
+      if (to?.outcome === 'refused') return to;
+      const unfitFor = (backup: BackupRecord) => holeIn(backup) ?? to?.whyNot(backup);
+      const choice = chooseBackup(clusterId, backups, input.backupId, input.allowSuspect, unfitFor);
+      if (choice.outcome === 'refused') {
+        return to && input.backupId === 'latest' ? pointUnreached(to, backups) : choice;
+      }
       const { backup } = choice;
       const notRestorable = (why: string) =>
         refused('Backup.NotRestorable', `backupId: ${backup.backupId} ${why}`, {
@@ -188,16 +283,31 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
           `lies at site ${backup.site.site}, which is not in the settings (${Object.keys(deps.sites).join(', ')})`,
         );
       }
-      const stored = await deps.objectsOf(backup.site).get(manifestKey(backup));
-      if (!stored) return notRestorable(`has no manifest in ${backup.site.bucket} any more`);
-      const found = createHash('sha256').update(stored.body).digest('hex');
-      if (found !== backup.manifestSha256) {
-        return notRestorable(
-          `has another manifest than the one recorded (SHA-256 ${backup.manifestSha256}, found ${found})`,
-        );
+      const chain = chainOf(backup, backups);
+      const links: Link[] = [];
+      for (const record of chain.outcome === 'whole' ? chain.links : [backup]) {
+        const said = record === backup ? '' : `needs ${record.backupId}, which `;
+        const stored = await deps.objectsOf(record.site).get(manifestKey(record));
+        if (!stored) return notRestorable(`${said}has no manifest in ${record.site.bucket} any more`);
+        const found = createHash('sha256').update(stored.body).digest('hex');
+        if (found !== record.manifestSha256) {
+          return notRestorable(
+            `${said}has another manifest than the one recorded (SHA-256 ${record.manifestSha256}, found ${found})`,
+          );
+        }
+        const manifest = plannedOf(decodeManifest(stored.body));
+        const refusal = manifestRefusal(manifest) ?? (input.until && unreplayed(manifest));
+        if (refusal) return refusal;
+        links.push({ manifest, manifestSha256: found });
       }
-      const manifest = decodeManifest(stored.body);
       const target = { ...input.target, directory: path.directory };
-      return manifestRefusal(manifest) ?? planOf(backup, manifest, found, target, deps.mintJobId());
+      const records = chain.outcome === 'whole' ? chain.links : [backup];
+      const log = to && backup.position ? to.orderFrom(backup.position) : undefined;
+      return planOf(backup, links, target, deps.mintJobId(), {
+        ...(to && log
+          ? { log, point: { lastCommit: to.point.lastCommit, perhapsLater: to.point.perhapsLater } }
+          : {}),
+        predictedSeconds: predictedRestoreSeconds(records, backups) + replaySeconds(log?.bytes ?? 0),
+      });
     },
   });

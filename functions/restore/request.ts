@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { id, mintedId } from '../../contract/records/ids.ts';
-import { restoreTargetSchema } from '../../contract/records/job.ts';
+
+import { restoreTargetSchema } from '../../contract/records/restore-target.ts';
+import { untilSchema } from '../../contract/records/until.ts';
 
 /** What an operator asks of the machine Restore. `tables` and `to` are known words whose time has not come. */
 export const restoreRequestSchema = z.strictObject({
@@ -10,6 +12,8 @@ export const restoreRequestSchema = z.strictObject({
   backupId: mintedId,
   target: restoreTargetSchema,
   allowSuspect: z.boolean().default(false),
+  /** Up to where the archived log is replayed; left out: the state of the backup. */
+  until: untilSchema.optional(),
   tables: z.unknown().optional(),
   to: z.unknown().optional(),
 });
@@ -25,7 +29,7 @@ export function notYet(request: Pick<RestoreRequest, 'tables' | 'to'>): string |
   }
   if (request.to !== undefined && !wholeBackup.safeParse(request.to).success) {
     const shown = JSON.stringify(request.to).slice(0, 200);
-    return `to: ${shown} is not available yet; {"backup": true} or leaving it out restores the state of the backup`;
+    return `to: ${shown} is not known; {"backup": true} or leaving it out restores the state of the backup, and until names a point in the log`;
   }
   return undefined;
 }

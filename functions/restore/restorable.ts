@@ -8,22 +8,25 @@ export type Choice<B> = { outcome: 'chosen'; backup: B } | { outcome: 'refused';
 
 const good = (b: Candidate) => b.state === 'verified' || b.state === 'proven';
 
-const newestGood = <B extends Candidate>(backups: readonly B[]): B | undefined =>
+type HoleIn<B> = (backup: B) => string | undefined;
+
+const newestGood = <B extends Candidate>(backups: readonly B[], holeIn: HoleIn<B>): B | undefined =>
   backups
-    .filter((b) => good(b) && !b.extra)
+    .filter((b) => good(b) && !b.extra && holeIn(b) === undefined)
     .reduce<B | undefined>((best, b) => (best && best.startedAt >= b.startedAt ? best : b), undefined);
 
 /**
  * The backup to restore. `latest` is the newest that is verified or proven and not an extra; any other is taken
- * only by its id, and a suspect one only where that is allowed besides.
+ * only by its id, and a suspect one only where that is allowed besides. None is taken whose chain has a hole.
  */
 export function chooseBackup<B extends Candidate>(
   clusterId: string,
   backups: readonly B[],
   wanted: string,
   allowSuspect: boolean,
+  holeIn: HoleIn<B> = () => undefined,
 ): Choice<B> {
-  const newest = newestGood(backups);
+  const newest = newestGood(backups, holeIn);
   const instead = newest
     ? `the newest that can be restored is ${newest.backupId} (${newest.state}, started ${newest.startedAt})`
     : `${clusterId} has no verified backup`;
@@ -42,6 +45,8 @@ export function chooseBackup<B extends Candidate>(
   }
   const backup = backups.find((b) => b.backupId === wanted);
   if (!backup) return refuse('Backup.Unknown', `is no backup of ${clusterId}`);
+  const hole = holeIn(backup);
+  if (hole !== undefined) return refuse('Backup.NotRestorable', `cannot be restored: ${hole}`);
   if (good(backup) || (backup.state === 'suspect' && allowSuspect)) return { outcome: 'chosen', backup };
   if (backup.state === 'suspect') {
     const reasons = backup.reasons.slice(0, 5).join(', ');

@@ -19,7 +19,7 @@ const brokenHours = 1;
 const budgetSeconds = 780;
 
 export type RetentionDeps = StrayDeps & {
-  backups: Pick<Backups, 'get' | 'cleared'>;
+  backups: Pick<Backups, 'get' | 'list' | 'cleared'>;
   tombstones: Pick<Tombstones, 'list' | 'postpone' | 'remove'>;
   retentionSwitch: Pick<RetentionSwitch, 'get' | 'turnOn'>;
 };

@@ -19,6 +19,8 @@ export type StrayFacts = {
   /** What of this is stored beside the volumes; either one keeps them. */
   manifest: boolean;
   receipt: boolean;
+  /** A committed backup that builds on it, directly or through others. */
+  child?: string | undefined;
 };
 
 export type StrayVerdict =
@@ -63,6 +65,7 @@ export function judgeStray(facts: StrayFacts, sites: Sites, now: Date): StrayVer
   if (backup.committedAt !== undefined) return none('it was committed');
   if (backup.clearedAt !== undefined) return none('nothing is left of it');
   if (order === undefined || !isOurs(backup, order, sites)) return none('its order is not kept');
+  if (facts.child !== undefined) return none(`backup ${facts.child} builds on it`);
   if (facts.manifest) return none('its manifest is stored');
   if (facts.receipt) return none('it has a receipt');
   const over = overAfter(order);
@@ -74,7 +77,7 @@ export function judgeStray(facts: StrayFacts, sites: Sites, now: Date): StrayVer
 }
 
 export type StrayDeps = {
-  backups: Pick<Backups, 'get'>;
+  backups: Pick<Backups, 'get' | 'list'>;
   orders: Pick<Orders, 'get'>;
   jobs: Pick<Jobs, 'ofExecution'>;
   pins: Pick<Pins, 'of'>;
@@ -123,11 +126,15 @@ export async function lookAtStray(
   const { status } = await deps.executions.describe(backup.execution);
   const jobs = await deps.jobs.ofExecution(backup.execution, now.toISOString());
   const versions = deps.versionsOf(backup.site);
+  const child = (await deps.backups.list(clusterId)).find(
+    (b) => b.committedAt !== undefined && b.backupId !== backupId && [b.chain, b.parent].includes(backupId),
+  );
   const facts: StrayFacts = {
     backup,
     order,
     execution: status,
     jobLives: jobs.some((job) => job.live),
+    child: child?.backupId,
     pinned: (await deps.pins.of(clusterId, backupId)).length > 0,
     receipt: await isStored(versions, backupReceiptsPrefix(backup)),
     manifest: await isStored(versions, manifestKey(backup)),

@@ -30,7 +30,7 @@ export class RestoreFunctions extends Construct {
       name: 'hold-restore',
       description: 'Locks the target of a restore and pins its backup',
       env: holdRestoreEnv,
-      statements: [rights.catalog('GetItem', 'PutItem', 'DeleteItem')],
+      statements: [rights.catalog('GetItem', 'Query', 'PutItem', 'DeleteItem')],
     });
     new ControlFunction(this, 'FitRestore', {
       ...restore,

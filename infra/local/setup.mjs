@@ -22,8 +22,10 @@ const packageOfProgram = {
   'mariadb-install-db': 'mariadb-server-core',
   mariadb: 'mariadb-client-core',
   'mariadb-backup': 'mariadb-backup',
+  mydumper: 'mydumper',
   zstd: 'zstd',
   debootstrap: 'debootstrap',
+  openssl: 'openssl',
   patchelf: 'patchelf',
   shellcheck: 'shellcheck',
 };

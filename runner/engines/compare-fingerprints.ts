@@ -66,6 +66,35 @@ export function compareFingerprints(
   };
 }
 
+/**
+ * Compares some tables only: each exactly where fingerprint and backup stand at one position or it had not changed
+ * while the backup ran, otherwise within bounds.
+ */
+export function compareTables(
+  manifest: Pick<Manifest, 'comparison' | 'fingerprint' | 'fingerprintBefore'>,
+  restored: readonly TableFingerprint[],
+): Pick<Comparison, 'comparison' | 'differences'> {
+  const exact = manifest.comparison === 'exact';
+  const expected = new Map(manifest.fingerprint.tables.map((table) => [nameOf(table), table]));
+  const earlier = new Map(manifest.fingerprintBefore?.tables.map((table) => [nameOf(table), table]));
+  const differences: string[] = [];
+  let comparison: Comparison['comparison'] = 'exact';
+  for (const actual of restored) {
+    const name = nameOf(actual);
+    const then = earlier.get(name);
+    const after = expected.get(name);
+    if (after === undefined) {
+      differences.push(`${name} was not in the backup`);
+      continue;
+    }
+    const moved = !exact && changed(then, after);
+    if (moved) comparison = 'bounded';
+    const difference = moved ? boundedDifference(then, after, actual) : exactDifference(after, actual);
+    if (difference !== undefined) differences.push(`${name}: ${difference}`);
+  }
+  return { comparison, differences };
+}
+
 /** Whether two readings of one server (with one seed) found the same definitions, accounts and rows. */
 export function sameData(a: Fingerprint, b: Fingerprint): boolean {
   const facts = ({ schemaSha256, accountsSha256, seed, coverage, tables }: Fingerprint) =>

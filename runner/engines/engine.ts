@@ -9,6 +9,11 @@ import type {
   RestoreOrder,
   TargetInspection,
 } from '../../contract/records/job.ts';
+import type {
+  RestoreTablesOrder,
+  RestoreTablesResult,
+  TablesInspection,
+} from '../../contract/records/restore-tables.ts';
 import type { RunChild } from '../host/child.ts';
 
 /** One line of the job's log; facts are allow-listed values, never secrets. */
@@ -84,8 +89,8 @@ export type ArchivedLog = {
   /** Where the backup's data stands, as the archive knows it. */
   from: Position;
   until: Position;
-  /** Writes the files as their servers wrote them, in order, to the paths that `pathOf` names (counted from 1). */
-  fetch: (pathOf: (n: number, name: string) => string) => Promise<{ path: string; name: string }[]>;
+  /** Writes the stored segments into this directory, each checked by its CRC32; answers their paths, oldest first. */
+  fetch: (directory: string) => Promise<string[]>;
 };
 
 /** What a replay came to. Names are of at most 50 each. */
@@ -116,6 +121,9 @@ export type StoredFiles = {
   ) => Promise<{ files: { path: string; bytes: number }[]; bytes: number; pieces: AsyncIterable<FilePiece> }>;
 };
 
+/** Tables that came beside the live ones, and what they were proven by. */
+export type RestoredTables = Pick<RestoreTablesResult, 'comparison' | 'tables' | 'bytes' | 'position'>;
+
 /** What a started, compared instance is. */
 export type RestoredInstance = {
   socket: string;
@@ -133,6 +141,8 @@ export type RestoredInstance = {
  * All verbs stop soon after `signal` fires and leave no child, lock or stopped applier behind.
  */
 export type Engine = {
+  /** What this engine can beyond a full backup and its restore, in the words of a check's result. */
+  abilities?: readonly string[];
   /** Versions of the tools found on this host, null where one is missing. */
   tools: (context: EngineContext) => Promise<Record<string, string | null>>;
   inspect: (
@@ -154,6 +164,8 @@ export type Engine = {
     preflight: (order: RestoreOrder, manifest: Manifest, context: EngineContext) => Promise<PreflightOutcome>;
     unpack: (order: RestoreOrder, stored: StoredBackup, context: EngineContext) => Promise<void>;
     prepare: (order: RestoreOrder, manifest: Manifest, context: EngineContext) => Promise<void>;
+    /** Brings the prepared files to where the next incremental of the chain ends. On failure nothing of the target stays. */
+    apply?: (order: RestoreOrder, stored: StoredBackup, context: EngineContext) => Promise<void>;
     /** Renames the files into place, last the one without which the server cannot start, and starts it cut off from production. */
     start: (
       order: RestoreOrder,
@@ -161,5 +173,29 @@ export type Engine = {
       context: EngineContext,
       log?: ArchivedLog,
     ) => Promise<RestoredInstance>;
+  };
+  /** Single tables beside the live ones; an engine that has none of it refuses by name. */
+  tables?: {
+    /** Whether a member may take them, and how they would come; changes nothing. */
+    inspect: (
+      order: CheckOrder & {
+        member: NonNullable<CheckOrder['member']>;
+        tables: NonNullable<CheckOrder['tables']>;
+      },
+      context: EngineContext,
+    ) => Promise<TablesInspection>;
+    /** Refuses, before anything is touched, what cannot work. */
+    preflight: (
+      order: RestoreTablesOrder,
+      manifest: Manifest,
+      context: EngineContext,
+    ) => Promise<PreflightOutcome>;
+    /** Nothing of it stays when it fails. `timed` is told of each phase. */
+    restore: (
+      order: RestoreTablesOrder,
+      stored: StoredFiles,
+      context: EngineContext,
+      timed: <T>(phase: string, step: () => Promise<T>) => Promise<T>,
+    ) => Promise<RestoredTables>;
   };
 };

@@ -7,7 +7,7 @@ import type { Job } from './work.ts';
 export async function runCheck(order: CheckOrder, job: Job, engine: Engine): Promise<CheckResult> {
   const { context } = job;
   context.progress('inspecting');
-  const { member, target } = order;
+  const { member, target, tables } = order;
   return {
     kind: 'check',
     jobId: job.jobId,
@@ -16,8 +16,12 @@ export async function runCheck(order: CheckOrder, job: Job, engine: Engine): Pro
     protocol: protocolVersion,
     tools: await engine.tools(context),
     memoryBytes: memoryBytes(),
+    ...(engine.abilities ? { abilities: [...engine.abilities] } : {}),
     ...(member ? { member: await engine.inspect({ ...order, member }, context) } : {}),
     ...(target ? { target: await engine.inspectTarget({ ...order, target }, context) } : {}),
+    ...(member && tables && engine.tables
+      ? { tables: await engine.tables.inspect({ ...order, member, tables }, context) }
+      : {}),
   };
 }
 

@@ -1,79 +1,91 @@
-import { createHash } from 'node:crypto';
 import { NamedError } from '../../contract/errors/named-error.ts';
-import { decodeManifest } from '../../contract/formats/codec.ts';
+import { bytesOfChain } from '../../contract/formats/chain-need.ts';
 import type { Manifest } from '../../contract/formats/manifest.ts';
-import { manifestKey } from '../../contract/layout.ts';
 import type { RestoreOrder, RestoreResult } from '../../contract/records/job.ts';
 import { compareFingerprints } from '../engines/compare-fingerprints.ts';
 import type { Engine, RestoredInstance } from '../engines/engine.ts';
 import type { CredentialsProvider } from '../stream/sign.ts';
 import type { Store } from '../stream/store.ts';
 import { openStored } from '../stream/stored.ts';
+import { archivedLog } from './archived-log.ts';
 import { refuse } from './backup.ts';
+import { makePhases } from './phases.ts';
+import { chainFault, type Joint, linksOf, readManifest } from './read-chain.ts';
 import type { Job } from './work.ts';
 
 export type RestoreParts = {
   engine: Engine;
   /** Reading rights for this backup, from the broker. */
   credentials: (job: Job) => CredentialsProvider;
-  openStore: (order: RestoreOrder, credentials: CredentialsProvider) => Store;
+  openStore: (order: Pick<RestoreOrder, 'site'>, credentials: CredentialsProvider) => Store;
 };
 
-/** A manifest is small whatever the backup's size; with 100,000 tables' facts in it about 20 MB. */
-const largestManifest = 64 * 1024 * 1024;
 const differencesShown = 10;
 
 /** Brings a backup back as a new instance beside whatever there is, starts it cut off, and proves what it holds. */
 export async function runRestore(order: RestoreOrder, job: Job, parts: RestoreParts): Promise<RestoreResult> {
   const { context } = job;
   const { engine } = parts;
-  const seconds: Record<string, number> = {};
-  const timed = async <T>(phase: string, step: () => Promise<T>): Promise<T> => {
-    context.signal.throwIfAborted();
-    context.progress(phase);
-    const started = job.clock.monotonic();
-    const result = await step();
-    seconds[phase] = Math.round(job.clock.monotonic() - started) / 1000;
-    context.log(`${phase} done`, { seconds: seconds[phase] });
-    return result;
-  };
+  const { seconds, timed } = makePhases(job);
 
   const store = parts.openStore(order, parts.credentials(job));
-  try {
-    const manifest = await readManifest(order, job, store);
-    refuse(await engine.restore.preflight(order, manifest, context));
-    await timed('unpacking', async () => {
-      const stored = await openStored({
-        manifest,
-        getObject: store.getObject,
-        signal: context.signal,
-        memoryMiB: order.policy.memoryMiB,
-      });
-      await engine.restore.unpack(order, stored, context);
+  const open = (manifest: Manifest) =>
+    openStored({
+      manifest,
+      getObject: store.getObject,
+      signal: context.signal,
+      memoryMiB: order.policy.memoryMiB,
     });
-    await timed('preparing', () => engine.restore.prepare(order, manifest, context));
-    const instance = await timed('starting', () => engine.restore.start(order, manifest, context));
+  try {
+    const { apply } = engine.restore;
+    if (order.chain !== undefined && apply === undefined) {
+      throw new NamedError('Runner.VersionUnsupported', `this runner restores no chains of ${order.engine}`, {
+        engine: order.engine,
+      });
+    }
+    const { base, incrementals, manifest } = await readLinks(order, job, store);
+    refuse(await engine.restore.preflight(order, manifest, context));
+    await timed('unpacking', async () => engine.restore.unpack(order, await open(base), context));
+    await timed('preparing', () => engine.restore.prepare(order, base, context));
+    for (const [i, link] of incrementals.entries()) {
+      await timed(`applying incremental ${i + 1} of ${incrementals.length}`, async () =>
+        // Read anew: the manifests of a long chain of many tables do not fit into the memory all at once.
+        apply?.(order, await open(await readManifest(link, job, store)), context),
+      );
+    }
+    const log = order.log && archivedLog(order.log, order.clusterId, store, context);
+    const instance = await timed('starting', () => engine.restore.start(order, manifest, context, log));
     return judge(order, job, manifest, instance, seconds);
   } finally {
     await store.close();
   }
 }
 
-/** The manifest that was recorded, and no other: hosts can write manifests, so its bytes are pinned by the order. */
-async function readManifest(order: RestoreOrder, job: Job, store: Store): Promise<Manifest> {
-  const { context } = job;
-  context.progress('reading the manifest');
-  const key = manifestKey(order);
-  const bytes = await store.getSmallObject({ key, most: largestManifest, signal: context.signal });
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  if (sha256 !== order.manifestSha256) {
+/**
+ * The manifest of the backup itself and of the full that its chain begins with, after all of them were looked at. What
+ * the whole chain needs of the disk stands in the first's place, since that is asked for before anything is touched.
+ */
+async function readLinks(order: RestoreOrder, job: Job, store: Store) {
+  const links = linksOf(order);
+  if (order.chain !== undefined && order.chain.at(-1)?.manifestSha256 !== order.manifestSha256) {
     throw new NamedError(
       'Restore.StreamDamaged',
-      `${key} has the SHA-256 ${sha256}; the one that was recorded has ${order.manifestSha256}`,
-      { key, sha256, recorded: order.manifestSha256 },
+      'the chain of the order ends with another manifest than it names',
     );
   }
-  return decodeManifest(bytes);
+  const joints: (Joint & Parameters<typeof bytesOfChain>[0][number])[] = [];
+  let base: Manifest | undefined;
+  let last: Manifest | undefined;
+  for (const link of links) {
+    last = await readManifest(link, job, store);
+    base ??= last;
+    const { backupId, lsn, server, tool, plan, restore, metrics } = last;
+    joints.push({ backupId, lsn, server, tool, plan, restore, metrics });
+  }
+  const fault = chainFault(joints, order.backupId);
+  if (fault !== undefined) throw new NamedError('Backup.ChainBroken', fault, { backupId: order.backupId });
+  const restore = { ...last!.restore, bytes: bytesOfChain(joints).bytes };
+  return { base: base!, incrementals: links.slice(1), manifest: { ...last!, restore } };
 }
 
 function judge(
@@ -108,5 +120,6 @@ function judge(
     rows,
     seconds,
     howToReach: instance.howToReach,
+    ...(instance.replay === undefined ? {} : { replay: instance.replay }),
   };
 }

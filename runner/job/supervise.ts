@@ -194,6 +194,8 @@ function work(
       return works.backup(order, forWork);
     case 'restore':
       return works.restore(order, forWork);
+    case 'restore-tables':
+      return works['restore-tables'](order, forWork);
   }
 }
 

@@ -3,9 +3,10 @@ import type { Engine } from '../engines/engine.ts';
 import { type BackupParts, runBackup } from './backup.ts';
 import { runCheck } from './check.ts';
 import { type RestoreParts, runRestore } from './restore.ts';
+import { runRestoreTables } from './restore-tables.ts';
 import type { Works } from './work.ts';
 
-/** The three kinds of work over whatever engine an order is for. */
+/** The kinds of work over whatever engine an order is for. */
 export function makeWorks(
   engineFor: (order: Order) => Engine,
   parts: { backup: Omit<BackupParts, 'engine'>; restore: Omit<RestoreParts, 'engine'> },
@@ -14,5 +15,7 @@ export function makeWorks(
     check: async (order, job) => runCheck(order, job, engineFor(order)),
     backup: async (order, job) => runBackup(order, job, { ...parts.backup, engine: engineFor(order) }),
     restore: async (order, job) => runRestore(order, job, { ...parts.restore, engine: engineFor(order) }),
+    'restore-tables': async (order, job) =>
+      runRestoreTables(order, job, { ...parts.restore, engine: engineFor(order) }),
   };
 }

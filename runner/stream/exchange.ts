@@ -14,7 +14,7 @@ export type ExchangeOptions = {
   request: SignedRequest;
   /** Sent in slices; `sent` is called when the last slice has been handed to the operating system. */
   body?: { bytes: Buffer; sent: () => void; hesitate: boolean };
-  /** Gets the body of a 200 or 206 as it comes. */
+  /** Gets the body of a 200 or 206 as it comes; what it is given holds only for the call. */
   onData?: (chunk: Buffer, status: 200 | 206) => void;
   /** Milliseconds without a slice taken or a byte received until the attempt is given up. */
   stallMs: number;
@@ -118,7 +118,7 @@ export function exchange(options: ExchangeOptions): Promise<Answer> {
         if (options.onData && (status === 200 || status === 206)) {
           if (!over) options.onData(chunk, status);
         } else if (textBytes < mostText) {
-          text.push(chunk);
+          text.push(Buffer.from(chunk));
           textBytes += chunk.length;
         }
       },

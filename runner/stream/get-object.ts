@@ -2,7 +2,6 @@ import { NamedError } from '../../contract/errors/named-error.ts';
 import { judgeGet } from './answers.ts';
 import { exchange } from './exchange.ts';
 import { reasonOf } from './reason.ts';
-import { releaseSoon } from './release.ts';
 import { attemptUntilDone } from './retry.ts';
 import type { Wire } from './wire.ts';
 
@@ -53,7 +52,6 @@ export function makeGetObject({ dispatcher, origin, sign, patience, log }: Wire)
               skip -= begin;
               // Never past the buffer, whatever the store sends.
               received += chunk.copy(into, received, begin);
-              releaseSoon(chunk);
             },
             stallMs: patience.stallMs,
             signal,

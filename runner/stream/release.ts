@@ -8,10 +8,3 @@ export function release(bytes: Buffer): void {
   // Small buffers share the pool of node:buffer.
   if (memory instanceof ArrayBuffer && memory.byteLength > Buffer.poolSize) memory.transfer(0);
 }
-
-/**
- * The same for a buffer that a connection has just handed out: its parser may read on in it until its own turn ends.
- */
-export function releaseSoon(bytes: Buffer): void {
-  setImmediate(release, bytes);
-}

@@ -1,5 +1,6 @@
 import Pool from 'undici/lib/dispatcher/pool.js';
 import type { Log } from '../engines/engine.ts';
+import { connectWithOneBuffer } from './connect.ts';
 import { type GetObject, makeGetObject } from './get-object.ts';
 import { type GetSmallObject, makeGetSmallObject } from './get-small-object.ts';
 import { makePutObject, type PutObject } from './put-object.ts';
@@ -35,8 +36,7 @@ export function openStore(options: StoreOptions): Store {
   const pool = new Pool(address.origin, {
     connections: options.connections,
     pipelining: 1,
-    allowH2: false,
-    connect: { timeout: 10_000 },
+    connect: connectWithOneBuffer(10_000),
   });
   const patience = { ...defaultPatience, ...options.patience };
   const wire: Wire = {

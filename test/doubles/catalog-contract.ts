@@ -170,6 +170,8 @@ export function describeCatalog(name: string, open: () => Promise<Catalog>) {
         ['arn:e1', at(10)],
         ['arn:e2', at(9)],
       ]);
+      const own = await catalog.pins.ofExecution(pin.clusterId, 'arn:e1');
+      expect(own.map((p) => p.backupId).toSorted()).toEqual(['b-1', 'b-10']);
       await catalog.pins.release(pin);
       await catalog.pins.release(pin);
       expect(await catalog.pins.of(pin.clusterId, 'b-1')).toHaveLength(1);

@@ -127,6 +127,8 @@ export function makeMemoryCatalog(): Catalog {
       release: async (pin) => void pins.delete(name(pin.clusterId, pin.backupId, pin.execution)),
       of: async (clusterId, backupId) =>
         byName(pins).filter((pin) => pin.clusterId === clusterId && pin.backupId === backupId),
+      ofExecution: async (clusterId, execution) =>
+        byName(pins).filter((pin) => pin.clusterId === clusterId && pin.execution === execution),
       list: async () => byName(pins),
     },
     slots: {

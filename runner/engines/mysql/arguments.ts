@@ -10,10 +10,12 @@ export type BackupArguments = {
   threads: number;
   checkpointFirst: boolean;
   replica: boolean;
+  /** An incremental: pages that changed after this LSN, where its parent ends. */
+  incrementalLsn?: string | undefined;
 };
 
 /**
- * Arguments of a full backup to stdout (mariadb-backup 10.5 and later). Left out on purpose: `--ftwrl-wait-timeout`
+ * Arguments of a backup to stdout (mariadb-backup 10.5 and later). Left out on purpose: `--ftwrl-wait-timeout`
  * waits for any running query and so fails on a busy server, `--kill-long-queries-timeout`, `--no-backup-locks` and
  * `--rsync` do nothing any more (M10), `--safe-slave-backup` leaves the applier stopped when the tool dies (M11), and
  * `--compress` knows QuickLZ only. The lock budget and the applier are the runner's own work.
@@ -37,20 +39,29 @@ export function backupArguments(options: BackupArguments): string[] {
     '--open-files-limit=1000000',
     ...(options.checkpointFirst ? ['--innodb-log-checkpoint-now'] : []),
     ...(options.replica ? ['--slave-info'] : []),
+    // The tool notices no wrong one: what it says afterwards is compared with the parent.
+    ...(options.incrementalLsn === undefined ? [] : [`--incremental-lsn=${options.incrementalLsn}`]),
   ];
 }
 
 /**
  * Arguments for preparing a full backup where it was unpacked. The backup's own option file says page size and data
  * files (with --no-defaults the tool would take its built-in ones). `memoryBytes` is the buffer pool for applying redo,
- * `temporary` a directory that no server uses.
+ * `temporary` a directory that no server uses. With `incrementalDir` what was unpacked there is applied to the prepared
+ * files of `targetDir`; MariaDB needs no other word for the links before the last.
  */
-export function prepareArguments(targetDir: string, memoryBytes: number, temporary: string): string[] {
+export function prepareArguments(
+  targetDir: string,
+  memoryBytes: number,
+  temporary: string,
+  incrementalDir?: string,
+): string[] {
   return [
     `--defaults-file=${targetDir}/backup-my.cnf`,
     '--prepare',
     `--use-memory=${memoryBytes}`,
     `--target-dir=${targetDir}`,
     `--tmpdir=${temporary}`,
+    ...(incrementalDir === undefined ? [] : [`--incremental-dir=${incrementalDir}`]),
   ];
 }

@@ -2,22 +2,23 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NamedError } from '../../../contract/errors/named-error.ts';
 import type { Fingerprint } from '../../../contract/formats/fingerprint.ts';
+import type { Origin } from '../../../contract/records/backup.ts';
 import type { BackupOrder } from '../../../contract/records/job.ts';
 import { sameData } from '../compare-fingerprints.ts';
 import type { BackupFacts, EngineContext, Sinks } from '../engine.ts';
-import { type Applier, applyingChannels, makeApplier } from './applier.ts';
-import { aloneOnServer, readMarker, removeMarker, thisRunner, writeMarker } from './applier-marker.ts';
 import { backupPosition, metadata, withPlainCopies } from './backup-position.ts';
 import { roleOf } from './eligibility.ts';
 import { mustHold, readTableNames } from './expected-tables.ts';
 import { openFingerprint } from './fingerprint/take.ts';
 import { resolveLogin, writeToolOptions } from './login.ts';
 import { describeServer, restoreNeeds } from './manifest-facts.ts';
+import { chainBroken, originOf, otherLsn, otherOrigin } from './origin.ts';
 import { readPlugins } from './plugins.ts';
 import { samePosition } from './position.ts';
 import { readRelations } from './relations.ts';
 import { readPlaces, readServerFacts } from './server-facts.ts';
 import { openSession } from './session.ts';
+import { type StandingApplier, stopForBackup } from './standing-applier.ts';
 import { runTool } from './tool-run.ts';
 import { backupCommand } from './tools/backup-command.ts';
 import { toolOf } from './tools/tool.ts';
@@ -40,7 +41,7 @@ function named(error: unknown): unknown {
 }
 
 /**
- * One physical full backup of a member into the stream `main`.
+ * One physical backup of a member into the stream `main`, full or incremental.
  *
  * On a replica the applier is stopped first and started again once the snapshot of the fingerprint is open, so that
  * backup and fingerprint stand at one position (M08): `exact`. Elsewhere a fingerprint before and one after bound what
@@ -56,18 +57,7 @@ export async function backup(
   const login = await resolveLogin(member, context);
   const tools = await findTools(context.runChild, context.signal);
   const session = await openSession(login, context.signal);
-  let applier: Applier | undefined;
-  const startApplier = async () => {
-    if (applier === undefined) return;
-    const { start } = applier;
-    await aloneOnServer(stateDirectory, member.datadir, async () => {
-      const found = await readMarker(stateDirectory, member.datadir);
-      // A runner that was given up for lost may still be here when the next backup has stopped the applier for itself.
-      if (found !== undefined && found.backupId !== order.backupId) return;
-      await start();
-      await removeMarker(stateDirectory, order);
-    });
-  };
+  let applier: StandingApplier | undefined;
   try {
     context.progress('looking at the server');
     const facts = await readServerFacts(session);
@@ -76,22 +66,17 @@ export async function backup(
     const toolVersion = tools[tool.name] ?? '';
     const applied = role === 'replica';
     const places = await readPlaces(session, facts);
-    const server = await describeServer(order, facts, await readPlugins(session), context);
+    const origin = await originOf(facts);
+    const server = await describeServer(order, facts, origin, await readPlugins(session), context);
+    const mustBeSame = (found: Origin) => {
+      if (plan.increment === undefined) return;
+      const why = otherOrigin(plan.increment, { origin: found, serverVersion: server.version, toolVersion });
+      if (why !== undefined) throw chainBroken(plan.parent, why);
+    };
+    mustBeSame(origin);
 
     const stands = applied && plan.stopApplier;
-    const channels = stands ? await applyingChannels(session) : [];
-    if (channels.length > 0) {
-      context.progress('stopping the applier');
-      applier = makeApplier(channels, login, context.log);
-      const { clusterId, backupId } = order;
-      const stoppedAt = new Date().toISOString();
-      await writeMarker(
-        stateDirectory,
-        { v: 1, clusterId, backupId, member, channels, stoppedAt, runner: thisRunner() },
-        context.signal,
-      );
-      await applier.stop(session);
-    }
+    if (stands) applier = await stopForBackup(order, session, login, stateDirectory, context);
     const recorded = stands ? await session.words.currentPosition(session, true) : null;
     const tablesBefore = await readTableNames(session);
     let before: Fingerprint | undefined;
@@ -115,6 +100,7 @@ export async function backup(
       targetDir,
       checkpointFirst: plan.checkpointFirst,
       replica: applied,
+      incrementalLsn: plan.increment?.fromLsn,
     });
     context.progress('streaming', 0, plan.expectedBytes);
     const sink = sinks.open('main');
@@ -132,7 +118,7 @@ export async function backup(
         holdTables: stands,
         others: !stands,
       });
-      await startApplier();
+      await applier?.start();
       const fingerprint = await open.finish((done, of) =>
         context.progress(`comparing ${done} of ${of} tables`),
       );
@@ -161,6 +147,9 @@ export async function backup(
       const content = withPlainCopies(run.state.content, extraLsnDir);
       const position = backupPosition(content, tool.stream, applied, recorded);
       const checkpoints = parseCheckpoints(metadata(content, 'checkpoints') ?? '');
+      const lsnFault = otherLsn(checkpoints, plan.increment);
+      if (lsnFault !== undefined) throw chainBroken(plan.parent, lsnFault);
+      if (plan.increment !== undefined) mustBeSame(await originOf(await readServerFacts(reader)));
       // A log that did not move says nothing of writers that do not log (sql_log_bin, filters): the data must agree.
       const exact =
         samePosition(position, fingerprint.position) &&
@@ -193,7 +182,11 @@ export async function backup(
         relations,
         restore: restoreNeeds(
           order,
-          { unpackedBytes, streamBytes: run.state.streamBytes },
+          {
+            // What an incremental becomes is the whole of the server's files.
+            unpackedBytes: plan.increment === undefined ? unpackedBytes : places.dataBytes + places.undoBytes,
+            streamBytes: run.state.streamBytes,
+          },
           {
             dataBytes: places.dataBytes + places.undoBytes,
             redoBytes: places.redoBytes,
@@ -219,7 +212,7 @@ export async function backup(
   } catch (thrown) {
     const error = named(thrown);
     // What broke is told; the marker stays until the applier runs, and the next look at this member starts it.
-    await startApplier().catch((cause: Error) => {
+    await applier?.start().catch((cause: Error) => {
       context.log('the applier is not started', { cause: cause.message });
       if (error instanceof Error) error.message += `; and ${cause.message}`;
     });

@@ -1,11 +1,13 @@
 import type { Manifest } from '../../../contract/formats/manifest.ts';
+import type { Origin } from '../../../contract/records/backup.ts';
 import type { BackupOrder } from '../../../contract/records/job.ts';
 import type { EngineContext } from '../engine.ts';
+import { byHandCommands } from './by-hand.ts';
 import { roleOf } from './eligibility.ts';
 import { neededLibraries, type Plugin } from './plugins.ts';
 import type { ServerFacts } from './server-facts.ts';
-import { commandsByHand, type UsedTool } from './tools/by-hand.ts';
 import { type Tool, toolOf } from './tools/tool.ts';
+import { type UsedTool, xtrabackupByHand } from './tools/xtrabackup-by-hand.ts';
 import { versionIn } from './versions.ts';
 import { wordsOf } from './words/words.ts';
 
@@ -93,6 +95,7 @@ async function optionsOf(
 export async function describeServer(
   order: BackupOrder,
   facts: ServerFacts,
+  { datadir, files }: Origin,
   plugins: readonly Plugin[],
   context: EngineContext,
 ): Promise<Manifest['server']> {
@@ -109,6 +112,8 @@ export async function describeServer(
     version: versionIn(facts.version) ?? facts.version,
     uuid: facts.uuid,
     serverId: facts.serverId,
+    datadir,
+    files,
     role: roleOf(facts),
     variables,
     options: await optionsOf(order, toolOf(wordsOf(facts.version).family).server, context),
@@ -145,7 +150,10 @@ export function restoreNeeds(
     bytes: Math.max(files, streamBytes) + redoBytes + startBytes(pageBytes),
     memoryBytes: prepareMemoryBytes,
     toolVersion: version,
-    byHand: commandsByHand(order, used, prepareMemoryBytes),
+    byHand:
+      tool.name === 'xtrabackup'
+        ? xtrabackupByHand(order, used, prepareMemoryBytes)
+        : byHandCommands(order, prepareMemoryBytes),
     outsideDatadir,
   };
 }

@@ -14,6 +14,8 @@ export type Session = {
   words: Words;
   rows: (sql: string, values?: (string | number)[], seconds?: number) => Promise<Row[]>;
   run: (sql: string, values?: (string | number)[], seconds?: number) => Promise<void>;
+  /** Sends values beside the statement, byte for byte, so that a packet need not be larger than they are. */
+  execute: (sql: string, values: Buffer[], seconds?: number) => Promise<void>;
   close: () => Promise<void>;
 };
 
@@ -66,7 +68,7 @@ export async function openSession(login: Login, signal: AbortSignal): Promise<Se
     other?.destroy();
   };
 
-  async function query(sql: string, values: (string | number)[], seconds: number): Promise<unknown> {
+  async function within(sql: string, seconds: number, ask: () => Promise<unknown>): Promise<unknown> {
     signal.throwIfAborted();
     let stop = () => {};
     const stopped = new Promise<never>((_, reject) => {
@@ -83,7 +85,7 @@ export async function openSession(login: Login, signal: AbortSignal): Promise<Se
         signal.removeEventListener('abort', onAbort);
       };
     });
-    const answer = connection.query(sql, values).then(([rows]) => rows as unknown);
+    const answer = ask();
     answer.catch(() => {});
     try {
       return await Promise.race([answer, stopped]);
@@ -95,6 +97,9 @@ export async function openSession(login: Login, signal: AbortSignal): Promise<Se
     }
   }
 
+  const query = (sql: string, values: (string | number)[], seconds: number) =>
+    within(sql, seconds, () => connection.query(sql, values).then(([rows]) => rows));
+
   const [version] = (await query('SELECT VERSION() AS version', [], statementSeconds)) as Row[];
   const session: Session = {
     id,
@@ -103,6 +108,11 @@ export async function openSession(login: Login, signal: AbortSignal): Promise<Se
       (await query(sql, values, seconds)) as Row[],
     run: async (sql, values = [], seconds = statementSeconds) => {
       await query(sql, values, seconds);
+    },
+    execute: async (sql, values, seconds = statementSeconds) => {
+      await within(sql, seconds, () => connection.execute(sql, values));
+      // Kept until the session ends otherwise, and each is another text.
+      connection.unprepare(sql);
     },
     close: async () => {
       await connection.end().catch(() => connection.destroy());

@@ -13,7 +13,7 @@ const args = process.argv.slice(3);
 const plan = readPlan(files);
 const version = readFileSync(files.version, 'utf8').trim();
 const known =
-  /^--(defaults-file|stream|extra-lsndir|target-dir|tmpdir|datadir|socket|host|port|protocol|parallel|open-files-limit)=|^--(backup|innodb-log-checkpoint-now|slave-info)$/;
+  /^--(defaults-file|stream|extra-lsndir|target-dir|tmpdir|datadir|socket|host|port|protocol|parallel|open-files-limit|incremental-lsn)=|^--(backup|innodb-log-checkpoint-now|slave-info)$/;
 const unknown = args.find((arg) => !known.test(arg));
 if (unknown !== undefined) {
   process.stderr.write(`mariadb-backup: unknown option '${unknown}'\n`);
@@ -59,6 +59,11 @@ const copy = async (stage: Parameters<typeof listed.get>[0]) => {
     const found = readPart(datadir, path);
     if (found === undefined) continue;
     say(`Streaming ./${path}`);
+    if (option('incremental-lsn') !== undefined && /\.ibd$|^ibdata1$/.test(path)) {
+      await write(part(`${path}.meta`, 'page_size = 16384\nzip_size = 0 \nspace_id = 5\n'));
+      await write(part(`${path}.delta`, Buffer.concat([Buffer.from('XTRA'), Buffer.alloc(16_380, 0xff)])));
+      continue;
+    }
     await write(found);
     if (/^mysql\/.*\.MAD$/.test(path)) say(`aria table file ./${path} is copied successfully.`);
   }
@@ -98,8 +103,10 @@ await connection.query('BACKUP STAGE END');
 say('All tables unlocked');
 await connection.end();
 
-const checkpoints =
-  'backup_type = full-backuped\nfrom_lsn = 0\nto_lsn = 42\nlast_lsn = 52\nrecover_binlog_info = 0\n';
+// The tool echoes whatever LSN it was given.
+const from = option('incremental-lsn');
+const to = Number(from ?? 0) + 42;
+const checkpoints = `backup_type = ${from === undefined ? 'full-backuped' : 'incremental'}\nfrom_lsn = ${from ?? 0}\nto_lsn = ${to}\nlast_lsn = ${to + 10}\nrecover_binlog_info = 0\n`;
 const info = `tool_name = mariadb-backup\ntool_version = ${version}-MariaDB\nserver_version = ${version}-MariaDB\nformat = mbstream\n`;
 await write(part('ib_logfile0', Buffer.alloc(12_288, 'redo')));
 await write(part('xtrabackup_checkpoints', checkpoints));

@@ -173,6 +173,9 @@ describe('a runner', () => {
         restore: async () => {
           throw new Error('nothing is restored');
         },
+        'restore-tables': async () => {
+          throw new Error('no table is restored');
+        },
       });
       const old = await runJob(rows, row.jobId, works);
       const next = await runJob(rows, 'j-next', works);

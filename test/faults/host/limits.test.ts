@@ -117,7 +117,7 @@ async function supervise(away: (call: string) => void, work: (job: Job) => Promi
     runnerVersion: '1',
     rows,
     tasks: { heartbeat: tell('heartbeat'), succeed: tell('succeed'), fail: tell('fail') },
-    works: { check: any, backup: any, restore: any },
+    works: { check: any, backup: any, restore: any, 'restore-tables': any },
     runChild: makeRunChild(),
     readSecret: async () => '',
     clock,

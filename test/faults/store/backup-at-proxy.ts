@@ -85,6 +85,7 @@ export async function backupAtProxy(
     const ran = await runJob(rows, jobId, ({ jobLog, scratch }) => ({
       check: never,
       restore: never,
+      'restore-tables': never,
       backup: (given, job) =>
         runBackup(given, job, {
           engine: recorded,
@@ -167,6 +168,7 @@ export async function backupAtProxy(
         ({ jobLog }) => ({
           check: never,
           backup: never,
+          'restore-tables': never,
           restore: (given, job) =>
             runRestore(given, job, {
               engine,

@@ -14,6 +14,8 @@ export const stagingDirectory = (directory: string) => join(directory, 'holdfast
  */
 export const temporaryDirectory = (directory: string) => join(directory, temporaryName);
 export const temporaryName = '.holdfast-tmp';
+/** The files of one incremental, from their unpacking until they are applied. */
+export const incrementDirectory = (directory: string) => join(directory, '.holdfast-increment');
 export const markerPath = (directory: string) => join(directory, 'holdfast-restore.json');
 
 const markerSchema = z.object({
@@ -21,7 +23,16 @@ const markerSchema = z.object({
   clusterId: z.string(),
   backupId: z.string(),
   /** What has been reached. Anything but `placed` and `started` means: not a database yet. */
-  state: z.enum(['unpacking', 'unpacked', 'prepared', 'compared', 'placing', 'placed', 'started']),
+  state: z.enum([
+    'unpacking',
+    'unpacked',
+    'prepared',
+    'applying',
+    'compared',
+    'placing',
+    'placed',
+    'started',
+  ]),
   at: z.string(),
   /** Path and bytes of each unpacked file, so that prepare can see that none went missing. */
   files: z.array(z.tuple([z.string(), z.number()])).optional(),

@@ -16,7 +16,7 @@ type Refusal = { name: string; cause: string };
 /** The first reason why this backup cannot be restored there; undefined when it can. Pure. */
 export function restoreRefusal(
   order: Pick<RestoreOrder, 'target'>,
-  manifest: Pick<Manifest, 'flavour' | 'server' | 'restore'>,
+  manifest: Pick<Manifest, 'flavour' | 'server' | 'restore'> & { plan: Pick<Manifest['plan'], 'method'> },
   tools: ToolVersions,
   target: TargetInspection,
 ): Refusal | undefined {
@@ -43,8 +43,10 @@ export function restoreRefusal(
       cause: `the manifest says ${odd} is ${JSON.stringify(manifest.server.variables[odd]).slice(0, 200)}, which no server of ours has; a word, a number or a list of them is followed`,
     };
   }
+  // A dump is loaded by the server's own programs; nothing prepares it.
+  const physical = manifest.plan.method === 'physical';
   const missing = ([tool.name, tool.server] as const)
-    .filter((name) => tools[name] === null)
+    .filter((name) => tools[name] === null && (physical || name === tool.server))
     .map((name) => [name]);
   if (missing.length > 0) {
     return {
@@ -60,9 +62,7 @@ export function restoreRefusal(
   }
   const misfit =
     serverMisfit(manifest.server.version, tools[tool.server], tool.server) ??
-    (flavour === 'mariadb'
-      ? toolMisfit(manifest.restore.toolVersion, tools['mariadb-backup'])
-      : xtrabackupMisfit(manifest.server.version, tools.xtrabackup));
+    (physical ? prepareMisfit(flavour, manifest, tools) : undefined);
   if (misfit !== undefined) return { name: 'Restore.VersionMismatch', cause: misfit };
   if (target.directoryState === 'not-empty') {
     return {
@@ -97,9 +97,19 @@ export function restoreRefusal(
   return undefined;
 }
 
+/** Why the host's tool cannot prepare this backup; undefined when it can. */
+const prepareMisfit = (
+  flavour: string,
+  { restore, server }: Pick<Manifest, 'restore' | 'server'>,
+  tools: ToolVersions,
+): string | undefined =>
+  flavour === 'mariadb'
+    ? toolMisfit(restore.toolVersion, tools['mariadb-backup'])
+    : xtrabackupMisfit(server.version, tools.xtrabackup);
+
 /** Looks at host and target, and refuses before anything is touched. */
 export async function restorePreflight(
-  order: RestoreOrder,
+  order: Pick<RestoreOrder, 'target'>,
   manifest: Manifest,
   context: EngineContext,
 ): Promise<PreflightOutcome> {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { NamedError } from '../../../../contract/errors/named-error.ts';
 import type { Manifest } from '../../../../contract/formats/manifest.ts';
 import type { RestoreOrder } from '../../../../contract/records/job.ts';
-import { findAccount } from '../../../host/accounts.ts';
+import { type Account, findAccount } from '../../../host/accounts.ts';
 import type { ChildEnd } from '../../../host/child.ts';
 import type { EngineContext } from '../../engine.ts';
 import { prepareArguments } from '../arguments.ts';
@@ -14,6 +14,16 @@ import { saysSuccess } from '../xbstream/completeness.ts';
 import { readRestoreMarker, stagingDirectory, temporaryDirectory, writeRestoreMarker } from './marker.ts';
 import { giveTo } from './place.ts';
 import { missingFiles } from './unpack.ts';
+
+/** With redo for it, and without. */
+const notFound = [
+  /\[Warning\] InnoDB: Tablespace \d+ was not found at (?:\.\/)?(.+) when restoring a \(partial\?\) backup\. All redo log for this file will be ignored!$/,
+  /\[Note\] InnoDB: Tablespace \d+ was not found at '(?:\.\/)?(.+)', but there were no modifications either\.$/,
+];
+
+/** The file that a line says is missing, as the backup names it; undefined for every other line. */
+export const missingFileOf = (line: string): string | undefined =>
+  notFound.map((said) => said.exec(line.trimEnd())?.[1]).find((path) => path !== undefined);
 
 /**
  * Lines of a backup's own option file that a sound one does not have. The host that wrote it could otherwise make this
@@ -25,17 +35,121 @@ export const foreignOptions = (text: string, { plainOption }: Pick<Tool, 'plainO
     .map((line) => line.trim())
     .filter((line) => !plainOption.test(line));
 
-/**
- * Applies the redo log to the unpacked files, after looking that all of them are there. The tool runs as the account
- * that the server will have, so that a backup made to harm it reaches no further.
- */
-export async function prepare(
-  order: RestoreOrder,
-  manifest: Manifest,
+/** Refuses what was unpacked where its own option file says more than the tool writes there. */
+export async function refuseForeignOptions(unpacked: string, tool: Tool): Promise<void> {
+  const foreign = foreignOptions(await readFile(join(unpacked, 'backup-my.cnf'), 'utf8'), tool);
+  if (foreign.length === 0) return;
+  throw new NamedError(
+    'Restore.PrepareFailed',
+    `backup-my.cnf has options that no plain backup has: ${foreign.slice(0, 5).join(' | ').slice(0, 500)}`,
+    { options: foreign.length },
+  );
+}
+
+export function accountOf({ user }: RestoreOrder['target']): Account {
+  const account = findAccount(user);
+  if (account !== undefined) return account;
+  throw new NamedError('Restore.PrepareFailed', `there is no account ${user} on this host`, { user });
+}
+
+type Target = Pick<RestoreOrder, 'target' | 'policy'>;
+
+/** Runs the tool as the account that the server will have, so that a backup made to harm it reaches no further. */
+const runAsServer = (
+  tool: Tool,
+  args: string[],
+  { target, policy }: Target,
+  context: EngineContext,
+  onLine: (line: string) => void = () => {},
+): Promise<ChildEnd> =>
+  context.runChild({
+    command: tool.name,
+    args,
+    cwd: stagingDirectory(target.directory),
+    user: target.user,
+    stallSeconds: policy.stallSeconds,
+    signal: context.signal,
+    onStderrLine: (line) => {
+      onLine(line);
+      context.log(line.slice(0, 1000), { from: tool.name });
+      context.progress('preparing');
+    },
+  });
+
+const mustBeOk = (tool: Tool, what: string, end: ChildEnd) => {
+  if (end.exitCode === 0 && end.firstCause === undefined && saysSuccess(end.stderrTail.join('\n'))) return;
+  throw new NamedError(
+    'Restore.PrepareFailed',
+    `${tool.name} ${what} ended with ${end.signal ?? `code ${end.exitCode}`}: ${end.stderrTail.slice(-12).join(' | ')}`,
+    { exitCode: end.exitCode, signal: end.signal },
+  );
+};
+
+/** Undoes what XtraBackup itself did to its files (encryption, compression), as the backup's policy says. */
+export async function unpackFiles(
+  order: Target,
+  { flavour, policy }: Pick<Manifest, 'flavour' | 'policy'>,
   context: EngineContext,
 ): Promise<void> {
+  const tool = toolOfFlavour(flavour);
+  if (tool.name !== 'xtrabackup') return;
+  const staging = stagingDirectory(order.target.directory);
+  for (const args of xtrabackupUnpackArguments(staging, policy.xtrabackup, availableParallelism())) {
+    context.progress('unpacking files');
+    const end = await runAsServer(tool, args, order, context);
+    context.signal.throwIfAborted();
+    mustBeOk(tool, args[1] ?? '', end);
+  }
+}
+
+/**
+ * Runs the tool over the staging directory, with an incremental's directory where one is applied.
+ * @param isLeftOut whether a file of the backup is missing on purpose; any other that prepare misses is an error (M19)
+ */
+export async function runPrepare(
+  order: Target,
+  { flavour, restore }: Pick<Manifest, 'flavour' | 'restore'>,
+  context: EngineContext,
+  incrementalDir?: string,
+  isLeftOut: (path: string) => boolean = () => false,
+): Promise<void> {
+  const { target, policy } = order;
+  const tool = toolOfFlavour(flavour);
+  const targetDir = stagingDirectory(target.directory);
+  const temporary = temporaryDirectory(target.directory);
+  const memoryBytes = Math.min(restore.memoryBytes, policy.memoryMiB * 1024 * 1024);
+  const args =
+    tool.name === 'mariadb-backup'
+      ? prepareArguments(targetDir, memoryBytes, temporary, incrementalDir)
+      : xtrabackupPrepareArguments({
+          targetDir,
+          memoryBytes,
+          temporary,
+          toolVersion: restore.toolVersion,
+          threads: availableParallelism(),
+        });
+  const warnings: string[] = [];
+  const end = await runAsServer(tool, args, order, context, (line) => {
+    const missing = missingFileOf(line);
+    if (missing === undefined || !isLeftOut(missing)) warnings.push(...tool.prepareWarnings([line]));
+  });
+  context.signal.throwIfAborted();
+  if (warnings.length > 0 && end.exitCode === 0) {
+    throw new NamedError('Restore.PrepareWarned', warnings.slice(0, 10).join(' | '), {
+      warnings: warnings.length,
+    });
+  }
+  mustBeOk(tool, '--prepare', end);
+}
+
+/** Applies the redo log to the unpacked files, after looking that all of them are there. */
+export async function prepare(
+  order: Pick<RestoreOrder, 'clusterId' | 'backupId' | 'target' | 'policy'>,
+  manifest: Manifest,
+  context: EngineContext,
+  isLeftOut?: (path: string) => boolean,
+): Promise<void> {
   const { directory } = order.target;
-  const tool = toolOfFlavour(manifest.flavour);
   const staging = stagingDirectory(directory);
   const marker = await readRestoreMarker(directory);
   const files = (marker?.files ?? []).map(([path, bytes]) => ({ path, bytes }));
@@ -49,78 +163,16 @@ export async function prepare(
       { files: gone.length },
     );
   }
-  const account = findAccount(order.target.user);
-  if (account === undefined) {
-    throw new NamedError('Restore.PrepareFailed', `there is no account ${order.target.user} on this host`, {
-      user: order.target.user,
-    });
-  }
+  const account = accountOf(order.target);
   const temporary = temporaryDirectory(directory);
   await mkdir(temporary, { mode: 0o700 });
   await giveTo(account, temporary);
   await giveTo(account, staging);
 
-  const { memoryBytes, toolVersion } = manifest.restore;
-  const memory = Math.min(memoryBytes, order.policy.memoryMiB * 1024 * 1024);
-  const threads = availableParallelism();
-  const run = (args: string[], onLine: (line: string) => void) =>
-    context.runChild({
-      command: tool.name,
-      args,
-      cwd: staging,
-      user: order.target.user,
-      stallSeconds: order.policy.stallSeconds,
-      signal: context.signal,
-      onStderrLine: (line) => {
-        onLine(line);
-        if (!tool.isFileLine(line)) context.log(line.slice(0, 1000), { from: tool.name });
-        context.progress('preparing');
-      },
-    });
-  const mustBeOk = (what: string, end: ChildEnd) => {
-    context.signal.throwIfAborted();
-    if (end.exitCode === 0 && end.firstCause === undefined && saysSuccess(end.stderrTail.join('\n'))) return;
-    throw new NamedError(
-      'Restore.PrepareFailed',
-      `${tool.name} ${what} ended with ${end.signal ?? `code ${end.exitCode}`}: ${end.stderrTail.slice(-12).join(' | ')}`,
-      { exitCode: end.exitCode, signal: end.signal },
-    );
-  };
-
   context.progress('preparing');
-  if (tool.name === 'xtrabackup') {
-    for (const args of xtrabackupUnpackArguments(staging, manifest.policy.xtrabackup, threads)) {
-      mustBeOk(args[1] ?? '', await run(args, () => {}));
-    }
-  }
-  const foreign = foreignOptions(await readFile(join(staging, 'backup-my.cnf'), 'utf8'), tool);
-  if (foreign.length > 0) {
-    throw new NamedError(
-      'Restore.PrepareFailed',
-      `backup-my.cnf has options that no plain backup has: ${foreign.slice(0, 5).join(' | ').slice(0, 500)}`,
-      { options: foreign.length },
-    );
-  }
-  const warnings: string[] = [];
-  const end = await run(
-    tool.name === 'mariadb-backup'
-      ? prepareArguments(staging, memory, temporary)
-      : xtrabackupPrepareArguments({
-          targetDir: staging,
-          memoryBytes: memory,
-          temporary,
-          toolVersion,
-          threads,
-        }),
-    (line) => warnings.push(...tool.prepareWarnings([line])),
-  );
-  context.signal.throwIfAborted();
-  if (warnings.length > 0 && end.exitCode === 0) {
-    throw new NamedError('Restore.PrepareWarned', warnings.slice(0, 10).join(' | '), {
-      warnings: warnings.length,
-    });
-  }
-  mustBeOk('--prepare', end);
+  await unpackFiles(order, manifest, context);
+  await refuseForeignOptions(staging, toolOfFlavour(manifest.flavour));
+  await runPrepare(order, manifest, context, undefined, isLeftOut);
   await writeRestoreMarker(directory, {
     clusterId: order.clusterId,
     backupId: order.backupId,

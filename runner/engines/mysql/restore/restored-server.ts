@@ -1,5 +1,5 @@
 import type { Manifest } from '../../../../contract/formats/manifest.ts';
-import type { RestoreTarget } from '../../../../contract/records/job.ts';
+import type { RestoreTarget } from '../../../../contract/records/restore-target.ts';
 import { mysqlConfig } from './mysql-config.ts';
 import { serverConfig } from './server-config.ts';
 

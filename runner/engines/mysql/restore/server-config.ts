@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Manifest } from '../../../../contract/formats/manifest.ts';
-import type { RestoreTarget } from '../../../../contract/records/job.ts';
+import type { RestoreTarget } from '../../../../contract/records/restore-target.ts';
 import { quoteOption } from '../option-file.ts';
 import { temporaryDirectory, temporaryName } from './marker.ts';
 

@@ -1,5 +1,8 @@
+import { chmod, chown, mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NamedError } from '../../../../contract/errors/named-error.ts';
+import type { Account } from '../../../host/accounts.ts';
 import type { ChildEnd } from '../../../host/child.ts';
 import type { EngineContext } from '../../engine.ts';
 import { withoutStatement } from '../replay/applier-error.ts';
@@ -11,6 +14,22 @@ const shutdownSeconds = 600;
 
 /** An account that the server gives itself at its start; its user removes it. */
 export type StagedAccount = { user: string; password: string; initFile: string };
+
+/**
+ * Makes the directory of a socket that does not fit into one of `known`, for the server's account alone.
+ */
+export async function makeSocketPlace(
+  socket: string,
+  known: readonly string[],
+  account: Account,
+): Promise<void> {
+  const place = dirname(socket);
+  if (known.includes(place)) return;
+  // Explicitly, since the runner's umask takes a new directory from everybody else.
+  if ((await mkdir(dirname(place), { recursive: true })) !== undefined) await chmod(dirname(place), 0o755);
+  await mkdir(place, { recursive: true, mode: 0o700 });
+  await chown(place, account.uid, account.gid);
+}
 
 /**
  * Runs the server on the staging directory for `work`, without network and, but where an account is given, without grants
@@ -25,6 +44,8 @@ export async function withStagedServer<T>(
     context: EngineContext;
     /** The server's program. */
     program?: 'mariadbd' | 'mysqld';
+    /** With the grant tables of the files; without, events cannot be made. Root must be let in by them. */
+    withGrants?: boolean;
     /** More options of the server. */
     args?: string[];
     /** Makes it run with its accounts, on which statements of accounts, grants and events depend. */
@@ -50,7 +71,11 @@ export async function withStagedServer<T>(
         // To stderr, which is read here.
         '--skip-log-error',
         '--skip-networking',
-        ...(as === undefined ? ['--skip-grant-tables'] : [`--init-file=${as.initFile}`]),
+        ...(as !== undefined
+          ? [`--init-file=${as.initFile}`]
+          : options.withGrants
+            ? []
+            : ['--skip-grant-tables']),
         ...(options.args ?? []),
       ],
       signal: AbortSignal.any([context.signal, stop.signal]),

@@ -1,5 +1,5 @@
-import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chmod, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NamedError } from '../../../../contract/errors/named-error.ts';
 import type { Fingerprint } from '../../../../contract/formats/fingerprint.ts';
@@ -19,7 +19,7 @@ import { removeReplicationLeftovers } from './replication-leftovers.ts';
 import { restoredServerOf } from './restored-server.ts';
 import { newServerId, socketPath } from './server-config.ts';
 import { carriedLogs, setMariadbPosition, setMysqlPosition } from './set-position.ts';
-import { withStagedServer } from './staged-server.ts';
+import { makeSocketPlace, withStagedServer } from './staged-server.ts';
 import { checkTables, tablesWithoutFile } from './table-check.ts';
 
 const answerSeconds = 120;
@@ -102,13 +102,7 @@ export async function start(
   const removed = await removeReplicationLeftovers(staging);
   if (removed.length > 0) context.log('replication settings removed', { files: removed.join(', ') });
   const stagedSocket = socketPath({ directory: staging, port }, 'staged.sock');
-  for (const place of new Set([dirname(socket), dirname(stagedSocket)])) {
-    if (place === directory || place === staging) continue;
-    // Explicitly, since the runner's umask takes a new directory from everybody else.
-    if ((await mkdir(dirname(place), { recursive: true })) !== undefined) await chmod(dirname(place), 0o755);
-    await mkdir(place, { recursive: true, mode: 0o700 });
-    await chown(place, account.uid, account.gid);
-  }
+  for (const path of [socket, stagedSocket]) await makeSocketPlace(path, [directory, staging], account);
 
   context.progress('starting the staged server');
   const { program } = server;

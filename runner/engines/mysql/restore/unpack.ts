@@ -35,7 +35,8 @@ export const foreignFiles = (files: readonly { path: string }[]): string[] =>
     return path.endsWith('.isl') ? [`${path} points to a file outside the data directory`] : [];
   });
 
-async function makeStaging({ directory, user }: RestoreOrder['target']): Promise<string> {
+/** Makes the target this account's own and a staging directory in it, which must not be there yet. */
+export async function makeStaging({ directory, user }: RestoreOrder['target']): Promise<string> {
   const account = findAccount(user);
   if (account === undefined) {
     throw new NamedError('Restore.UserUnknown', `there is no account ${user} on this host`, { user });
@@ -51,26 +52,25 @@ async function makeStaging({ directory, user }: RestoreOrder['target']): Promise
   return staging;
 }
 
-/** Writes the backup's files into the staging directory. On failure nothing of them stays. */
-export async function unpack(
-  order: RestoreOrder,
+/**
+ * Writes a stored backup's files below `root`, an empty directory of our own, and answers what is there then: every
+ * file that the stream said, in its size, as many as the manifest says, and none that would do harm.
+ */
+export async function unpackInto(
+  root: string,
   stored: StoredBackup,
   context: EngineContext,
-): Promise<void> {
-  const { directory } = order.target;
+): Promise<{ path: string; bytes: number }[]> {
   const { manifest } = stored;
-  const staging = await makeStaging(order.target);
-  const who = { clusterId: order.clusterId, backupId: order.backupId };
   const most = {
     bytes: manifest.restore.bytes,
     // Tables that are created and dropped while the tool runs come besides.
     files: 2 * manifest.metrics.files + 1000,
   };
   const tool = toolOfFlavour(manifest.flavour);
-  const writer = makeStreamWriter(staging, most, stored.done, tool.stream);
+  const writer = makeStreamWriter(root, most, stored.done, tool.stream);
   const expected = stored.streams.reduce((sum, stream) => sum + stream.bytes, 0);
   try {
-    await writeRestoreMarker(directory, { ...who, state: 'unpacking' });
     let done = 0;
     for await (const bytes of stored.read('main')) {
       context.signal.throwIfAborted();
@@ -88,7 +88,7 @@ export async function unpack(
       requiredFiles: requiredFiles(tool.stream, false),
     });
     if (!decision.complete) throw new NamedError('Restore.StreamDamaged', decision.reasons.join('; '));
-    const reasons = [...foreignFiles(decision.files), ...(await missingFiles(staging, decision.files))];
+    const reasons = [...foreignFiles(decision.files), ...(await missingFiles(root, decision.files))];
     if (decision.files.length !== manifest.metrics.files) {
       reasons.push(
         `${decision.files.length} files were unpacked, the manifest says ${manifest.metrics.files}`,
@@ -99,23 +99,44 @@ export async function unpack(
         files: reasons.length,
       });
     }
+    return decision.files;
+  } catch (error) {
+    await writer.close();
+    throw error;
+  }
+}
+
+/** An error of a restore that has just removed what it had unpacked into `directory`. */
+export function afterRemoval(error: unknown, { directory }: RestoreOrder['target'], needed: number): unknown {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') return error;
+  return new NamedError(
+    'Restore.NoSpace',
+    `the disk of ${directory} became full while the backup was unpacked; a restore needs ${needed} bytes. What was unpacked is removed`,
+    { directory, bytes: needed },
+    { cause: error },
+  );
+}
+
+/** Writes the backup's files, or those of the full that its chain begins with, into the staging directory. On failure nothing of them stays. */
+export async function unpack(
+  order: RestoreOrder,
+  stored: StoredBackup,
+  context: EngineContext,
+): Promise<void> {
+  const { directory } = order.target;
+  const staging = await makeStaging(order.target);
+  const who = { clusterId: order.clusterId, backupId: order.backupId };
+  try {
+    await writeRestoreMarker(directory, { ...who, state: 'unpacking' });
+    const files = await unpackInto(staging, stored, context);
     await writeRestoreMarker(directory, {
       ...who,
       state: 'unpacked',
-      files: decision.files.map(({ path, bytes }) => [path, bytes]),
+      files: files.map(({ path, bytes }) => [path, bytes]),
     });
   } catch (error) {
-    await writer.close();
     await rm(staging, { recursive: true, force: true });
     await rm(markerPath(directory), { force: true });
-    if ((error as NodeJS.ErrnoException).code === 'ENOSPC') {
-      throw new NamedError(
-        'Restore.NoSpace',
-        `the disk of ${directory} became full while the backup was unpacked; a restore needs ${manifest.restore.bytes} bytes. What was unpacked is removed`,
-        { directory, bytes: manifest.restore.bytes },
-        { cause: error },
-      );
-    }
-    throw error;
+    throw afterRemoval(error, order.target, stored.manifest.restore.bytes);
   }
 }

@@ -16,12 +16,14 @@ export type BackupCommand = {
   targetDir: string;
   checkpointFirst: boolean;
   replica: boolean;
+  /** An incremental: pages that changed after this LSN, where its parent ends. */
+  incrementalLsn?: string | undefined;
 };
 
 /** The exact arguments of one backup; the same for the plan that shows them and for the job that runs them. */
 export function backupCommand(command: BackupCommand): string[] {
   const { tool, policy, toolVersion, checkpointFirst } = command;
-  const { address, datadir, defaultsFile, extraLsnDir, targetDir, replica } = command;
+  const { address, datadir, defaultsFile, extraLsnDir, targetDir, replica, incrementalLsn } = command;
   const shared = {
     address,
     datadir,
@@ -29,6 +31,7 @@ export function backupCommand(command: BackupCommand): string[] {
     extraLsnDir,
     targetDir,
     replica,
+    incrementalLsn,
     threads: policy.toolThreads,
   };
   if (tool.name === 'xtrabackup') {

@@ -65,6 +65,8 @@ export function xtrabackupArguments(options: XtrabackupArguments): string[] {
     `--ftwrl-wait-timeout=${settings.ftwrlWaitSeconds}`,
     `--ftwrl-wait-threshold=${settings.ftwrlThresholdSeconds}`,
     ...(replica ? ['--slave-info'] : []),
+    // The tool notices no wrong one: what it says afterwards is compared with the parent.
+    ...(options.incrementalLsn === undefined ? [] : [`--incremental-lsn=${options.incrementalLsn}`]),
     ...(settings.throttle === undefined ? [] : [`--throttle=${settings.throttle}`]),
     ...(settings.readBufferMiB === undefined
       ? []

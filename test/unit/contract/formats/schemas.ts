@@ -18,6 +18,10 @@ import {
   restoreResultSchema,
 } from '../../../../contract/records/job.ts';
 import { policySchema } from '../../../../contract/records/policy.ts';
+import {
+  restoreTablesOrderSchema,
+  restoreTablesResultSchema,
+} from '../../../../contract/records/restore-tables.ts';
 import { runnerSettingsSchema } from '../../../../contract/records/runner-settings.ts';
 import { breachRecordSchema } from '../../../../functions/catalog/breach.ts';
 import { coverageRecordSchema } from '../../../../functions/catalog/coverage.ts';
@@ -41,9 +45,11 @@ export const formatSchemas: Readonly<Record<string, z.ZodType>> = {
   'order-check': checkOrderSchema,
   'order-backup': backupOrderSchema,
   'order-restore': restoreOrderSchema,
+  'order-restore-tables': restoreTablesOrderSchema,
   'result-check': checkResultSchema,
   'result-backup': backupResultSchema,
   'result-restore': restoreResultSchema,
+  'result-restore-tables': restoreTablesResultSchema,
   'event-backup-succeeded': eventDetailSchemas['Backup Succeeded'],
   'event-backup-failed': eventDetailSchemas['Backup Failed'],
   'event-backup-verified': eventDetailSchemas['Backup Verified'],

@@ -69,6 +69,7 @@ describe('the level of the next backup', () => {
       expectedBytes: 600_000_000,
     });
     expect(increment).toEqual({
+      links: ['b-0', 'b-1', 'b-2'],
       fromLsn: '3000',
       origin: anOrigin,
       serverVersion: aBackup().serverVersion,

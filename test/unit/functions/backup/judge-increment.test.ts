@@ -8,7 +8,7 @@ import { aBackup, aManifest, anOrder } from '../../../doubles/records.ts';
 
 const [parent] = aChain(1) as [BackupRecord];
 const { serverVersion = '', toolVersion = '' } = parent;
-const increment = { fromLsn: '2000', origin: anOrigin, serverVersion, toolVersion };
+const increment = { links: ['b-0', 'b-1'], fromLsn: '2000', origin: anOrigin, serverVersion, toolVersion };
 const plan = { ...anOrder().plan, level: 'incremental' as const, chain: 'b-0', parent: 'b-1', increment };
 const order = anOrder({ backupId: 'b-2', plan });
 const taken = (change: Partial<Manifest> = {}): Manifest =>

@@ -9,7 +9,12 @@ const manifest = example('manifest');
 manifest.restore.bytes = 7.4e9;
 manifest.metrics.bytes = 6.2e9;
 const target = { hostId: 'i-0c2e4f6a8b0d13579', directory: '/data2/restore', port: 3316, user: 'mysql' };
-const planned = planOf(example('backup'), manifest, 'a'.repeat(64), target, 'job-check-1');
+const planned = planOf(
+  example('backup'),
+  [{ manifest, manifestSha256: 'a'.repeat(64) }],
+  target,
+  'job-check-1',
+);
 
 type Found = {
   target?: Partial<NonNullable<CheckResult['target']>>;
@@ -87,6 +92,11 @@ describe('Decide whether the target fits', () => {
       name: 'Restore.UserUnknown',
       cause: expect.stringContaining('target.user: i-0c2e4f6a8b0d13579 has no account mysql'),
     });
+  });
+
+  it('asks for no tool that prepares where a dump is restored', async () => {
+    const tools = { mariadbd: '10.11.14-MariaDB', 'mariadb-backup': null };
+    expect(await fitted({ tools }, { ...planned, method: 'logical' })).toMatchObject({ outcome: 'fits' });
   });
 
   it.each(['mariadbd', 'mariadb-backup'])('refuses a host without %s', async (program) => {

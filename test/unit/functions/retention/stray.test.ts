@@ -60,6 +60,10 @@ describe('a stray', () => {
     expect(withBackup({ committedAt: lost.startedAt })).toMatchObject({ outcome: 'none' });
   });
 
+  it('is never what another backup builds on', () => {
+    expect(judge({ child: 'b-2' })).toEqual({ outcome: 'none', why: 'backup b-2 builds on it' });
+  });
+
   it('is never what control has no order for: unclaimed, of another control, rebuilt, too old', () => {
     const none = { outcome: 'none', why: 'its order is not kept' };
     expect(judge({ backup: undefined })).toMatchObject({ outcome: 'none' });

@@ -31,6 +31,7 @@ const run = (engine: Engine) =>
   runJob(rows, 'j-1', ({ jobLog, scratch }) => ({
     check: never,
     restore: never,
+    'restore-tables': never,
     backup: (given, job) =>
       runBackup(given, job, {
         engine,
@@ -203,6 +204,7 @@ describe('a backup job', () => {
       return {
         check: never,
         restore: never,
+        'restore-tables': never,
         backup: (given, job) =>
           runBackup(
             given,

@@ -17,6 +17,7 @@ async function check(order: CheckOrder): Promise<CheckResult> {
     check: (given, job) => runCheck(given, job, engine),
     backup: never,
     restore: never,
+    'restore-tables': never,
   }));
   return checkResultSchema.parse(row.result);
 }

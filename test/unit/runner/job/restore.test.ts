@@ -33,6 +33,7 @@ beforeEach(async () => {
   const { row } = await runJob(makeMemoryRows([queuedRow('j-1', order)]), 'j-1', ({ jobLog, scratch }) => ({
     check: never,
     restore: never,
+    'restore-tables': never,
     backup: (given, job) =>
       runBackup(given, job, {
         engine: makeMemoryEngine(server),
@@ -70,6 +71,7 @@ function restore(options: { engine?: Engine; ask?: AskBroker; sha256?: string } 
   return runJob(rows, 'j-2', ({ jobLog, clock }) => ({
     check: never,
     backup: never,
+    'restore-tables': never,
     restore: (given, job) =>
       runRestore(given, job, {
         engine,

@@ -70,7 +70,7 @@ function makeParts(rows: MemoryRows, doWork: DoWork, intervals: Partial<Interval
     runnerVersion: '1',
     rows,
     tasks: makeTasks(client),
-    works: { check: any, backup: any, restore: any },
+    works: { check: any, backup: any, restore: any, 'restore-tables': any },
     runChild: makeRunChild({ graceMs: 300 }),
     readSecret: async () => '',
     clock,

@@ -5,7 +5,6 @@ import {
   xtrabackupSettingsSchema,
 } from '../../../../../contract/records/tool-settings.ts';
 import { foreignOptions } from '../../../../../runner/engines/mysql/restore/prepare.ts';
-import { commandsByHand } from '../../../../../runner/engines/mysql/tools/by-hand.ts';
 import { xtrabackup } from '../../../../../runner/engines/mysql/tools/xtrabackup.ts';
 import {
   hasNewNames,
@@ -15,6 +14,7 @@ import {
   xtrabackupPrepareArguments,
   xtrabackupUnpackArguments,
 } from '../../../../../runner/engines/mysql/tools/xtrabackup-arguments.ts';
+import { xtrabackupByHand } from '../../../../../runner/engines/mysql/tools/xtrabackup-by-hand.ts';
 import { readOptions } from '../../../../doubles/xtrabackup/options.ts';
 
 /** Of each line the oldest that is taken and the newest that is known. */
@@ -276,7 +276,7 @@ describe('a restore of an XtraBackup by hand', () => {
       lower_case_table_names: '1',
       innodb_data_file_path: 'ibdata1:12M:autoextend',
     };
-    const commands = commandsByHand(order, { tool: xtrabackup, version: '9.7.2-2', variables }, 1e9);
+    const commands = xtrabackupByHand(order, { tool: xtrabackup, version: '9.7.2-2', variables }, 1e9);
     expect(commands).toEqual([
       'aws s3 cp --recursive s3://backups/shop/backups/b-1/volumes/main volumes/main',
       'mkdir DIR TMP',

@@ -1,0 +1,160 @@
+import { existsSync } from 'node:fs';
+import { chmod, rm, rmdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { NamedError } from '../../../../contract/errors/named-error.ts';
+import type { Fingerprint } from '../../../../contract/formats/fingerprint.ts';
+import type { Manifest } from '../../../../contract/formats/manifest.ts';
+import { filesOfTables } from '../../../../contract/mysql-files/files-of-tables.ts';
+import { tableKey, tableText } from '../../../../contract/mysql-files/relations.ts';
+import type { RestoreTablesOrder } from '../../../../contract/records/restore-tables.ts';
+import { findAccount } from '../../../host/accounts.ts';
+import { compareTables } from '../../compare-fingerprints.ts';
+import type { EngineContext } from '../../engine.ts';
+import { openFingerprint } from '../fingerprint/take.ts';
+import type { Login } from '../login.ts';
+import { readRelations } from '../relations.ts';
+import { markerPath, stagingDirectory, temporaryDirectory } from '../restore/marker.ts';
+import { removeReplicationLeftovers } from '../restore/replication-leftovers.ts';
+import { newServerId, serverConfig, socketPath } from '../restore/server-config.ts';
+import { makeSocketPlace, withStagedServer } from '../restore/staged-server.ts';
+import { checkTables } from '../restore/table-check.ts';
+import type { Session } from '../session.ts';
+
+/** What the scratch instance is beside a restored one: it makes values of any size, and nothing of it must last. */
+const scratchOptions = [
+  'max-allowed-packet=1073741824',
+  'innodb-log-file-size=67108864',
+  'innodb-buffer-pool-size=134217728',
+  'innodb-flush-log-at-trx-commit=0',
+  'innodb-fast-shutdown=2',
+];
+
+/** Seconds that the transactions which the backup found unfinished may take to be undone. */
+const undoSeconds = 3600;
+
+export type Scratch = { session: Session; login: Login; staging: string };
+
+/** Starts an instance on the prepared files, reached by this process alone, for `work`. */
+export async function withScratch<T>(
+  order: RestoreTablesOrder,
+  manifest: Manifest,
+  context: EngineContext,
+  work: (scratch: Scratch) => Promise<T>,
+): Promise<T> {
+  const { target } = order;
+  const staging = stagingDirectory(target.directory);
+  const account = findAccount(target.user);
+  if (account === undefined) {
+    throw new NamedError('Restore.UserUnknown', `there is no account ${target.user} on this host`, {
+      user: target.user,
+    });
+  }
+  const configFile = join(target.directory, 'my.cnf');
+  const config = serverConfig(target, manifest, newServerId(manifest.server.serverId));
+  await writeFile(configFile, `${config}${scratchOptions.join('\n')}\n`, { mode: 0o644, flag: 'wx' });
+  // The runner's umask takes it from others, and the server reads it under its own account.
+  await chmod(configFile, 0o644);
+  await removeReplicationLeftovers(staging);
+  const socket = socketPath({ directory: staging, port: target.port }, 'staged.sock');
+  await makeSocketPlace(socket, [staging], account);
+  context.progress('starting the scratch instance');
+  const login = { user: 'root', password: undefined, address: { socket } };
+  return withStagedServer({ configFile, staging, socket, user: target.user, context }, (session) =>
+    work({ session, login, staging }),
+  );
+}
+
+/** Removes all that the scratch instance had; the directory too, where nothing else is in it. */
+export async function removeScratch(directory: string): Promise<void> {
+  for (const path of [
+    stagingDirectory(directory),
+    temporaryDirectory(directory),
+    join(directory, 'my.cnf'),
+    markerPath(directory),
+  ]) {
+    await rm(path, { recursive: true, force: true });
+  }
+  await rmdir(directory).catch(() => undefined);
+}
+
+/**
+ * Ends what the backup found unfinished: nothing of it was committed at that point. Rows of a tablespace that is copied
+ * as a file would otherwise come to count as committed.
+ */
+async function settle(session: Session, context: EngineContext): Promise<void> {
+  for (const row of await session.rows("XA RECOVER FORMAT='SQL'")) {
+    await session.run(`XA ROLLBACK ${row.data ?? ''}`);
+  }
+  const until = performance.now() + undoSeconds * 1000;
+  for (;;) {
+    const [row] = await session.rows(
+      'SELECT COUNT(*) AS n FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id <> CONNECTION_ID()',
+    );
+    if (Number(row?.n ?? 0) === 0) return;
+    context.progress('undoing unfinished transactions');
+    if (performance.now() > until) {
+      throw new NamedError(
+        'Restore.StartFailed',
+        `${row?.n} transactions that the backup found unfinished were not undone within ${undoSeconds} s`,
+        {},
+      );
+    }
+    await sleep(200, undefined, { signal: context.signal });
+  }
+}
+
+/** Tables of the set whose file is not there, those behind FULLTEXT too; prepare is silent about them (M19). */
+async function withoutFile(order: RestoreTablesOrder, { session, staging }: Scratch): Promise<string[]> {
+  // As the dictionary in hand has it, which may be younger than what the manifest says of it.
+  const roleOf = filesOfTables({ ...order, relations: await readRelations(session) }, new Set());
+  const rows = await session.rows(
+    'SELECT NAME AS name FROM information_schema.INNODB_SYS_TABLES WHERE SPACE > 0',
+    [],
+    600,
+  );
+  return rows
+    .map((row) => `${row.name ?? ''}.ibd`)
+    .filter((path) => path.includes('/') && roleOf(path) !== undefined && !existsSync(join(staging, path)));
+}
+
+export type Proven = { comparison: Manifest['comparison']; fingerprint: Fingerprint };
+
+/** Opens and checks the tables of the set, and compares each with what was recorded at backup time. */
+export async function proveTables(
+  order: RestoreTablesOrder,
+  manifest: Manifest,
+  scratch: Scratch,
+  context: EngineContext,
+): Promise<Proven> {
+  const { session } = scratch;
+  // What replication it had lies in files that are gone; this clears what the server may still know of it.
+  await session.run('RESET SLAVE ALL').catch(() => undefined);
+  await settle(session, context);
+  const missing = await withoutFile(order, scratch);
+  if (missing.length > 0) {
+    throw new NamedError('Restore.TableUnreadable', `without a file: ${missing.slice(0, 20).join('; ')}`, {
+      tables: missing.length,
+    });
+  }
+  await checkTables(session, manifest.fingerprint.coverage === 'full', context.log, (done, of) =>
+    context.progress(`opening tables: ${done} of ${of}`),
+  );
+  context.progress('comparing');
+  const open = await openFingerprint(session, {
+    applied: false,
+    like: manifest.fingerprint,
+    holdTables: false,
+  });
+  const fingerprint = await open.finish((done, of) => context.progress(`comparing tables: ${done} of ${of}`));
+  const found = new Set(fingerprint.tables.map(tableKey));
+  const absent = [...order.tables, ...order.ancestors].filter((table) => !found.has(tableKey(table)));
+  const { comparison, differences } = compareTables(manifest, fingerprint.tables);
+  const reasons = [...absent.map((table) => `${tableText(table)} is missing`), ...differences];
+  if (reasons.length > 0) {
+    throw new NamedError('Restore.FingerprintDiffers', reasons.slice(0, 20).join('; ').slice(0, 3500), {
+      differences: reasons.length,
+    });
+  }
+  return { comparison, fingerprint };
+}

@@ -1,0 +1,46 @@
+import { NamedError } from '../../contract/errors/named-error.ts';
+import type { RestoreTablesOrder, RestoreTablesResult } from '../../contract/records/restore-tables.ts';
+import { openStored } from '../stream/stored.ts';
+import { refuse } from './backup.ts';
+import { makePhases } from './phases.ts';
+import { readManifest } from './read-chain.ts';
+import type { RestoreParts } from './restore.ts';
+import type { Job } from './work.ts';
+
+/** Brings tables of a backup back beside the live ones, reading only what they are made of. */
+export async function runRestoreTables(
+  order: RestoreTablesOrder,
+  job: Job,
+  parts: RestoreParts,
+): Promise<RestoreTablesResult> {
+  const { context } = job;
+  const { tables } = parts.engine;
+  if (tables === undefined) {
+    throw new NamedError('Restore.NotYet', `tables of ${order.engine} are not restored by themselves yet`, {
+      engine: order.engine,
+    });
+  }
+  const { seconds, timed } = makePhases(job);
+  const store = parts.openStore(order, parts.credentials(job));
+  try {
+    const manifest = await readManifest(order, job, store);
+    refuse(await tables.preflight(order, manifest, context));
+    const stored = await openStored({
+      manifest,
+      getObject: store.getObject,
+      signal: context.signal,
+      memoryMiB: order.policy.memoryMiB,
+    });
+    const restored = await tables.restore(order, stored, context, timed);
+    return {
+      kind: 'restore-tables',
+      jobId: job.jobId,
+      backupId: order.backupId,
+      memberId: order.member.memberId,
+      ...restored,
+      seconds,
+    };
+  } finally {
+    await store.close();
+  }
+}
