@@ -13,9 +13,11 @@ import {
   backupOrderFor,
   contextIn,
   memberOf,
+  orderOnTop,
   restoreOrderFor,
   stopRestored,
   storedOf,
+  type Taken,
   takeBackup,
 } from './support/mysql-jobs.ts';
 
@@ -93,4 +95,37 @@ describe.skipIf(others.missing !== null)('MariaDB of a line after 11.1', () => {
       expect(rows).toEqual([{ version: expect.stringContaining(mariadb.version), ro: expect.anything() }]);
     },
   );
+
+  it('is backed up incrementally, and comes back as its chain', async () => {
+    const chain: Taken[] = [];
+    const statements = [
+      'INSERT INTO shop.parts VALUES (3, 3)',
+      'UPDATE shop.orders SET note = "changed"',
+      'DROP TABLE shop.aria',
+    ];
+    for (const statement of statements) {
+      await pair.sql(pair.primary, statement);
+      await pair.caughtUp();
+      const order = orderOnTop(memberOf(pair.replica), chain);
+      expect(await engine().preflight(order, context())).toEqual({ outcome: 'ready' });
+      chain.push(await takeBackup(engine(), order, context()));
+    }
+    const [base, ...incrementals] = chain as [Taken, ...Taken[]];
+    expect(incrementals.map(({ manifest }) => manifest.lsn?.from)).toEqual(
+      chain.slice(0, -1).map(({ manifest }) => manifest.lsn?.to),
+    );
+    const directory = join(pair.directory, 'restores', 'chain');
+    restored.push(directory);
+    const order = restoreOrderFor(directory, await freePort());
+    const { restore } = engine();
+    await restore.unpack(order, storedOf(base), context());
+    await restore.prepare(order, base.manifest, context());
+    for (const link of incrementals) await restore.apply?.(order, storedOf(link), context());
+    const last = chain.at(-1)!.manifest;
+    const instance = await restore.start(order, last, context());
+    expect(compareFingerprints(last, instance.fingerprint)).toMatchObject({
+      comparison: 'exact',
+      differences: [],
+    });
+  });
 });

@@ -61,7 +61,9 @@ export function withoutHoldfast(the: () => World): void {
       const { target, tables, writer, registry } = the();
       const { paths, emulator, names, clients } = target;
       const [first = '', second = ''] = shellBlocks('A restore by hand, without holdfast');
-      const [backup] = (await tables.backups('shop')).filter(({ comparison }) => comparison === 'exact');
+      const [backup] = (await tables.backups('shop')).filter(
+        ({ comparison, level }) => comparison === 'exact' && level === 'full',
+      );
       const prefix = `shop/backups/${backup?.backupId}`;
       const directory = join(paths.run, `by hand, it's "$1"`);
       mkdirSync(directory, { mode: 0o755 });
