@@ -26,6 +26,8 @@ export const policySchema = z.strictObject({
       most: z.int().min(1).max(100).default(6),
       /** A restore of the chain must be predicted to take no longer, else the next backup is a full one. */
       restoreMinutes: z.int().min(1).max(10_080).optional(),
+      /** So long after its instant a slot's attempts wait for the member of the chain, where that is away; then a full of another. */
+      waitMinutes: z.int().min(0).max(1440).default(0),
     })
     .optional(),
   attempts: z.int().min(1).max(10).default(3),

@@ -149,7 +149,15 @@ export async function backup(
       const checkpoints = parseCheckpoints(metadata(content, 'checkpoints') ?? '');
       const lsnFault = otherLsn(checkpoints, plan.increment);
       if (lsnFault !== undefined) throw chainBroken(plan.parent, lsnFault);
-      if (plan.increment !== undefined) mustBeSame(await originOf(await readServerFacts(reader)));
+      const after = await readServerFacts(reader);
+      mustBeSame(await originOf(after));
+      if (applied !== (roleOf(after) === 'replica')) {
+        throw new NamedError(
+          'Member.Ineligible',
+          `member ${member.memberId} was a ${role} when the backup began and is a ${roleOf(after)} now: at which position its data stands cannot be told`,
+          { member: member.memberId },
+        );
+      }
       // A log that did not move says nothing of writers that do not log (sql_log_bin, filters): the data must agree.
       const exact =
         samePosition(position, fingerprint.position) &&
