@@ -65,6 +65,7 @@ export function makeHandler(deps: PlanDeps) {
         asked: askedLevel(record, admitted),
         timeline: (await deps.archives.get({ clusterId: cluster.clusterId, set: 'main' }))?.timeline,
         slot: admitted.slot,
+        attempt: admitted.attempt,
         now,
         ids: { backupId: deps.mint.backupId(now), jobId: deps.mint.jobId() },
         physicalHostOf: (hostId) => physical.get(hostId) ?? hostId,
@@ -78,6 +79,7 @@ const event = z.object({
   admitted: z.object({
     clusterId: id,
     slot: slotId.nullable(),
+    attempt: z.int().min(1).optional(),
     policy: policySchema,
     level: levelSchema.optional(),
     reason: z.string().optional(),
