@@ -270,7 +270,7 @@ describe('a full and incrementals of a MariaDB replica, with writers running', (
       }
       const answer = planBackup({
         cluster: { ...aCluster().document, clusterId: 'shop', members },
-        policy: { ...policy, incrementals: { most: 6 } },
+        policy: { ...policy, incrementals: { most: 6, waitMinutes: 0 } },
         site: taken[0]!.manifest.site,
         inspections,
         history: history.toReversed(),
@@ -284,7 +284,19 @@ describe('a full and incrementals of a MariaDB replica, with writers running', (
     };
     const before = await plan();
     expect(before.plan).toMatchObject({ level: 'incremental', parent: 'b-3', chain: 'b-0', role: 'replica' });
-    await pair.sql(pair.replica, 'STOP SLAVE', 'RESET SLAVE ALL');
+    let promoted: Promise<unknown> | undefined;
+    const promoting = {
+      write: async () => {
+        promoted ??= pair.sql(pair.replica, 'STOP SLAVE', 'RESET SLAVE ALL');
+        await promoted;
+      },
+    };
+    await expect(
+      takeBackup(engine(), orderOn(taken), contextIn(pair.directory), promoting),
+    ).rejects.toMatchObject({
+      name: 'Member.Ineligible',
+      message: expect.stringContaining('was a replica when the backup began and is a primary now'),
+    });
     await expect(take(before)).rejects.toMatchObject({
       name: 'Member.Ineligible',
       message: expect.stringContaining('it was a replica when the backup was planned and is a primary now'),

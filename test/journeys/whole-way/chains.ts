@@ -182,6 +182,9 @@ export function chains(the: () => World): void {
       );
       await waitUntil('the end of its execution', async () => (await tables.locks()).length === 0);
       await ask(the(), 'reconcile', {});
+      const connection = await the().servers.primary.connect();
+      await connection.query('DROP DATABASE chained');
+      await connection.end();
       expect(await backUp()).toMatchObject({
         level: 'incremental',
         parent: full!.backupId,
