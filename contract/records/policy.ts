@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { id } from './ids.ts';
+import { mariadbBackupSettingsSchema, xtrabackupSettingsSchema } from './tool-settings.ts';
 
 /** Five-field cron (minute hour day month weekday), read in `zone`. */
 const cron = z
@@ -42,6 +43,13 @@ export const policySchema = z.strictObject({
   uploadsInFlight: z.int().min(1).max(16).default(3),
   /** 4 copy threads of the tool: one reads ahead while another waits for its disk. */
   toolThreads: z.int().min(1).max(64).default(2),
+  xtrabackup: xtrabackupSettingsSchema
+    .refine((s) => !(s.pageTracking && s.lockDdl === 'reduced'), {
+      path: ['pageTracking'],
+      message: 'cannot be had together with lockDdl: reduced',
+    })
+    .optional(),
+  mariadbBackup: mariadbBackupSettingsSchema.optional(),
   stallSeconds: z.int().min(10).max(7200).default(600),
   /** Longest time the tool may hold the lock that blocks commits. */
   lockBudgetSeconds: z.int().min(1).max(300).default(5),

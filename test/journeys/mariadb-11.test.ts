@@ -88,7 +88,7 @@ describe.skipIf(others.missing !== null)('MariaDB of a line after 11.1', () => {
       await engine().restore.prepare(order, manifest, context());
       const instance = await engine().restore.start(order, manifest, context());
       expect(compareFingerprints(manifest, instance.fingerprint).differences).toEqual([]);
-      expect(readdirSync(directory)).not.toContain('.holdfast-partial');
+      expect(readdirSync(directory)).not.toContain('holdfast-partial');
       const connection = await createConnection({ socketPath: instance.socket, user: 'root' });
       const [rows] = await connection.query('SELECT VERSION() AS version, @@read_only AS ro');
       await connection.end();

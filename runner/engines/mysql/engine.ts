@@ -29,7 +29,9 @@ export type MysqlEngineOptions = {
   startServer?: StartServer;
 };
 
-/** MariaDB: physical fulls and incrementals, and dumps. MySQL and Percona servers are refused by name in `inspect`. */
+/**
+ * Physical backups with mariadb-backup, or with XtraBackup of MySQL and Percona Server, and dumps of MariaDB.
+ */
 export function makeMysqlEngine({
   stateDirectory,
   spoolDirectory = join(dirname(stateDirectory), 'spool'),

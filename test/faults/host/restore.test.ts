@@ -226,7 +226,7 @@ faultTest(
     const { directory } = order.target;
     await restore().unpack(order, storedOf(taken), context());
     await restore().prepare(order, taken.manifest, context());
-    spoilIndex(join(directory, '.holdfast-partial/shop/noted.ibd'));
+    spoilIndex(join(directory, 'holdfast-partial/shop/noted.ibd'));
     const lines: string[] = [];
     const error = await restore()
       .start(

@@ -174,7 +174,8 @@ export function storedOf({ manifest, bytes }: Pick<Taken, 'manifest' | 'bytes'>)
 
 /** Ends the server that a restore left running in `directory`, as an operator would: by the pid in its file. */
 export async function stopRestored(directory: string): Promise<void> {
-  const pid = Number(await readFile(join(directory, 'mariadb.pid'), 'utf8').catch(() => '0'));
+  const read = (name: string) => readFile(join(directory, name), 'utf8').catch(() => undefined);
+  const pid = Number((await read('mariadb.pid')) ?? (await read('mysql.pid')) ?? '0');
   if (pid === 0) return;
   process.kill(pid, 'SIGTERM');
   for (let i = 0; i < 200; i++) {
