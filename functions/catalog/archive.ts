@@ -127,6 +127,12 @@ export function makeArchives(deps: TableDeps) {
       await table.put({ ...range, pk: rangesOf(range), sk: `${range.timeline}#${range.day}` });
     },
 
+    /** The days of every timeline of a set. */
+    async allRanges(of: SetName): Promise<LogRange[]> {
+      const items = await table.query(rangesOf(of));
+      return items.map((item) => readStored(logRangeSchema, 'log range', item));
+    },
+
     /** The days of a timeline in their order. */
     async ranges(of: TimelinePlace): Promise<LogRange[]> {
       const items = await table.query(rangesOf(of), { prefix: `${of.timeline}#` });

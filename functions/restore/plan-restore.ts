@@ -117,6 +117,20 @@ export function manifestRefusal(
   );
 }
 
+/** Why no log can be replayed on what the manifest describes; undefined when it can. */
+const unreplayed = ({
+  backupId,
+  flavour,
+  plan,
+}: Pick<Manifest, 'backupId' | 'flavour' | 'plan'>): Refused | undefined =>
+  flavour === 'mariadb' || plan.method === 'logical'
+    ? undefined
+    : refused(
+        'Restore.NotYet',
+        `until: the log is not replayed on a physical backup of ${flavour} in this version; leave out until, and the state of backup ${backupId} is restored`,
+        { field: 'until', value: backupId },
+      );
+
 /** What the plan needs of a manifest: the whole ones of a long chain do not fit into the function's memory. */
 type Planned = Pick<
   Manifest,
@@ -303,7 +317,7 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
           );
         }
         const manifest = plannedOf(decodeManifest(stored.body));
-        const refusal = manifestRefusal(manifest);
+        const refusal = manifestRefusal(manifest) ?? (input.until && unreplayed(manifest));
         if (refusal) return refusal;
         links.push({ manifest, manifestSha256: found });
       }

@@ -21,7 +21,7 @@ import {
 } from './point/resolve-point.ts';
 
 export type PlanUntilDeps = {
-  archives: Pick<Archives, 'list' | 'ranges' | 'segments'>;
+  archives: Pick<Archives, 'list' | 'allRanges' | 'ranges' | 'segments'>;
   objectsOf: ObjectsOf;
 };
 
@@ -71,6 +71,16 @@ function liesBefore(sought: Sought, segment: ArchivedSegment): boolean {
   return !mayHoldPoint(sought, segment);
 }
 
+/** Whether a point lies on a dead branch behind what the history that went on has of it. */
+const isAstray = ({ position: { flavour, gtid } }: Point, { dead }: ArchiveHead): boolean =>
+  dead !== undefined && (dead.shared === null || !gtidContains(flavour, dead.shared, gtid));
+
+const deadBranch = ({ timeline }: ArchiveHead): NoPoint => ({
+  outcome: 'no-point',
+  why: `it lies in ${timeline}, which is a dead branch: the cluster went on without it`,
+  nearest: `name ${timeline} as until.timeline to have it all the same`,
+});
+
 const noPoint = (until: Until, found: readonly NoPoint[]): Refused =>
   refused(
     'Restore.PointOutside',
@@ -87,7 +97,7 @@ export async function planUntil(
   deps: PlanUntilDeps,
 ): Promise<Reachable | Refused> {
   const asked = until === 'latest' ? undefined : until.timeline;
-  const heads = await archiveHeads(deps.archives, clusterId, site, asked);
+  const heads = await archiveHeads(deps.archives, clusterId, site);
   const chosen = heads.filter(({ timeline }) => asked === undefined || timeline === asked);
   if (chosen.length === 0) {
     const instead =
@@ -105,8 +115,11 @@ export async function planUntil(
     const own = backups.filter((backup) => isOfHistory(backup, head));
     const stretch = await recordedStretch(head, deps.archives, objects, makeEnough(until, own));
     const point = await resolvePoint(until, stretch, (n) => readIndex(objects, stretch.segments[n]!.key));
-    if (point.outcome === 'point') found.push({ point, stretch, head });
-    else missing.push(point);
+    const astray = point.outcome === 'point' && asked === undefined && isAstray(point, head);
+    if (point.outcome === 'no-point') missing.push(point);
+    else if (astray && !(until !== 'latest' && ('gtid' in until || 'beforeGtid' in until)))
+      missing.push(deadBranch(head));
+    else found.push({ point, stretch, head });
     // A time is one of the newest history that has it; a transaction may be in several.
     if (found.length > 0 && (until === 'latest' || 'time' in until)) break;
   }
@@ -120,6 +133,7 @@ export async function planUntil(
     );
   }
   const { point, stretch, head } = one;
+  if (asked === undefined && isAstray(point, head)) return noPoint(until, [deadBranch(head)]);
   return {
     outcome: 'reachable',
     point,

@@ -12,27 +12,38 @@ export type ArchiveHead = {
   /** Backups that were begun earlier, or later, are of another history, whatever their GTIDs (M16). */
   notBefore: string | null;
   notAfter: string | null;
+  /** Of a dead branch: up to where the history that went on shares it; null where that is not known. */
+  dead?: { shared: string | null };
 };
 
 /**
- * The histories in which a point may lie, the newest first: that of the archive as it is recorded, the one that a gap or
- * a dead branch ended, and any other by its name.
+ * The histories in which a point may lie, the newest first: that of the archive as it is recorded, then those that a gap
+ * or a dead branch has ended.
  */
 export async function archiveHeads(
-  archives: Pick<Archives, 'list' | 'ranges'>,
+  archives: Pick<Archives, 'list' | 'allRanges'>,
   clusterId: string,
   site: SiteRef,
-  asked: string | undefined,
 ): Promise<ArchiveHead[]> {
   const heads: ArchiveHead[] = [];
   for (const record of await archives.list(clusterId)) {
-    const { set } = record;
-    const of = { clusterId, set, site };
     heads.push(headOf(record, site));
-    for (const timeline of new Set([record.broke?.timeline, asked])) {
-      if (timeline === undefined || timeline === record.timeline) continue;
-      if ((await archives.ranges({ clusterId, set, timeline })).length === 0) continue;
-      heads.push({ ...of, timeline, durableAt: null, notBefore: null, notAfter: record.openedAt });
+    const { set, openedAt } = record;
+    // Names of timelines begin with their time, and ranges come in their order.
+    const timelines = (await archives.allRanges(record)).map(({ timeline }) => timeline);
+    for (const timeline of [...new Set(timelines)].reverse()) {
+      if (timeline === record.timeline) continue;
+      const died = record.broke?.kind === 'dead-branch' && record.broke.timeline === timeline;
+      heads.push({
+        clusterId,
+        set,
+        site,
+        timeline,
+        durableAt: null,
+        notBefore: null,
+        notAfter: openedAt,
+        ...(died ? { dead: { shared: record.first?.start.gtid ?? null } } : {}),
+      });
     }
   }
   return heads;

@@ -79,6 +79,7 @@ export async function resolvePoint(
 
   let reached = segments[0]!.start.gtid;
   let perhapsLater = 0;
+  let passed = 0;
   /** The last two: one look may see the end of a segment and the beginning of the next. */
   let looks = [0];
   for (const [n, segment] of segments.entries()) {
@@ -88,6 +89,7 @@ export async function resolvePoint(
       const lookBefore = looks.findLast((at) => at < seen) ?? 0;
       const { unwanted, perhaps } = cutOf(sought, segment, index, lookBefore);
       perhapsLater += perhaps;
+      if (unwanted === 0 && passed === 0 && sought.kind === 'time') return beforeAll(stretch);
       if (unwanted !== undefined) {
         const wanted = index.transactions.slice(0, unwanted);
         const own = after(
@@ -116,6 +118,7 @@ export async function resolvePoint(
     } else {
       looks = lastTwo([...looks, microseconds(segment.seen.first), microseconds(segment.seen.last)]);
     }
+    passed += segment.transactions;
     reached = both(flavour, reached, segment.end.gtid);
   }
   if (sought.kind === 'gtid') return unknown(sought.gtid, stretch);
@@ -161,10 +164,15 @@ function outside(sought: Sought, stretch: Stretch): NoPoint | undefined {
       return { outcome: 'no-point', why: error.message, nearest: reachOf(stretch) };
     throw error;
   }
+  return beforeAll(stretch);
+}
+
+function beforeAll({ timeline, segments }: Stretch): NoPoint {
+  const { start, seen } = segments[0]!;
   return {
     outcome: 'no-point',
     why: 'it lies before the archive begins',
-    nearest: `the archive begins at ${first.start.gtid || 'the first transaction'}, seen at ${first.seen.first}`,
+    nearest: `${timeline} begins at ${start.gtid || 'the first transaction'}, seen at ${seen.first}`,
   };
 }
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { RestoreTablesOrder } from '../../../../contract/records/restore-tables.ts';
 import type { EngineContext, RestoredTables, StoredFiles } from '../../engine.ts';
 import { thisRunner } from '../applier-marker.ts';
+import { loadTables } from '../logical/restore/load-tables.ts';
 import { prepare } from '../restore/prepare.ts';
 import { bringTables } from './bring.ts';
 import { proveTables, removeScratch, withScratch } from './scratch.ts';
@@ -9,6 +10,18 @@ import { isLeftOut } from './table-set.ts';
 import { writeNote } from './tables-note.ts';
 import { unpackTables } from './unpack.ts';
 import type { WorkingTable } from './working-tables.ts';
+
+async function unpackAndPrepare(
+  order: RestoreTablesOrder,
+  stored: StoredFiles,
+  context: EngineContext,
+  timed: <T>(phase: string, step: () => Promise<T>) => Promise<T>,
+): Promise<number> {
+  const { manifest } = stored;
+  const { bytes } = await timed('unpacking', () => unpackTables(order, stored, context));
+  await timed('preparing', () => prepare(order, manifest, context, isLeftOut(order, manifest)));
+  return bytes;
+}
 
 /** Reads, prepares and proves the tables in a scratch instance, and brings them beside the live ones; the instance goes. */
 export async function restoreTables(
@@ -32,13 +45,17 @@ export async function restoreTables(
     working: working.map(({ schema, table }) => ({ schema, table })),
     runner: thisRunner(),
   });
+  // Rows of a dump stand without those that they point to.
+  const proven = manifest.plan.method === 'logical' ? { ...order, ancestors: [] } : order;
   let left = false;
   try {
-    const { bytes } = await timed('unpacking', () => unpackTables(order, stored, context));
-    await timed('preparing', () => prepare(order, manifest, context, isLeftOut(order, manifest)));
+    const bytes =
+      manifest.plan.method === 'logical'
+        ? (await timed('unpacking', () => loadTables(order, stored, context))).bytes
+        : await unpackAndPrepare(order, stored, context, timed);
     return await withScratch(order, manifest, context, async (scratch) => {
       const { comparison, fingerprint } = await timed('proving', () =>
-        proveTables(order, manifest, scratch, context),
+        proveTables(proven, manifest, scratch, context),
       );
       const tables = await timed('bringing', () =>
         bringTables(order, working, fingerprint.tables, scratch, context, () => {

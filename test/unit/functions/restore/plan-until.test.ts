@@ -69,7 +69,7 @@ async function archive(
     hostId: 'i-0a',
     since: said[0]!.seen,
     newest: found.at(-1)!.end,
-    first: null,
+    first: { start: stored[0]!.header.start, seen: said[0]!.seen },
     state: 'archiving',
     reason: '',
     durableAt,
@@ -166,7 +166,7 @@ describe('Plan the restore to a point', () => {
   it.each([
     [{ time: '2026-11-23T08:13:00Z' }, 'the archive reaches to 2026-11-23T08:12:00.000Z'],
     [{ gtid: '0-1-201' }, 'it is not in the archived log; the archive reaches to'],
-    [{ gtid: '0-1-100' }, 'the archive begins at 0-1-100'],
+    [{ gtid: '0-1-100' }, 't-1 begins at 0-1-100'],
     [{ gtid: '3e11fa47-71ca-11e1-9e33-c80aa9429562:5' }, 'a GTID of mariadb is domain-server-sequence'],
     [{ gtid: '0-1-105' }, 'b-old (2026-11-23T08:01:00.000Z): it holds what lies behind the point'],
     [{ gtid: '0-1-150', timeline: 't-9' }, 'orders has the timelines t-1'],
@@ -200,7 +200,17 @@ describe('Plan the restore to a point', () => {
       error: { name: 'Restore.PointAmbiguous', cause: expect.stringContaining('t-2 and t-1') },
     });
     expect(await planned({ gtid: '0-1-170', timeline: 't-1' })).toMatchObject({ log: { timeline: 't-1' } });
-    expect(await planned({ gtid: '0-1-190' })).toMatchObject({ log: { timeline: 't-1' } });
+    for (const until of [{ gtid: '0-1-190' }, { time: '2026-11-23T08:09:00Z' }]) {
+      expect(await plan(until)).toMatchObject({
+        error: {
+          name: 'Restore.PointOutside',
+          cause: expect.stringContaining('t-1, which is a dead branch'),
+        },
+      });
+      expect(await planned({ ...until, timeline: 't-1' })).toMatchObject({ log: { timeline: 't-1' } });
+    }
+    // What both histories share may be had without ceremony.
+    expect(await planned({ gtid: '0-1-155' })).toMatchObject({ log: { timeline: 't-1' } });
     // What the dead branch holds is no beginning of the new history, though its position seems to fit.
     await backup('b-astray', '0-1-165', at(9));
     expect(await plan('latest')).toMatchObject({
