@@ -10,7 +10,6 @@ const env = readEnv(planRestoreEnv, process.env);
 export const handler = makeHandler({
   ...catalogFrom(env),
   objectsOf: makeObjectsOf(),
-  archives: { heads: async () => [] },
   sites: env.SITES,
   mintJobId: mint.jobId,
 });
