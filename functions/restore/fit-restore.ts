@@ -7,8 +7,11 @@ import {
   protocolVersion,
   type RestoreOrder,
 } from '../../contract/records/job.ts';
+import type { RestoreTablesOrder } from '../../contract/records/restore-tables.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
 import { type PlannedRestore, plannedRestoreSchema } from './plan-restore.ts';
+import { tablesMisfits, tablesOrderOf } from './tables/fit-tables.ts';
+import type { PlannedTables } from './tables/plan-tables.ts';
 import { restorePrograms, serverMisfit, toolMisfit } from './version-fit.ts';
 
 /** One thing that is wrong with the target: the field, its value, and what would be right. */
@@ -91,6 +94,9 @@ function abilityMisfits(
   return [{ name: 'Runner.VersionUnsupported', field: 'target.hostId', cause }];
 }
 
+const hasTables = (planned: PlannedRestore): planned is PlannedRestore & { tables: PlannedTables } =>
+  planned.tables !== undefined;
+
 /** Everything that keeps this target from taking the restore; empty when it fits. */
 export function misfitsOf(
   planned: PlannedRestore,
@@ -101,6 +107,7 @@ export function misfitsOf(
     ...abilityMisfits(planned, check),
     ...programMisfits(planned, check.tools),
     ...spaceMisfit(planned, check.target.freeBytes),
+    ...(hasTables(planned) ? tablesMisfits(planned, check) : []),
   ];
 }
 
@@ -124,7 +131,13 @@ const eventSchema = z.object({
 });
 
 export type FitAnswer =
-  | { outcome: 'fits'; jobId: string; hostId: string; order: RestoreOrder; deadlineSeconds: number }
+  | {
+      outcome: 'fits';
+      jobId: string;
+      hostId: string;
+      order: RestoreOrder | RestoreTablesOrder;
+      deadlineSeconds: number;
+    }
   | Refused;
 
 /** "Decide whether the target fits": refused before anything is touched, with all that is wrong. */
@@ -150,7 +163,7 @@ export const makeHandler = (deps: { mintJobId: () => string }) =>
         outcome: 'fits',
         jobId: deps.mintJobId(),
         hostId: hostId.parse(planned.target.hostId),
-        order: restoreOrderOf(planned),
+        order: hasTables(planned) ? tablesOrderOf(planned) : restoreOrderOf(planned),
         deadlineSeconds: planned.policy.deadlineHours * 3600,
       };
     },

@@ -21,6 +21,7 @@ import type { Sites } from '../env/variables.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
 import { notYet, restoreRequestSchema } from './request.ts';
 import { chooseBackup } from './restorable.ts';
+import { memberFor, type PlannedTables, plannedTablesSchema, planTables } from './tables/plan-tables.ts';
 import { targetDirectory } from './target-directory.ts';
 import { restorePrograms } from './version-fit.ts';
 
@@ -53,12 +54,18 @@ export const plannedRestoreSchema = z.object({
     outsideDatadir: z.array(z.string()),
   }),
   policy: policySchema,
+  /** Where only some tables come back, beside the live ones. */
+  tables: plannedTablesSchema.optional(),
 });
 
 export type PlannedRestore = z.infer<typeof plannedRestoreSchema>;
 
 /** Why nothing is restored onto this host; undefined when something may be. */
-export function hostRefusal(hostId: string, host: HostRecord | undefined): Refused | undefined {
+export function hostRefusal(
+  hostId: string,
+  host: HostRecord | undefined,
+  fit: readonly HostRecord['document']['purposes'][number][] = ['restore', 'drill', 'spare'],
+): Refused | undefined {
   const facts = { field: 'target.hostId', value: hostId };
   if (!host) {
     return refused('Host.Unknown', `target.hostId: ${hostId} is not registered; register it first`, facts);
@@ -71,10 +78,10 @@ export function hostRefusal(hostId: string, host: HostRecord | undefined): Refus
     );
   }
   const { purposes } = host.document;
-  if (purposes.some((p) => p === 'restore' || p === 'drill' || p === 'spare')) return undefined;
+  if (purposes.some((p) => fit.includes(p))) return undefined;
   return refused(
     'Host.WrongPurpose',
-    `target.hostId: ${hostId} has the purposes ${purposes.join(', ')}; one of restore, drill, spare is needed`,
+    `target.hostId: ${hostId} has the purposes ${purposes.join(', ')}; one of ${fit.join(', ')} is needed`,
     facts,
   );
 }
@@ -168,6 +175,19 @@ export function planOf(
   };
 }
 
+/** The same for some tables only: the check asks the member too, and the scratch instance needs less room. */
+function withTables(planned: PlannedRestore, tables: PlannedTables): PlannedRestore {
+  const { check, need } = planned;
+  const { member, wanted, scratchBytes, reading } = tables;
+  const unpackedBytes = reading.tables.bytes + reading.ancestors.bytes + reading.fixed.bytes;
+  return {
+    ...planned,
+    check: { ...check, order: { ...check.order, member, tables: wanted } },
+    need: { ...need, bytes: scratchBytes, unpackedBytes },
+    tables,
+  };
+}
+
 export type PlanRestoreDeps = {
   clusters: Pick<Clusters, 'get'>;
   backups: Pick<Backups, 'list'>;
@@ -194,20 +214,35 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
         });
       }
       const { clusterId } = input;
-      if (!(await deps.clusters.get(clusterId))) {
+      const cluster = await deps.clusters.get(clusterId);
+      if (!cluster) {
         return refused('Cluster.Unknown', `clusterId: ${clusterId} is not registered`, {
           field: 'clusterId',
           value: clusterId,
         });
       }
-      const unfit = hostRefusal(input.target.hostId, await deps.hosts.get(input.target.hostId));
+      if (input.into !== undefined && input.tables === undefined) {
+        return refused('Input.Invalid', `into: ${input.into} takes tables, and none are named in tables`, {
+          field: 'into',
+        });
+      }
+      const member = input.tables && memberFor(input, cluster.document);
+      if (member && 'outcome' in member) return member;
+      const unfit = hostRefusal(
+        input.target.hostId,
+        await deps.hosts.get(input.target.hostId),
+        ...(member ? [['database' as const]] : []),
+      );
       if (unfit) return unfit;
       const backups = await deps.backups.list(clusterId);
+      // Single tables are read of a full alone.
+      const candidates =
+        member && input.backupId === 'latest' ? backups.filter(({ level }) => level === 'full') : backups;
       const holeIn = (backup: BackupRecord) => {
         const chain = chainOf(backup, backups);
         return chain.outcome === 'broken' ? chain.why : undefined;
       };
-      const choice = chooseBackup(clusterId, backups, input.backupId, input.allowSuspect, holeIn);
+      const choice = chooseBackup(clusterId, candidates, input.backupId, input.allowSuspect, holeIn);
       if (choice.outcome === 'refused') return choice;
       const { backup } = choice;
       const notRestorable = (why: string) =>
@@ -221,7 +256,15 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
         );
       }
       const chain = chainOf(backup, backups);
+      if (member && backup.level !== 'full') {
+        return refused(
+          'Restore.NotYet',
+          `tables: backup ${backup.backupId} is an incremental; single tables are read of a full one, the nearest is ${backup.chain ?? 'an earlier one'}`,
+          { field: 'backupId', value: backup.backupId },
+        );
+      }
       const links: Link[] = [];
+      let whole: Manifest | undefined;
       for (const record of chain.outcome === 'whole' ? chain.links : [backup]) {
         const said = record === backup ? '' : `needs ${record.backupId}, which `;
         const stored = await deps.objectsOf(record.site).get(manifestKey(record));
@@ -232,12 +275,17 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
             `${said}has another manifest than the one recorded (SHA-256 ${record.manifestSha256}, found ${found})`,
           );
         }
-        const manifest = plannedOf(decodeManifest(stored.body));
+        const decoded = decodeManifest(stored.body);
+        if (member) whole = decoded;
+        const manifest = plannedOf(decoded);
         const refusal = manifestRefusal(manifest);
         if (refusal) return refusal;
         links.push({ manifest, manifestSha256: found });
       }
       const target = { ...input.target, directory: path.directory };
-      return planOf(backup, links, target, deps.mintJobId());
+      const planned = planOf(backup, links, target, deps.mintJobId());
+      if (!member || !whole) return planned;
+      const answer = await planTables(input, whole, member, deps.objectsOf(backup.site));
+      return answer.outcome === 'refused' ? answer : withTables(planned, answer.tables);
     },
   });

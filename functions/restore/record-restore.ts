@@ -4,6 +4,7 @@ import type { Receipt } from '../../contract/formats/receipt.ts';
 import type { BackupRecord } from '../../contract/records/backup.ts';
 import { id, mintedId } from '../../contract/records/ids.ts';
 import { type RestoreResult, restoreResultSchema } from '../../contract/records/job.ts';
+import { type RestoredTable, restoreTablesResultSchema } from '../../contract/records/restore-tables.ts';
 import { writeReceipt } from '../backup/write-receipt.ts';
 import type { Backups } from '../catalog/backup.ts';
 import type { OrderRecord, Orders } from '../catalog/order.ts';
@@ -73,6 +74,22 @@ export type RecordRestoreAnswer = {
   reasons: string[];
 };
 
+/** What came of single tables. They prove themselves, not their backup, so there is no receipt. */
+export type RecordTablesAnswer = Pick<
+  RecordRestoreAnswer,
+  | 'outcome'
+  | 'clusterId'
+  | 'backupId'
+  | 'state'
+  | 'comparison'
+  | 'hostId'
+  | 'directory'
+  | 'position'
+  | 'tables'
+  | 'rows'
+  | 'seconds'
+> & { memberId: string; restored: RestoredTable[] };
+
 export type RecordRestoreDeps = {
   backups: Pick<Backups, 'get' | 'apply'>;
   orders: Pick<Orders, 'get'>;
@@ -87,10 +104,15 @@ export const makeHandler = (deps: RecordRestoreDeps) =>
       execution: z.string(),
       clusterId: id,
       backupId: mintedId,
-      result: restoreResultSchema,
+      result: z.discriminatedUnion('kind', [restoreResultSchema, restoreTablesResultSchema]),
     }),
     onInvalid: 'throw',
-    handle: async ({ execution, clusterId, backupId, result }): Promise<RecordRestoreAnswer> => {
+    handle: async ({
+      execution,
+      clusterId,
+      backupId,
+      result,
+    }): Promise<RecordRestoreAnswer | RecordTablesAnswer> => {
       const [backup, ordered] = await Promise.all([
         deps.backups.get(clusterId, backupId),
         deps.orders.get(result.jobId),
@@ -99,7 +121,8 @@ export const makeHandler = (deps: RecordRestoreDeps) =>
       const order = ordered?.order;
       if (
         !ordered ||
-        order?.kind !== 'restore' ||
+        (order?.kind !== 'restore' && order?.kind !== 'restore-tables') ||
+        order.kind !== result.kind ||
         ordered.execution !== execution ||
         order.clusterId !== clusterId ||
         order.backupId !== backupId ||
@@ -109,6 +132,23 @@ export const makeHandler = (deps: RecordRestoreDeps) =>
           'Job.NotLive',
           `job ${result.jobId} was not ordered by this execution to restore ${clusterId} ${backupId}`,
         );
+      }
+      if (result.kind === 'restore-tables') {
+        return {
+          outcome: 'recorded',
+          clusterId,
+          backupId,
+          state: backup.state,
+          comparison: result.comparison,
+          hostId: ordered.hostId,
+          directory: order.target.directory,
+          position: result.position,
+          memberId: result.memberId,
+          tables: result.tables.length,
+          rows: result.tables.reduce((sum, { rows }) => sum + rows, 0),
+          seconds: secondsOf(result),
+          restored: result.tables,
+        };
       }
       const proof = proofOf(backup, result, ordered);
       if (proof.outcome === 'proven') {
