@@ -1,8 +1,11 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import type { SiteRef } from '../contract/records/backup.ts';
 import type { RunnerSettings } from '../contract/records/runner-settings.ts';
+import type { AgentParts } from './agent/agent.ts';
+import { makeArchiver } from './agent/archiver.ts';
+import { makeAgentRows } from './agent/rows.ts';
 import { makeEngineFor, makeEngines } from './engines/engine-for.ts';
 import {
   makeBrokerClient,
@@ -12,9 +15,10 @@ import {
   makeTasksClient,
 } from './host/clients.ts';
 import { makeClock } from './host/clock.ts';
-import { makePrivateDir, workRoot as workRootOf } from './host/files.ts';
+import { makePrivateDir, makeWorkDir, workRoot as workRootOf } from './host/files.ts';
 import { searchPath } from './host/find-command.ts';
 import { findIdentity } from './host/identity.ts';
+import { takeLockFile } from './host/lock-file.ts';
 import { makeRunChild } from './host/run-child.ts';
 import { makeReadSecret } from './host/secrets.ts';
 import { installRoot, readSettings } from './host/settings.ts';
@@ -52,13 +56,15 @@ function onThisHost({ env, write }: Surroundings, fixed: Record<string, string>)
   const spoolDir = join(root, 'spool');
   for (const directory of [stateDirectory, spoolDir]) mkdirSync(directory, { recursive: true, mode: 0o700 });
   return {
+    root,
     settings,
     clock,
     workRoot,
+    stateDirectory,
     spoolDir,
     jobLog: makeJobLog({ fixed, now: clock.now, write }),
     runChild: makeRunChild({ path }),
-    engines: makeEngines({ stateDirectory, startServer: makeStartServer(path) }),
+    engines: makeEngines({ stateDirectory, spoolDirectory: spoolDir, startServer: makeStartServer(path) }),
   };
 }
 
@@ -117,6 +123,82 @@ export function assembleSweep(given: Surroundings): SweepParts {
     workRoot,
     spoolDir,
   };
+}
+
+/** Connections of an archiver: one segment is sent at a time. */
+const archiveConnections = 2;
+
+/** What a link names now; undefined where there is none, as where the runner was installed by hand. */
+const targetOf = (link: string): string | undefined => {
+  try {
+    return realpathSync(link);
+  } catch {
+    return undefined;
+  }
+};
+
+/** Puts the agent's parts together; undefined where another agent of this host lives. */
+export async function assembleAgent(
+  given: Surroundings,
+): Promise<{ parts: AgentParts; close: () => Promise<void> } | undefined> {
+  const here = onThisHost(given, { verb: 'agent' });
+  const { root, settings, clock, workRoot, stateDirectory, jobLog, runChild } = here;
+  const { hide, log } = jobLog;
+  const lock = takeLockFile(workRoot, 'agent');
+  if (lock === undefined) {
+    log('another agent of this host has its work');
+    return undefined;
+  }
+  const { region } = settings;
+  const { directory, remove } = makeWorkDir(workRoot, 'agent');
+  const close = async () => {
+    remove();
+    lock.release();
+  };
+  try {
+    const { userid, hostId } = await findIdentity(makeIdentityClient(region));
+    const credentials = hiding(fromNodeProviderChain({ clientConfig: { region } }), hide);
+    const current = targetOf(join(root, 'current'));
+    const parts: AgentParts = {
+      runnerVersion,
+      rows: makeAgentRows(makeTableClient(region, clock), settings.jobsTable, userid),
+      clock,
+      log,
+      makeArchiver: (order, stored) =>
+        makeArchiver(order, {
+          hostId,
+          runnerVersion,
+          clock,
+          context: {
+            workDir: directory,
+            runChild,
+            readSecret: makeReadSecret(makeSecretsClient(region), hostId, hide),
+            hide,
+            log,
+            progress: () => {},
+            signal: given.stop,
+          },
+          stateDirectory,
+          openStore: ({ site }) =>
+            openStore({
+              bucket: site.bucket,
+              region: site.region,
+              credentials,
+              connections: archiveConnections,
+              env: given.env,
+              log,
+            }),
+          stored,
+        }),
+      purgeDirectory: join(root, 'purge'),
+      superseded: () => targetOf(join(root, 'current')) !== current,
+      signal: given.stop,
+    };
+    return { parts, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 const readSecretOf =

@@ -1,6 +1,7 @@
 import { toErrorRecord } from '../contract/errors/named-error.ts';
 import { mintedId } from '../contract/records/ids.ts';
-import { assemble, assembleSweep } from './assemble.ts';
+import { runAgent } from './agent/agent.ts';
+import { assemble, assembleAgent, assembleSweep } from './assemble.ts';
 import { clampExitCode } from './host/exit-code.ts';
 import { superviseJob } from './job/supervise.ts';
 import { sweepHost } from './job/sweep.ts';
@@ -12,6 +13,7 @@ const usageError = 64;
 const usage = `holdfast runner ${runnerVersion}
 usage: runner.mjs run <jobId>   (a job id matches ^[A-Za-z0-9-]{1,64}$)
        runner.mjs sweep         (clears up after runners of this host that were killed)
+       runner.mjs agent         (archives the logs that this host is told to, until it is stopped)
 `;
 
 /**
@@ -31,6 +33,16 @@ async function main(args: string[]): Promise<number> {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
   if (verb === 'sweep' && jobId === undefined) {
     return (await sweepHost(assembleSweep(surroundings))) === 0 ? 0 : 1;
+  }
+  if (verb === 'agent' && jobId === undefined) {
+    const agent = await assembleAgent(surroundings);
+    if (agent === undefined) return 0;
+    try {
+      await runAgent(agent.parts);
+    } finally {
+      await agent.close();
+    }
+    return 0;
   }
   if (verb === 'run' && more.length === 0 && mintedId.safeParse(jobId).success) {
     const outcome = await superviseJob(jobId!, await assemble(jobId!, surroundings));

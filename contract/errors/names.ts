@@ -4,12 +4,14 @@
  */
 export const errorNames = {
   'Backup.ApplierNotRestarted': 'the replica applier that the backup stopped could not be started again',
+  'Backup.DefinitionsMoved': 'tables, views, routines or accounts changed while the backup read them',
   'Backup.ChainBroken': 'the incremental does not build on the backup that it was planned on',
   'Backup.Failed': 'the backup failed for a reason that its cause tells',
   'Backup.Incomplete': 'the tool ended, but its stream is not a complete backup',
   'Backup.LockBudget': 'the tool held database locks longer than the policy allows and was killed',
   'Backup.PositionMoved': 'the position of the fingerprint and that of the backup differ',
   'Backup.RedoOverrun': 'the server overwrote redo before the tool had copied it',
+  'Backup.SpoolFull': 'the host has too little room for what the dump writes before it is stored',
   'Backup.Stalled': 'no byte came for longer than the policy allows',
   'Backup.Suspect': 'the stored backup deviates from what was expected',
   'Backup.ToolFailed': 'the backup tool exited with an error',

@@ -61,6 +61,9 @@ export const indexFileSchema = z.object({
   path: z.string(),
   bytes: z.int().min(0),
   chunks: z.object({ path: z.string(), from: z.int().min(0), to: z.int().min(0) }).optional(),
+  /** Of a logical backup: the table that the file is of, and how many rows of it the file has. */
+  table: z.object({ schema: z.string(), table: z.string() }).optional(),
+  rows: z.int().min(0).optional(),
 });
 
 export const indexRowSchema = z.discriminatedUnion('t', [

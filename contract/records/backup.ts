@@ -57,6 +57,8 @@ export const backupPlanSchema = z.object({
   uploadsInFlight: z.int().min(1),
   frameBytes: z.int().min(1),
   expectedBytes: z.number().min(0),
+  /** Of a logical backup: bytes that its dump may have on the host's disk before they are stored. */
+  spoolBytes: z.int().min(0).optional(),
   chain: z.string(),
   parent: z.string().nullable(),
   timeline: z.string(),

@@ -175,6 +175,16 @@ export const memberInspectionSchema = z.object({
   ineligible: z.array(z.string()),
   /** What tells the files in `datadir` from others put in their place; a runner that takes no incrementals says nothing. */
   files: z.string().optional(),
+  /** What a logical backup of it would need; undefined of a runner that takes none. */
+  logical: z
+    .object({
+      toolVersion: z.string().nullable(),
+      /** Room on the disk where a dump lies until it is stored. */
+      spoolFreeBytes: z.number().min(0),
+      /** Why a dump would not be the whole truth; empty when it would. */
+      refusals: z.array(z.string()).max(20),
+    })
+    .optional(),
 });
 
 /** What a host told about the directory and port a restore wants. */

@@ -16,8 +16,8 @@ export const policySchema = z.strictObject({
     /** How late a slot may still start. The schedule spreads its starts over the first half, the second is for retries. */
     windowMinutes: z.int().min(1).max(1440).default(60),
   }),
-  /** The automatic choice comes with the second method; until then it is named. */
-  method: z.enum(['physical']),
+  /** `physical`: a copy of the files; `logical`: a dump; `auto`: by size, a dump under 20 GB (changed below 18 or above 22 GB). */
+  method: z.enum(['auto', 'physical', 'logical']),
   /** Incrementals between fulls; left out, every backup is a full one. */
   incrementals: z
     .strictObject({
@@ -49,6 +49,16 @@ export const policySchema = z.strictObject({
   maxReplicaLagSeconds: z.int().min(0).max(864000).default(300),
   /** A backup whose bytes leave this band around the median of the last ones is suspect (percent). */
   bandPercent: z.int().min(1).max(100).default(50),
+  /** Archiving of binary logs by the resident agent. Off until it is asked for: a fleet that is upgraded starts nothing new. */
+  logs: z
+    .strictObject({
+      archive: z.boolean().default(false),
+      /** A segment is sealed after so long at the latest: what the loss of a host may cost. */
+      intervalSeconds: z.int().min(2).max(3600).default(60),
+      /** A larger one is sealed at once; in the memory of the agent until then. */
+      segmentMiB: z.int().min(1).max(32).default(16),
+    })
+    .prefault({}),
   caps: z
     .strictObject({
       fleet: z.int().min(1).max(10000).default(200),

@@ -13,6 +13,7 @@ import type { Slots } from '../catalog/slot.ts';
 import type { GetPolicy } from '../clients/policies.ts';
 import { describeIssues, makeLambda, type Refused, refused } from '../log/lambda.ts';
 import type { Mint } from './mint.ts';
+import { forOlderRunners } from './older-runners.ts';
 
 export const levelSchema = z.enum(['full', 'incremental']);
 
@@ -172,7 +173,7 @@ export function makeHandler(deps: AdmitDeps) {
       memberId: member.memberId,
       hostId: member.hostId,
       jobId: deps.mint.jobId(),
-      order: { kind: 'check' as const, engine, flavour, member, policy },
+      order: { kind: 'check' as const, engine, flavour, member, policy: forOlderRunners(policy) },
       deadlineSeconds: checkDeadlineSeconds,
     }));
     const asked = level === undefined ? {} : { level };

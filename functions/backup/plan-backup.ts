@@ -6,7 +6,9 @@ import type { Lease } from '../catalog/lease.ts';
 import { insideWindow, slotInstant } from '../fleet/slot.ts';
 import { type Refused, refused } from '../log/lambda.ts';
 import { type Asked, chooseLevel, type LevelChoice } from './choose-level.ts';
+import { chooseMethod, type MethodChoice } from './choose-method.ts';
 import { type Candidate, type Inspection, inOrderOfPreference, judgeMember } from './member.ts';
+import { forOlderRunners } from './older-runners.ts';
 import { frameBytes, sizesFor } from './size.ts';
 
 export type PlanInput = {
@@ -64,23 +66,26 @@ const timelineOf = ({ history, cluster }: PlanInput): string =>
 function planOf(
   chosen: Candidate,
   others: number,
+  method: Exclude<MethodChoice, { method: 'none' }>,
   level: Exclude<LevelChoice, { level: 'none' }>,
   input: PlanInput,
 ): BackupPlan {
   const { policy, ids } = input;
   const { role, lagSeconds } = chosen.seen;
   const checkpointFirst =
-    policy.checkpointFirst === 'always' || (policy.checkpointFirst === 'auto' && role === 'replica');
-  const expectedBytes =
+    method.method === 'physical' &&
+    (policy.checkpointFirst === 'always' || (policy.checkpointFirst === 'auto' && role === 'replica'));
+  const physicalBytes =
     level.level === 'incremental' ? level.expectedBytes : expectedBytesOf(chosen, checkpointFirst);
+  const expectedBytes = method.method === 'logical' ? method.expectedBytes : physicalBytes;
   const sizes = sizesFor(expectedBytes, policy);
   const behind = role === 'replica' ? ` ${lagSeconds ?? 0} s behind` : '';
   const outside = chosen.seen.outsideDatadir.length;
   return {
-    method: policy.method,
+    method: method.method,
     level: level.level,
     reasons: [
-      `the policy ${policy.name} names the method ${policy.method}`,
+      ...method.reasons,
       ...level.reasons,
       `member ${chosen.member.memberId} is a ${role}${behind}, ${level.level === 'incremental' ? 'of which the chain is, one' : 'the best'} of ${others + 1} that may be backed up`,
       `${GB(expectedBytes)} are expected, in volumes of ${sizes.volumeBytes / 1024 ** 2} MiB with ${sizes.uploadsInFlight} in flight: ${sizes.memoryMiB} of ${policy.memoryMiB} MiB`,
@@ -95,6 +100,7 @@ function planOf(
     uploadsInFlight: sizes.uploadsInFlight,
     frameBytes,
     expectedBytes,
+    ...(method.method === 'logical' ? { spoolBytes: method.spoolBytes } : {}),
     chain: level.level === 'incremental' ? level.chain : ids.backupId,
     parent: level.level === 'incremental' ? level.parent.backupId : null,
     timeline: timelineOf(input),
@@ -131,8 +137,16 @@ export function planBackup(input: PlanInput): Planned | Refused {
     );
   }
   const { history, asked } = input;
+  const method = chooseMethod({ policy, history, candidates, now });
+  if (method.method === 'none') {
+    return refused(
+      'Plan.Refused',
+      `method: the policy ${policy.name} names the logical one, and a dump of ${cluster.clusterId} would not be whole. ${method.why}. Mend that, or let the policy name physical or auto`,
+      { field: 'method', value: policy.method },
+    );
+  }
   const level = chooseLevel({
-    policy,
+    policy: { ...policy, method: method.method },
     site,
     history,
     candidates,
@@ -147,8 +161,9 @@ export function planBackup(input: PlanInput): Planned | Refused {
       { field: 'level', value: 'incremental' },
     );
   }
-  const chosen = level.level === 'incremental' ? level.chosen : best;
-  const plan = planOf(chosen, candidates.length - 1, level, input);
+  const dumped = method.method === 'logical' ? method.chosen : best;
+  const chosen = level.level === 'incremental' ? level.chosen : dumped;
+  const plan = planOf(chosen, candidates.length - 1, method, level, input);
   const { hostId } = chosen.member;
   return {
     outcome: 'planned',
@@ -162,7 +177,7 @@ export function planBackup(input: PlanInput): Planned | Refused {
       flavour: cluster.flavour,
       member: chosen.member,
       slot,
-      policy,
+      policy: method.method === 'physical' ? forOlderRunners(policy) : policy,
       site,
       plan,
     },

@@ -9,6 +9,7 @@ import {
 import type { HostRecord } from '../../contract/records/host.ts';
 import type { Policy } from '../../contract/records/policy.ts';
 import type { Mint } from '../backup/mint.ts';
+import { forOlderRunners } from '../backup/older-runners.ts';
 import type { Clusters } from '../catalog/cluster.ts';
 import type { Hosts } from '../catalog/host.ts';
 import type { ObjectsOf } from '../clients/objects.ts';
@@ -58,7 +59,13 @@ export function makeRegisterCluster(deps: RegisterClusterDeps) {
         host: hosts.get(member.hostId)!,
         jobId: deps.mint.jobId(),
         memberId: member.memberId,
-        order: { kind: 'check', engine: document.engine, flavour: document.flavour, member, policy },
+        order: {
+          kind: 'check',
+          engine: document.engine,
+          flavour: document.flavour,
+          member,
+          policy: forOlderRunners(policy),
+        },
       })),
       execution,
     );

@@ -36,7 +36,10 @@ function spaceMisfit({ target, need }: PlannedRestore, freeBytes: number): Misfi
   ];
 }
 
-function programMisfits({ target, need, flavour }: PlannedRestore, tools: CheckResult['tools']): Misfit[] {
+function programMisfits(
+  { target, need, flavour, method }: PlannedRestore,
+  tools: CheckResult['tools'],
+): Misfit[] {
   const { server, tool } = restorePrograms[flavour] ?? { server: flavour, tool: flavour };
   const field = 'target.hostId';
   const judge = (
@@ -53,7 +56,8 @@ function programMisfits({ target, need, flavour }: PlannedRestore, tools: CheckR
     const cause = `target.hostId: ${target.hostId} has ${program} ${version}; the backup is of ${need.serverVersion}: ${right}`;
     return [{ name: 'Restore.VersionMismatch', field, cause }];
   };
-  return [...judge(server, serverMisfit), ...judge(tool, toolMisfit)];
+  // A dump is loaded by the server itself.
+  return [...judge(server, serverMisfit), ...(method === 'logical' ? [] : judge(tool, toolMisfit))];
 }
 
 function placeMisfits({ target }: PlannedRestore, found: NonNullable<CheckResult['target']>): Misfit[] {

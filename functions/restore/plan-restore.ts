@@ -4,7 +4,7 @@ import { bytesOfChain } from '../../contract/formats/chain-need.ts';
 import { decodeManifest } from '../../contract/formats/codec.ts';
 import type { Manifest } from '../../contract/formats/manifest.ts';
 import { manifestKey } from '../../contract/layout.ts';
-import { type BackupRecord, siteRefSchema } from '../../contract/records/backup.ts';
+import { type BackupRecord, backupPlanSchema, siteRefSchema } from '../../contract/records/backup.ts';
 import { clusterDocumentSchema } from '../../contract/records/cluster.ts';
 import type { HostRecord } from '../../contract/records/host.ts';
 import { hostId, id, mintedId, sha256Hex } from '../../contract/records/ids.ts';
@@ -21,7 +21,8 @@ import type { Sites } from '../env/variables.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
 import { notYet, restoreRequestSchema } from './request.ts';
 import { chooseBackup } from './restorable.ts';
-import { memberFor, type PlannedTables, plannedTablesSchema, planTables } from './tables/plan-tables.ts';
+import { memberFor, plannedTablesSchema, planTables } from './tables/plan-tables.ts';
+import { kindRefusal, withTables } from './tables/with-tables.ts';
 import { targetDirectory } from './target-directory.ts';
 import { restorePrograms } from './version-fit.ts';
 
@@ -41,6 +42,8 @@ export const plannedRestoreSchema = z.object({
   chain: restoreOrderSchema.shape.chain,
   engine,
   flavour,
+  /** Of the backup: what a dump is restored with differs. */
+  method: backupPlanSchema.shape.method.optional(),
   site: siteRefSchema,
   target: restoreTargetSchema,
   lock: z.string(),
@@ -156,6 +159,7 @@ export function planOf(
     manifestSha256,
     ...(chain.length > 1 ? { chain } : {}),
     ...kind,
+    method: manifest.plan.method,
     site: backup.site,
     target,
     lock: targetLock(target.hostId, target.directory),
@@ -172,19 +176,6 @@ export function planOf(
       outsideDatadir: manifest.restore.outsideDatadir,
     },
     policy: manifest.policy,
-  };
-}
-
-/** The same for some tables only: the check asks the member too, and the scratch instance needs less room. */
-function withTables(planned: PlannedRestore, tables: PlannedTables): PlannedRestore {
-  const { check, need } = planned;
-  const { member, wanted, scratchBytes, reading } = tables;
-  const unpackedBytes = reading.tables.bytes + reading.ancestors.bytes + reading.fixed.bytes;
-  return {
-    ...planned,
-    check: { ...check, order: { ...check.order, member, tables: wanted } },
-    need: { ...need, bytes: scratchBytes, unpackedBytes },
-    tables,
   };
 }
 
@@ -235,9 +226,11 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
       );
       if (unfit) return unfit;
       const backups = await deps.backups.list(clusterId);
-      // Single tables are read of a full alone.
+      // Single tables are read of a physical full alone.
       const candidates =
-        member && input.backupId === 'latest' ? backups.filter(({ level }) => level === 'full') : backups;
+        member && input.backupId === 'latest'
+          ? backups.filter(({ level, method }) => level === 'full' && method === 'physical')
+          : backups;
       const holeIn = (backup: BackupRecord) => {
         const chain = chainOf(backup, backups);
         return chain.outcome === 'broken' ? chain.why : undefined;
@@ -256,13 +249,8 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
         );
       }
       const chain = chainOf(backup, backups);
-      if (member && backup.level !== 'full') {
-        return refused(
-          'Restore.NotYet',
-          `tables: backup ${backup.backupId} is an incremental; single tables are read of a full one, the nearest is ${backup.chain ?? 'an earlier one'}`,
-          { field: 'backupId', value: backup.backupId },
-        );
-      }
+      const other = member && kindRefusal(backup);
+      if (other) return other;
       const links: Link[] = [];
       let whole: Manifest | undefined;
       for (const record of chain.outcome === 'whole' ? chain.links : [backup]) {

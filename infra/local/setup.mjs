@@ -22,6 +22,7 @@ const packageOfProgram = {
   'mariadb-install-db': 'mariadb-server-core',
   mariadb: 'mariadb-client-core',
   'mariadb-backup': 'mariadb-backup',
+  mydumper: 'mydumper',
   zstd: 'zstd',
   debootstrap: 'debootstrap',
   openssl: 'openssl',

@@ -21,6 +21,8 @@ export type AgentParts = {
   makeArchiver: (order: SetOrder, stored: () => void) => Archiver;
   /** Where DBAs' purge jobs find what may be removed: one file for each member that archives. */
   purgeDirectory: string;
+  /** Whether another release has become this host's current one: its agent takes over. */
+  superseded: () => boolean;
   signal: AbortSignal;
   /** Milliseconds between reports; a segment that was stored is reported at once, but not more often than `soonest`. */
   reportMs?: number;
@@ -66,7 +68,8 @@ function disksOf(orders: readonly SetOrder[]): AgentReport['disks'] {
 
 /**
  * The resident part of the runner: takes its orders from its row, archives the logs that they name, reports. Ends when
- * `signal` fires; what is not sealed then is read again from the server's log later.
+ * `signal` fires, where nothing is ordered of this host, and for another release; whoever started it starts it again
+ * later. What is not sealed at its end is read again from the server's log.
  */
 export async function runAgent(parts: AgentParts): Promise<void> {
   const { rows, clock, log, signal } = parts;
@@ -121,7 +124,7 @@ export async function runAgent(parts: AgentParts): Promise<void> {
   };
 
   mkdirSync(parts.purgeDirectory, { recursive: true, mode: 0o755 });
-  for (let known = ''; !signal.aborted; ) {
+  while (!signal.aborted && !parts.superseded()) {
     const began = clock.monotonic();
     unreported = false;
     const report: AgentReport = {
@@ -132,22 +135,23 @@ export async function runAgent(parts: AgentParts): Promise<void> {
       sets: [...running.values()].map(({ archiver }) => archiver.report()),
     };
     try {
-      const next = await rows.report(report);
-      if (next === undefined && known !== 'none') log('no orders for this host');
-      known = next === undefined ? 'none' : 'some';
-      if (next !== undefined && JSON.stringify(next) !== JSON.stringify(orders)) {
+      const next = (await rows.report(report)) ?? { at: report.at, sets: [] };
+      if (JSON.stringify(next) !== JSON.stringify(orders)) {
         await follow(next);
         orders = next;
         await publish();
+        // What has just begun is reported as soon as it is known.
+        unreported = true;
       }
+      if (next.sets.length === 0) break;
     } catch (thrown) {
       const { name, cause } = toErrorRecord(thrown);
       log('the report was not taken; archiving goes on', { error: name, cause });
     }
-    const soonest = Math.max(0, (parts.soonestMs ?? 2000) - (clock.monotonic() - began));
-    await pauses.wait(soonest);
+    await pauses.wait(Math.max(0, (parts.soonestMs ?? 2000) - (clock.monotonic() - began)));
     if (!unreported) await reports.wait(parts.reportMs ?? reportSeconds * 1000);
   }
   for (const { end } of running.values()) end();
   await Promise.all([...running.values()].map(({ done }) => done));
+  log('the agent ends', { ordered: orders?.sets.length ?? 0, superseded: parts.superseded() });
 }

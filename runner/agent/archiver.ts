@@ -65,8 +65,6 @@ export function makeArchiver(order: SetOrder, parts: ArchiverParts): Archiver {
       seal: makeSealer(),
       store: async (segment) => {
         await storeSegment(segment);
-        const { header, body } = segment;
-        log('segment stored', { key: segment.key, bytes: body.length, transactions: header.transactions });
         parts.stored();
       },
       now: clock.now,

@@ -10,6 +10,8 @@ export type ChildSpec = {
    * stdout is kept in `stdout` (1 MiB at most).
    */
   onStdout?: (bytes: Buffer) => void | Promise<void>;
+  /** Told once the child runs. */
+  onStart?: (pid: number) => void;
   /** Where the next read of stdout may put its bytes, so that `onStdout` need not copy them; asked when none are on their way. */
   stdoutInto?: () => Buffer | undefined;
   /** Each line of stderr, as it comes; stderr is always drained, whatever this does. */

@@ -84,6 +84,7 @@ async function runChild(spec: WholeSpec, graceMs: number, wrapper: string | unde
     await exit;
     return end(null, null);
   }
+  spec.onStart?.(group);
 
   let ending: Promise<boolean> | undefined;
   const endIt = () => {

@@ -24,7 +24,7 @@ describe.skipIf(others.missing !== null)('a real MySQL is understood', () => {
   const inSession = <T>(server: MysqlServer, work: (session: Session) => Promise<T>) =>
     withSession(login(server), signal, work);
   const inspected = (server: MysqlServer, flavour: 'mysql' | 'percona' = 'mysql') =>
-    inspectMember({ member: memberOf(server), policy, flavour }, contextIn(pair.directory));
+    inspectMember({ member: memberOf(server), policy, flavour }, contextIn(pair.directory), pair.directory);
 
   beforeAll(async () => {
     pair = await startMysqlPair('mysql-9', mysql.path);

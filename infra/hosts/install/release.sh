@@ -83,6 +83,39 @@ prune() {
   in_use "$root/bin/node" || rm -rf "$root/bin/node" "$root/lib/runner.mjs" "$root/cache"
 }
 
+# The agent is a service: each start takes the release of then, and an agent that sees another one become current ends. It
+# also ends where nothing is ordered of the host, which costs one short start in two minutes. The database comes first.
+keep_agent() {
+  [ -d /run/systemd/system ] || return 0
+  unit=/etc/systemd/system/holdfast-agent.service
+  cat >"$root/etc/holdfast-agent.service" <<END || return 1
+[Unit]
+Description=holdfast agent: archives the logs of the databases of this host
+After=network-online.target
+[Service]
+ExecStart="$root/current/bin/node" --max-semi-space-size=1 --liftoff-only "$root/current/lib/runner.mjs" agent
+Restart=always
+RestartSec=120
+EnvironmentFile=-$root/etc/environment
+Environment="HOLDFAST_ROOT=$root" "NODE_COMPILE_CACHE=$root/current/cache" MALLOC_ARENA_MAX=1
+Environment=MALLOC_MMAP_THRESHOLD_=131072 MALLOC_TRIM_THRESHOLD_=131072
+StandardOutput=append:$root/log/agent.log
+StandardError=append:$root/log/agent.log
+MemoryMax=384M
+CPUWeight=20
+OOMScoreAdjust=500
+LimitCORE=0
+[Install]
+WantedBy=multi-user.target
+END
+  mkdir -p "$root/log" || return 1
+  if ! cmp -s "$root/etc/holdfast-agent.service" "$unit"; then
+    cat "$root/etc/holdfast-agent.service" >"$unit" && systemctl daemon-reload &&
+      systemctl enable --quiet holdfast-agent.service && systemctl restart --no-block holdfast-agent.service || return 1
+  fi
+  systemctl is-active --quiet holdfast-agent.service || systemctl start --no-block holdfast-agent.service
+}
+
 # Makes an intact release the current one. Until current is renamed jobs start as before, and a job that runs keeps
 # the files of its own release.
 activate() {
@@ -96,6 +129,7 @@ activate() {
     say "release $release is now current${was:+, before it ${was#releases/}}"
   fi
   point "$root/bin/holdfast-launch" ../current/bin/holdfast-launch || return 1
+  keep_agent || say "the agent's service could not be set up: logs are not archived on this host" >&2
   # What cannot be removed costs space and no more; the next time tries again.
   prune || return 0
 }

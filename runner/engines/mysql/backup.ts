@@ -6,8 +6,6 @@ import type { Origin } from '../../../contract/records/backup.ts';
 import type { BackupOrder } from '../../../contract/records/job.ts';
 import { sameData } from '../compare-fingerprints.ts';
 import type { BackupFacts, EngineContext, Sinks } from '../engine.ts';
-import { type Applier, applyingChannels, makeApplier } from './applier.ts';
-import { aloneOnServer, readMarker, removeMarker, thisRunner, writeMarker } from './applier-marker.ts';
 import { backupArguments } from './arguments.ts';
 import { backupPosition, metadata } from './backup-position.ts';
 import { roleOf } from './eligibility.ts';
@@ -21,6 +19,7 @@ import { samePosition } from './position.ts';
 import { readRelations } from './relations.ts';
 import { readPlaces, readServerFacts } from './server-facts.ts';
 import { openSession } from './session.ts';
+import { type StandingApplier, stopForBackup } from './standing-applier.ts';
 import { runTool } from './tool-run.ts';
 import { findTools } from './versions.ts';
 import { requiredFiles, verdict } from './xbstream/completeness.ts';
@@ -57,18 +56,7 @@ export async function backup(
   const login = await resolveLogin(member, context);
   const tools = await findTools(context.runChild, context.signal);
   const session = await openSession(login, context.signal);
-  let applier: Applier | undefined;
-  const startApplier = async () => {
-    if (applier === undefined) return;
-    const { start } = applier;
-    await aloneOnServer(stateDirectory, member.datadir, async () => {
-      const found = await readMarker(stateDirectory, member.datadir);
-      // A runner that was given up for lost may still be here when the next backup has stopped the applier for itself.
-      if (found !== undefined && found.backupId !== order.backupId) return;
-      await start();
-      await removeMarker(stateDirectory, order);
-    });
-  };
+  let applier: StandingApplier | undefined;
   try {
     context.progress('looking at the server');
     const facts = await readServerFacts(session);
@@ -86,19 +74,7 @@ export async function backup(
     mustBeSame(origin);
 
     const stands = applied && plan.stopApplier;
-    const channels = stands ? await applyingChannels(session) : [];
-    if (channels.length > 0) {
-      context.progress('stopping the applier');
-      applier = makeApplier(channels, login, context.log);
-      const { clusterId, backupId } = order;
-      const stoppedAt = new Date().toISOString();
-      await writeMarker(
-        stateDirectory,
-        { v: 1, clusterId, backupId, member, channels, stoppedAt, runner: thisRunner() },
-        context.signal,
-      );
-      await applier.stop(session);
-    }
+    if (stands) applier = await stopForBackup(order, session, login, stateDirectory, context);
     const recorded = stands ? await session.words.currentPosition(session, true) : null;
     const tablesBefore = await readTableNames(session);
     let before: Fingerprint | undefined;
@@ -138,7 +114,7 @@ export async function backup(
         holdTables: stands,
         others: !stands,
       });
-      await startApplier();
+      await applier?.start();
       const fingerprint = await open.finish((done, of) =>
         context.progress(`comparing ${done} of ${of} tables`),
       );
@@ -228,7 +204,7 @@ export async function backup(
   } catch (thrown) {
     const error = named(thrown);
     // What broke is told; the marker stays until the applier runs, and the next look at this member starts it.
-    await startApplier().catch((cause: Error) => {
+    await applier?.start().catch((cause: Error) => {
       context.log('the applier is not started', { cause: cause.message });
       if (error instanceof Error) error.message += `; and ${cause.message}`;
     });

@@ -1,7 +1,11 @@
+import { dirname, join } from 'node:path';
 import { makeStartServer, type StartServer } from '../../host/start-server.ts';
 import type { Engine } from '../engine.ts';
 import { backup } from './backup.ts';
 import { inspectMember, inspectTarget } from './inspect.ts';
+import { logicalBackup } from './logical/backup.ts';
+import { completeLogical } from './logical/restore/complete.ts';
+import { loadLogical } from './logical/restore/load.ts';
 import { preflight } from './preflight.ts';
 import { apply } from './restore/apply.ts';
 import { restorePreflight } from './restore/preflight.ts';
@@ -18,13 +22,16 @@ import { findTools } from './versions.ts';
 export type MysqlEngineOptions = {
   /** A durable directory of the runner's own (`<root>/state`): what a dead runner's successor must know. */
   stateDirectory: string;
+  /** On a disk (`<root>/spool`): where a dump lies until it is stored; beside the state unless it is named. */
+  spoolDirectory?: string;
   /** Starts the restored server; without it from the system's directories. */
   startServer?: StartServer;
 };
 
-/** The MariaDB physical path, fulls and incrementals. MySQL and Percona servers are refused by name in `inspect`. */
+/** MariaDB: physical fulls and incrementals, and dumps. MySQL and Percona servers are refused by name in `inspect`. */
 export function makeMysqlEngine({
   stateDirectory,
+  spoolDirectory = join(dirname(stateDirectory), 'spool'),
   startServer = makeStartServer(),
 }: MysqlEngineOptions): Engine {
   return {
@@ -35,18 +42,27 @@ export function makeMysqlEngine({
       await sweepMember(order.member, context, stateDirectory, 'dead').catch((error: Error) => {
         context.log('the applier could not be started again', { cause: error.message });
       });
-      return inspectMember(order, context);
+      return inspectMember(order, context, spoolDirectory);
     },
     inspectTarget: (order) => inspectTarget(order.target),
-    preflight,
-    backup: (order, sinks, context) => backup(order, sinks, context, stateDirectory),
+    preflight: (order, context) => preflight(order, context, spoolDirectory),
+    backup: (order, sinks, context) =>
+      order.plan.method === 'logical'
+        ? logicalBackup(order, sinks, context, { stateDirectory, spoolDirectory })
+        : backup(order, sinks, context, stateDirectory),
     sweep: (order, context) => sweepMember(order.member, context, stateDirectory),
     sweepHost: async (context) =>
       (await sweepHost(context, stateDirectory)) + (await sweepTables(context, stateDirectory)),
     restore: {
       preflight: restorePreflight,
-      unpack,
-      prepare,
+      unpack: (order, stored, context) =>
+        stored.manifest.plan.method === 'logical'
+          ? loadLogical(order, stored, context)
+          : unpack(order, stored, context),
+      prepare: (order, manifest, context) =>
+        manifest.plan.method === 'logical'
+          ? completeLogical(order, context)
+          : prepare(order, manifest, context),
       apply,
       start: (order, manifest, context, log) => start(order, manifest, context, startServer, log),
     },

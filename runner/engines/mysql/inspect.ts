@@ -5,6 +5,9 @@ import { directoryState, freeBytes } from '../../host/disks.ts';
 import { portFree } from '../../host/ports.ts';
 import type { EngineContext } from '../engine.ts';
 import { ineligibility, lagOf, roleOf } from './eligibility.ts';
+import { findDumper } from './logical/find-dumper.ts';
+import { readLogicalFacts } from './logical/read-facts.ts';
+import { logicalRefusals } from './logical/refusals.ts';
 import { resolveLogin } from './login.ts';
 import { filesIdentity } from './origin.ts';
 import { readEncryption, readPlugins } from './plugins.ts';
@@ -15,10 +18,14 @@ import { findTools, type ToolVersions, versionIn } from './versions.ts';
 type MemberOrder = Pick<CheckOrder, 'policy' | 'flavour'> & { member: NonNullable<CheckOrder['member']> };
 
 /** Asks one server what it is, how big, where it stands, and whether it may be backed up now. */
-export async function inspectMember(order: MemberOrder, context: EngineContext): Promise<MemberInspection> {
+export async function inspectMember(
+  order: MemberOrder,
+  context: EngineContext,
+  spoolDirectory: string,
+): Promise<MemberInspection> {
   const tools = await findTools(context.runChild, context.signal);
   try {
-    return await inspectServer(order, tools, context);
+    return await inspectServer(order, tools, context, spoolDirectory);
   } catch (error) {
     // That nobody answers, or lets us in, is what was to be found out.
     if (error instanceof NamedError && error.name === 'Member.LoginFailed') {
@@ -54,6 +61,7 @@ async function inspectServer(
   order: MemberOrder,
   tools: ToolVersions,
   context: EngineContext,
+  spoolDirectory: string,
 ): Promise<MemberInspection> {
   const { member } = order;
   const login = await resolveLogin(member, context);
@@ -64,7 +72,8 @@ async function inspectServer(
     const toolVersion = words.family === 'mariadb' ? tools['mariadb-backup'] : tools.xtrabackup;
     const places = await readPlaces(session, facts);
     const plugins = await readPlugins(session);
-    const grants = await session.rows('SHOW GRANTS');
+    const grants = (await session.rows('SHOW GRANTS')).map((row) => Object.values(row)[0] ?? '');
+    const dumper = await findDumper(context);
     return {
       memberId: member.memberId,
       hostId: member.hostId,
@@ -96,10 +105,27 @@ async function inspectServer(
         encryption: await readEncryption(session, plugins),
         flavour: order.flavour,
         ...(words.family === 'mysql' ? await readMysqlState(session) : {}),
-        grants: grants.map((row) => Object.values(row)[0] ?? ''),
+        grants,
         datadir: await datadirs(member, facts),
         maxReplicaLagSeconds: order.policy?.maxReplicaLagSeconds,
       }),
+      ...(words.family === 'mariadb'
+        ? {
+            logical: {
+              toolVersion: dumper,
+              spoolFreeBytes: await freeBytes(spoolDirectory),
+              refusals: logicalRefusals(
+                await readLogicalFacts(session, facts, {
+                  toolVersion: dumper,
+                  grants,
+                  outsideDatadir: places.outsideDatadir,
+                }),
+              )
+                .slice(0, 20)
+                .map((reason) => reason.slice(0, 400)),
+            },
+          }
+        : {}),
     };
   });
 }

@@ -7,12 +7,18 @@ import { otherOrigin } from './origin.ts';
  * Looks once more, right before the tool would start, whether the order still fits: minutes or hours may have passed
  * since the plan's inspection (F18).
  */
-export async function preflight(order: BackupOrder, context: EngineContext): Promise<PreflightOutcome> {
+export async function preflight(
+  order: BackupOrder,
+  context: EngineContext,
+  spoolDirectory: string,
+): Promise<PreflightOutcome> {
   const found = await inspectMember(
     { member: order.member, policy: order.policy, flavour: order.flavour },
     context,
+    spoolDirectory,
   );
   const reasons = [...found.ineligible];
+  if (order.plan.method === 'logical') reasons.push(...(found.logical?.refusals ?? []));
   if (found.reachable && found.role !== order.plan.role) {
     reasons.push(`it was a ${order.plan.role} when the backup was planned and is a ${found.role} now`);
   }

@@ -27,6 +27,8 @@ export type Pair = {
   primary: MariadbServer;
   replica: MariadbServer;
   sql: (server: MariadbServer, ...statements: string[]) => Promise<Record<string, unknown>[]>;
+  /** Another server, empty and of no history with these; it ends with them. */
+  another: (name: string, options: Readonly<Record<string, string>>) => Promise<MariadbServer>;
   /** Waits until the replica has what the primary has. */
   caughtUp: () => Promise<void>;
   close: () => Promise<void>;
@@ -75,6 +77,7 @@ export async function startPair(name: string, path?: string): Promise<Pair> {
       }
       return answer as Record<string, unknown>[];
     },
+    another: (of, options) => serverOf(of, 103, options),
     caughtUp: async () => waitForPosition(replica, await binlogPosition(primary), 30),
     close: async () => {
       await registry.stopAll();

@@ -97,9 +97,9 @@ describe('the bundled runner', () => {
   });
 
   it.each(
-    [[], ['agent'], ['run'], ['run', '../x'], ['run', 'a', 'b'], ['sweep', 'x'], ['--help']].map((args) => [
-      args,
-    ]),
+    [[], ['agent', 'x'], ['run'], ['run', '../x'], ['run', 'a', 'b'], ['sweep', 'x'], ['--help']].map(
+      (args) => [args],
+    ),
   )('F40 says how it is used when it is called with %j', async (args) => {
     const end = await run(args);
     expect(end.code).toBe(64);

@@ -31,6 +31,8 @@ export type FingerprintOptions = {
    * and, where that fails too, has no checksum. Without it the reading fails.
    */
   others?: boolean;
+  /** Wraps the moment in which the snapshot is opened, so that others can open theirs at the same one. */
+  atSnapshot?: (open: () => Promise<void>) => Promise<void>;
 };
 
 const keyOf = (table: { schema: string; table: string }) => JSON.stringify([table.schema, table.table]);
@@ -86,7 +88,11 @@ export async function openFingerprint(
     () => false,
   );
   await session.run('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ');
-  const position = await session.words.openSnapshot(session, options.applied);
+  let position: MysqlPosition | null = null;
+  const open = async () => {
+    position = await session.words.openSnapshot(session, options.applied);
+  };
+  await (options.atSnapshot === undefined ? open() : options.atSnapshot(open));
   if (options.holdTables) {
     for (const [i, table] of transactional.entries()) {
       if (releases) await session.run(`SAVEPOINT table_${i}`);

@@ -14,7 +14,7 @@ type Refusal = { name: string; cause: string };
 /** The first reason why this backup cannot be restored there; undefined when it can. Pure. */
 export function restoreRefusal(
   order: Pick<RestoreOrder, 'target'>,
-  manifest: Pick<Manifest, 'flavour' | 'server' | 'restore'>,
+  manifest: Pick<Manifest, 'flavour' | 'server' | 'restore'> & { plan: Pick<Manifest['plan'], 'method'> },
   tools: ToolVersions,
   target: TargetInspection,
 ): Refusal | undefined {
@@ -39,8 +39,10 @@ export function restoreRefusal(
       cause: `the manifest says ${odd} is ${JSON.stringify(manifest.server.variables[odd]).slice(0, 200)}, which no server of ours has; a word, a number or a list of them is followed`,
     };
   }
+  // A dump is loaded by the server's own programs; nothing prepares it.
+  const physical = manifest.plan.method === 'physical';
   const missing = (['mariadb-backup', 'mariadbd'] as const)
-    .filter((name) => tools[name] === null)
+    .filter((name) => tools[name] === null && (physical || name === 'mariadbd'))
     .map((name) => [name]);
   if (missing.length > 0) {
     return {
@@ -50,7 +52,7 @@ export function restoreRefusal(
   }
   const misfit =
     serverMisfit(manifest.server.version, tools.mariadbd) ??
-    toolMisfit(manifest.restore.toolVersion, tools['mariadb-backup']);
+    (physical ? toolMisfit(manifest.restore.toolVersion, tools['mariadb-backup']) : undefined);
   if (misfit !== undefined) return { name: 'Restore.VersionMismatch', cause: misfit };
   if (target.directoryState === 'not-empty') {
     return {

@@ -42,6 +42,8 @@ export async function withStagedServer<T>(
     socket: string;
     user: string;
     context: EngineContext;
+    /** With the grant tables of the files; without, events cannot be made. Root must be let in by them. */
+    withGrants?: boolean;
     /** More options of the server. */
     args?: string[];
     /** Makes it run with its accounts, on which statements of accounts, grants and events depend. */
@@ -67,7 +69,11 @@ export async function withStagedServer<T>(
         // To stderr, which is read here.
         '--skip-log-error',
         '--skip-networking',
-        ...(as === undefined ? ['--skip-grant-tables'] : [`--init-file=${as.initFile}`]),
+        ...(as !== undefined
+          ? [`--init-file=${as.initFile}`]
+          : options.withGrants
+            ? []
+            : ['--skip-grant-tables']),
         ...(options.args ?? []),
       ],
       signal: AbortSignal.any([context.signal, stop.signal]),

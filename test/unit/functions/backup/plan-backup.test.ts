@@ -70,6 +70,33 @@ describe('planning a backup', () => {
     expect(order.plan).toMatchObject({ role: 'primary', stopApplier: false, checkpointFirst: false });
   });
 
+  it('dumps a small database where the policy leaves the method, from the member that can be dumped, without a checkpoint', () => {
+    const logical = { toolVersion: '0.10.0', spoolFreeBytes: 1e12, refusals: [] };
+    const lossy = { ...logical, refusals: ['shop.t.f are FLOAT'] };
+    const inspections = [
+      {
+        memberId: 'orders-a',
+        result: aCheckResult('orders-a', { role: 'primary', lagSeconds: null, logical }),
+      },
+      replica('orders-b', { logical: lossy }),
+    ];
+    const { order, reasons } = planned({ policy: aPolicy({ method: 'auto' }), inspections });
+    expect(order.member.memberId).toBe('orders-a');
+    expect(order.plan).toMatchObject({ method: 'logical', level: 'full', checkpointFirst: false });
+    expect(order.plan.spoolBytes).toBeGreaterThan(0);
+    expect(order.policy.method).toBe('auto');
+    expect(reasons[0]).toContain('leaves the method to the size');
+    const copied = planned({ policy: aPolicy({ method: 'auto' }), inspections: [inspections[1]!] });
+    // The runner of that host may be of the release before, which knows no other word.
+    expect(copied.order).toMatchObject({ plan: { method: 'physical' }, policy: { method: 'physical' } });
+    expect(copied.reasons.join()).toContain('orders-b: shop.t.f are FLOAT');
+    expect(refusal({ policy: aPolicy({ method: 'logical' }), inspections: [inspections[1]!] })).toEqual({
+      name: 'Plan.Refused',
+      cause: expect.stringContaining('orders-b: shop.t.f are FLOAT'),
+      facts: { field: 'method', value: 'logical' },
+    });
+  });
+
   it('F17: takes the replica with the least lag; equals keep the order of the document', () => {
     const members = ['a', 'b', 'c', 'd'].map((name) => aMember(`orders-${name}`, `i-${name}`));
     const cluster = { ...aCluster().document, members };

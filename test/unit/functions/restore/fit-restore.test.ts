@@ -94,6 +94,11 @@ describe('Decide whether the target fits', () => {
     });
   });
 
+  it('asks for no tool that prepares where a dump is restored', async () => {
+    const tools = { mariadbd: '10.11.14-MariaDB', 'mariadb-backup': null };
+    expect(await fitted({ tools }, { ...planned, method: 'logical' })).toMatchObject({ outcome: 'fits' });
+  });
+
   it.each(['mariadbd', 'mariadb-backup'])('refuses a host without %s', async (program) => {
     const tools = { ...example('result-check').tools, [program]: null };
     expect(await refusal({ tools })).toMatchObject({

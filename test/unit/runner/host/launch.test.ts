@@ -71,6 +71,27 @@ describe.skipIf(existsSync('/run/systemd/system'))('the launcher', () => {
     expect(JSON.parse(await logOf('j-1'))).toEqual(['run', 'j-1']);
   });
 
+  it('starts the resident agent, again and again, with the release of then', async () => {
+    runnerIs(`console.log(JSON.stringify(process.argv.slice(2)))`);
+    const end = spawnSync('/bin/sh', [join(root, 'bin/holdfast-launch'), 'agent', 'start'], {
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOLDFAST_ROOT: root, HOLDFAST_AGENT_PAUSE: '0.05' },
+      encoding: 'utf8',
+    });
+    expect(end).toMatchObject({ status: 0, stdout: '', stderr: '' });
+    const lines = () =>
+      existsSync(join(root, 'log/agent.log')) ? readFileSync(join(root, 'log/agent.log'), 'utf8') : '';
+    for (let i = 0; i < 500 && lines().split('\n').length < 3; i++) await sleep(10);
+    // What cannot be started any more ends it.
+    rmSync(join(root, 'bin/holdfast-launch'));
+    expect(lines().split('\n').slice(0, 2)).toEqual(['["agent"]', '["agent"]']);
+  });
+
+  it('takes agent for a job where it comes from SSM, which gives one argument', async () => {
+    runnerIs(`console.log(JSON.stringify(process.argv.slice(2)))`);
+    launch('agent');
+    expect(JSON.parse(await logOf('agent'))).toEqual(['run', 'agent']);
+  });
+
   it('lets nothing of the job leave a core file, in which passwords would be', async () => {
     runnerIs(
       `import fs from 'node:fs'; console.log(JSON.stringify(fs.readFileSync('/proc/self/limits', 'utf8')))`,

@@ -33,13 +33,19 @@ describe('a restore is refused', () => {
   const refusal = (manifest: object, host: object = {}, found: object = {}) =>
     restoreRefusal(
       { target },
-      { flavour: 'mariadb', server, restore, ...manifest },
+      { flavour: 'mariadb', server, restore, plan: { method: 'physical' }, ...manifest },
       { ...tools, ...host },
       { ...inspected, ...found },
     );
 
   it('not when all fits', () => {
     expect(refusal({})).toBeUndefined();
+  });
+
+  it('not where a dump is loaded and there is no tool that would prepare it', () => {
+    const logical = { plan: { method: 'logical' }, restore: { ...restore, toolVersion: '0.10.0' } };
+    expect(refusal(logical, { 'mariadb-backup': null })).toBeUndefined();
+    expect(refusal(logical, { mariadbd: null })).toMatchObject({ name: 'Restore.ToolMissing' });
   });
 
   it.each([

@@ -1,0 +1,92 @@
+import { readFile, rm } from 'node:fs/promises';
+import { NamedError } from '../../../../../contract/errors/named-error.ts';
+import type { RestoreOrder } from '../../../../../contract/records/job.ts';
+import type { EngineContext } from '../../../engine.ts';
+import { readRestoreMarker, writeRestoreMarker } from '../../restore/marker.ts';
+import { openSession, type Session } from '../../session.ts';
+import { type Definition, decodeDefinitions } from '../definition.ts';
+import { keptDefinitions } from './load.ts';
+import { loadingConfig, withLoadingServer } from './new-server.ts';
+import { beginDefining, runDefinition } from './run-definitions.ts';
+import { splitIndexes } from './table-indexes.ts';
+
+/** Tables whose indexes are sorted at once. */
+const tablesAtOnce = 2;
+const indexSeconds = 4 * 3600;
+
+async function addIndexes(
+  definitions: readonly Definition[],
+  socket: string,
+  context: EngineContext,
+): Promise<void> {
+  const due = definitions.flatMap((definition) => {
+    const { add } = splitIndexes(definition);
+    return definition.kind === 'table' && add !== undefined ? [{ ...definition, sql: add }] : [];
+  });
+  const all = due.length;
+  const work = async () => {
+    const login = { user: 'root', password: undefined, address: { socket } };
+    const session = await openSession(login, context.signal);
+    try {
+      await beginDefining(session);
+      for (let next = due.shift(); next !== undefined; next = due.shift()) {
+        await session.run(next.sql, [], indexSeconds).catch((error: Error) => {
+          throw new NamedError(
+            'Restore.PrepareFailed',
+            `indexes of ${next?.schema}.${next?.name}: ${error.message}`,
+            { table: `${next?.schema}.${next?.name}` },
+            { cause: error },
+          );
+        });
+        context.progress(`adding indexes: ${all - due.length} of ${all} tables`);
+      }
+    } finally {
+      await session.close();
+    }
+  };
+  const done = await Promise.allSettled(Array.from({ length: tablesAtOnce }, work));
+  const failed = done.find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+async function defineRest(session: Session, definitions: readonly Definition[]): Promise<void> {
+  await beginDefining(session);
+  for (const definition of definitions) {
+    if (['routine', 'placeholder', 'view', 'trigger', 'event'].includes(definition.kind)) {
+      await runDefinition(session, definition);
+    }
+  }
+}
+
+/**
+ * Completes a loaded server: indexes and foreign keys, then what runs by itself, so that no trigger met a row that it
+ * had met before; accounts last. They count from the server's next start on.
+ */
+export async function completeLogical(order: RestoreOrder, context: EngineContext): Promise<void> {
+  const { directory } = order.target;
+  const marker = await readRestoreMarker(directory);
+  if (marker?.state !== 'unpacked') {
+    throw new NamedError(
+      'Restore.PrepareFailed',
+      `${directory} is ${marker?.state ?? 'not marked'}, only what was just loaded is completed`,
+      { directory },
+    );
+  }
+  const definitions = decodeDefinitions(await readFile(keptDefinitions(directory)));
+  await withLoadingServer(order, context, async (session, socket) => {
+    await addIndexes(definitions, socket, context);
+    const rows = definitions.filter(({ kind }) => kind === 'rows');
+    const zones = rows.filter(({ name }) => name.startsWith('time_zone'));
+    await beginDefining(session);
+    for (const row of zones) await runDefinition(session, row);
+    await defineRest(session, definitions);
+    for (const row of rows) if (!zones.includes(row)) await runDefinition(session, row);
+  });
+  await rm(keptDefinitions(directory), { force: true });
+  await rm(loadingConfig(directory), { force: true });
+  await writeRestoreMarker(directory, {
+    clusterId: order.clusterId,
+    backupId: order.backupId,
+    state: 'prepared',
+  });
+}
