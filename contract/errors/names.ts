@@ -56,6 +56,8 @@ export const errorNames = {
   'Restore.NoSpace': 'the target has too little free disk space',
   'Restore.NotYet': 'this kind of restore is not available in this version',
   'Restore.OutsideDatadir': 'the backup holds tables outside the data directory',
+  'Restore.PointAmbiguous': 'the point lies in more than one history of the cluster',
+  'Restore.PointOutside': 'the point in the log cannot be reached',
   'Restore.PortTaken': 'something listens on the target port',
   'Restore.PositionMissed': 'the replay of the log ended elsewhere than it was asked to',
   'Restore.PrepareFailed': 'the backup could not be prepared',

@@ -3,6 +3,7 @@ import { positionSchema } from '../positions/position.ts';
 import { backupPlanSchema, siteRefSchema } from './backup.ts';
 import { clusterDocumentSchema, memberSchema } from './cluster.ts';
 import { hostId, id, instant, mintedId, sha256Hex, slotId } from './ids.ts';
+import { logOrderSchema, replayResultSchema } from './log-order.ts';
 import { policySchema } from './policy.ts';
 import {
   restoreTablesOrderSchema,
@@ -67,6 +68,8 @@ export const restoreOrderSchema = z.object({
     .min(2)
     .max(201)
     .optional(),
+  /** What of the archived log is replayed after it; left out: the state of the backup. */
+  log: logOrderSchema.optional(),
   policy: policySchema.pick({ stallSeconds: true, memoryMiB: true }),
 });
 
@@ -238,6 +241,8 @@ export const restoreResultSchema = z.object({
   seconds: z.record(z.string(), z.number()),
   /** How to start and reach it, arguments as an operator would type them. */
   howToReach: z.string(),
+  /** Of an order with a log: `comparison` is that of the backup's data before it, `position` what was reached. */
+  replay: replayResultSchema.optional(),
 });
 
 export const resultSchema = z.discriminatedUnion('kind', [

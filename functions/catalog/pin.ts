@@ -6,6 +6,8 @@ const pinRecordSchema = z.object({
   v: z.literal(1),
   clusterId: id,
   backupId: mintedId,
+  /** What of the cluster's log it reads besides: keys of the first and the last segment. */
+  log: z.object({ set: id, timeline: mintedId, first: z.string(), last: z.string() }).optional(),
   /** ARN of the execution that reads the backup. */
   execution: z.string(),
   since: instant,

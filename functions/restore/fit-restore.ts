@@ -90,12 +90,20 @@ function placeMisfits({ target }: PlannedRestore, found: NonNullable<CheckResult
 }
 
 function abilityMisfits(
-  { chain, target }: PlannedRestore,
+  { chain, log, target }: PlannedRestore,
   { abilities = [], runnerVersion }: CheckResult,
 ): Misfit[] {
-  if (chain === undefined || abilities.includes('incremental')) return [];
-  const cause = `target.hostId: the runner of ${target.hostId} (${runnerVersion}) restores no incrementals; install this release there, or name the full ${chain[0]?.backupId}`;
-  return [{ name: 'Runner.VersionUnsupported', field: 'target.hostId', cause }];
+  const lacks = (ability: string, what: string, instead: string): Misfit[] => {
+    if (abilities.includes(ability)) return [];
+    const cause = `target.hostId: the runner of ${target.hostId} (${runnerVersion}) ${what}; install this release there, or ${instead}`;
+    return [{ name: 'Runner.VersionUnsupported', field: 'target.hostId', cause }];
+  };
+  return [
+    ...(chain === undefined
+      ? []
+      : lacks('incremental', 'restores no incrementals', `name the full ${chain[0]?.backupId}`)),
+    ...(log === undefined ? [] : lacks('replay', 'replays no logs', 'leave out until')),
+  ];
 }
 
 const hasTables = (planned: PlannedRestore): planned is PlannedRestore & { tables: PlannedTables } =>
@@ -126,6 +134,7 @@ export const restoreOrderOf = (planned: PlannedRestore): RestoreOrder => ({
   target: planned.target,
   manifestSha256: planned.manifestSha256,
   ...(planned.chain === undefined ? {} : { chain: planned.chain }),
+  ...(planned.log === undefined ? {} : { log: planned.log }),
   policy: { stallSeconds: planned.policy.stallSeconds, memoryMiB: planned.policy.memoryMiB },
 });
 

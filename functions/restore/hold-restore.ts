@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { id, mintedId } from '../../contract/records/ids.ts';
+import { type LogOrder, logOrderSchema } from '../../contract/records/log-order.ts';
 import type { Backups } from '../catalog/backup.ts';
 import { chainOf } from '../catalog/chain.ts';
 import type { Locks } from '../catalog/lock.ts';
@@ -14,6 +15,12 @@ export type HoldRestoreDeps = {
   now: () => Date;
 };
 
+/** The stretch of the log that is read: retention keeps every segment between the two. */
+const segmentsOf = (log: LogOrder | null | undefined) =>
+  log
+    ? { log: { set: log.set, timeline: log.timeline, first: log.first, last: log.ends[0]?.key ?? log.first } }
+    : {};
+
 /**
  * "Lock the target and pin the backup". The backup and every link of its chain are looked at again once they are pinned (F64): retention re-checks
  * pins before it deletes, so what is still there after the pin stays. Twice by one execution is the same answer.
@@ -21,9 +28,15 @@ export type HoldRestoreDeps = {
 export const makeHandler = (deps: HoldRestoreDeps) =>
   makeLambda({
     name: 'hold-restore',
-    event: z.object({ execution: z.string(), lock: z.string().min(1), clusterId: id, backupId: mintedId }),
+    event: z.object({
+      execution: z.string(),
+      lock: z.string().min(1),
+      clusterId: id,
+      backupId: mintedId,
+      log: logOrderSchema.nullish(),
+    }),
     onInvalid: 'refuse',
-    handle: async ({ execution, lock, clusterId, backupId }): Promise<{ outcome: 'held' } | Refused> => {
+    handle: async ({ execution, lock, clusterId, backupId, log }): Promise<{ outcome: 'held' } | Refused> => {
       const now = deps.now();
       const taken = await deps.locks.take(lock, execution, now.toISOString());
       if (taken.outcome === 'busy') {
@@ -43,7 +56,7 @@ export const makeHandler = (deps: HoldRestoreDeps) =>
       const pinned = planned.chain?.outcome === 'whole' ? planned.chain.links : [{ backupId }];
       for (const link of pinned) {
         const pin = { clusterId, backupId: link.backupId, execution };
-        await deps.pins.put({ v: 1, ...pin, since: now.toISOString(), until });
+        await deps.pins.put({ v: 1, ...pin, since: now.toISOString(), until, ...segmentsOf(log) });
       }
       const { backup, chain } = await links();
       const good = backup && ['verified', 'proven', 'suspect'].includes(backup.state);

@@ -10,6 +10,7 @@ const env = readEnv(planRestoreEnv, process.env);
 export const handler = makeHandler({
   ...catalogFrom(env),
   objectsOf: makeObjectsOf(),
+  archives: { heads: async () => [] },
   sites: env.SITES,
   mintJobId: mint.jobId,
 });

@@ -6,7 +6,6 @@ import type { Manifest } from '../../contract/formats/manifest.ts';
 import { manifestKey } from '../../contract/layout.ts';
 import { type BackupRecord, backupPlanSchema, siteRefSchema } from '../../contract/records/backup.ts';
 import { clusterDocumentSchema } from '../../contract/records/cluster.ts';
-import type { HostRecord } from '../../contract/records/host.ts';
 import { hostId, id, mintedId, sha256Hex } from '../../contract/records/ids.ts';
 import { checkOrderSchema, restoreOrderSchema } from '../../contract/records/job.ts';
 import { policySchema } from '../../contract/records/policy.ts';
@@ -19,12 +18,14 @@ import { targetLock } from '../catalog/lock.ts';
 import type { ObjectsOf } from '../clients/objects.ts';
 import type { Sites } from '../env/variables.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
+import { type ArchiveHeads, planUntil, type Reachable } from './plan-until.ts';
+import { hostRefusal, manifestRefusal } from './refusals.ts';
 import { notYet, restoreRequestSchema } from './request.ts';
 import { chooseBackup } from './restorable.ts';
+import { predictedRestoreSeconds, replaySeconds } from './restore-time.ts';
 import { memberFor, plannedTablesSchema, planTables } from './tables/plan-tables.ts';
 import { kindRefusal, withTables } from './tables/with-tables.ts';
 import { targetDirectory } from './target-directory.ts';
-import { restorePrograms } from './version-fit.ts';
 
 /** A check looks at a directory, a port and two programs: seconds; past this the host is not answering. */
 const checkDeadlineSeconds = 120;
@@ -40,6 +41,18 @@ export const plannedRestoreSchema = z.object({
   manifestSha256: sha256Hex,
   /** Of an incremental: all that is restored, base first. */
   chain: restoreOrderSchema.shape.chain,
+  /** Of a restore to a point: what is replayed, and up to which exact position. */
+  log: restoreOrderSchema.shape.log,
+  point: z
+    .object({
+      /** Commit time of the last transaction of the point's segment that is restored, as far as the log tells. */
+      lastCommit: z.string().nullable(),
+      /** Transactions that may have been committed after the time that was asked for: MariaDB writes no commit times. */
+      perhapsLater: z.int(),
+    })
+    .optional(),
+  /** How long it is reckoned to take. */
+  predictedSeconds: z.number().optional(),
   engine,
   flavour,
   /** Of the backup: what a dump is restored with differs. */
@@ -62,54 +75,6 @@ export const plannedRestoreSchema = z.object({
 });
 
 export type PlannedRestore = z.infer<typeof plannedRestoreSchema>;
-
-/** Why nothing is restored onto this host; undefined when something may be. */
-export function hostRefusal(
-  hostId: string,
-  host: HostRecord | undefined,
-  fit: readonly HostRecord['document']['purposes'][number][] = ['restore', 'drill', 'spare'],
-): Refused | undefined {
-  const facts = { field: 'target.hostId', value: hostId };
-  if (!host) {
-    return refused('Host.Unknown', `target.hostId: ${hostId} is not registered; register it first`, facts);
-  }
-  if (host.state !== 'registered') {
-    return refused(
-      'Host.Unknown',
-      `target.hostId: ${hostId} has not answered its check; register it again`,
-      facts,
-    );
-  }
-  const { purposes } = host.document;
-  if (purposes.some((p) => fit.includes(p))) return undefined;
-  return refused(
-    'Host.WrongPurpose',
-    `target.hostId: ${hostId} has the purposes ${purposes.join(', ')}; one of ${fit.join(', ')} is needed`,
-    facts,
-  );
-}
-
-/** Why what the manifest describes cannot be restored; undefined when it can. */
-export function manifestRefusal(
-  manifest: Pick<Manifest, 'backupId' | 'flavour' | 'restore'>,
-): Refused | undefined {
-  if (!restorePrograms[manifest.flavour]) {
-    return refused(
-      'Restore.NotYet',
-      `backupId: ${manifest.backupId} is of flavour ${manifest.flavour}; this version restores ${Object.keys(restorePrograms).join(', ')}`,
-      { field: 'backupId', value: manifest.backupId },
-    );
-  }
-  const outside = manifest.restore.outsideDatadir;
-  if (outside.length === 0) return undefined;
-  const shown =
-    outside.slice(0, 5).join(', ') + (outside.length > 5 ? ` and ${outside.length - 5} more` : '');
-  return refused(
-    'Restore.OutsideDatadir',
-    `backupId: ${manifest.backupId} holds tables outside the data directory (${shown}); a restore writes into target.directory only: move them into the data directory and back up again, or restore by hand`,
-    { field: 'backupId', value: manifest.backupId, tables: outside.length },
-  );
-}
 
 /** What the plan needs of a manifest: the whole ones of a long chain do not fit into the function's memory. */
 type Planned = Pick<
@@ -145,6 +110,7 @@ export function planOf(
   links: readonly Link[],
   target: z.infer<typeof restoreTargetSchema>,
   jobId: string,
+  more: Pick<PlannedRestore, 'log' | 'point' | 'predictedSeconds'> = {},
 ): PlannedRestore {
   const { manifest, manifestSha256 } = links.at(-1)!;
   const chain = links.map((link) => ({
@@ -158,6 +124,7 @@ export function planOf(
     backupId: backup.backupId,
     manifestSha256,
     ...(chain.length > 1 ? { chain } : {}),
+    ...more,
     ...kind,
     method: manifest.plan.method,
     site: backup.site,
@@ -170,7 +137,7 @@ export function planOf(
       deadlineSeconds: checkDeadlineSeconds,
     },
     need: {
-      ...bytesOfChain(links.map((link) => link.manifest)),
+      ...withLog(bytesOfChain(links.map((link) => link.manifest)), more.log),
       serverVersion: manifest.server.version,
       toolVersion: manifest.restore.toolVersion,
       outsideDatadir: manifest.restore.outsideDatadir,
@@ -179,11 +146,36 @@ export function planOf(
   };
 }
 
+/** What a log needs of the disk besides: its files, what it adds to the data, relay logs and a scratch server. */
+const withLog = (need: { bytes: number; unpackedBytes: number }, log: PlannedRestore['log']) =>
+  log === undefined ? need : { ...need, bytes: need.bytes + 3 * log.bytes + 512 * 1024 * 1024 };
+
+/** No backup can be brought to the point: why not the newest and the oldest, and what can be had. */
+function pointUnreached(to: Reachable, backups: readonly BackupRecord[]): Refused {
+  const good = backups
+    .filter(({ state, extra }) => (state === 'verified' || state === 'proven') && !extra)
+    .toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
+  const asked = [...new Set([good.at(-1), good[0]])].filter((backup) => backup !== undefined);
+  const why = asked.map(
+    (backup) => `${backup.backupId} (${backup.startedAt}): ${to.whyNot(backup) ?? 'fits'}`,
+  );
+  const { gtid, file, offset } = to.point.position;
+  return refused(
+    'Restore.PointOutside',
+    `until: no verified backup leads to ${gtid || `${file}:${offset}`}${why.length > 0 ? `; ${why.join('; ')}` : ''}; ${to.nearest}`.slice(
+      0,
+      3500,
+    ),
+    { field: 'until' },
+  );
+}
+
 export type PlanRestoreDeps = {
   clusters: Pick<Clusters, 'get'>;
   backups: Pick<Backups, 'list'>;
   hosts: Pick<Hosts, 'get'>;
   objectsOf: ObjectsOf;
+  archives: ArchiveHeads;
   sites: Sites;
   mintJobId: () => string;
 };
@@ -235,8 +227,13 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
         const chain = chainOf(backup, backups);
         return chain.outcome === 'broken' ? chain.why : undefined;
       };
-      const choice = chooseBackup(clusterId, candidates, input.backupId, input.allowSuspect, holeIn);
-      if (choice.outcome === 'refused') return choice;
+      const to = input.until && (await planUntil(clusterId, input.until, backups, deps));
+      if (to?.outcome === 'refused') return to;
+      const unfitFor = (backup: BackupRecord) => holeIn(backup) ?? to?.whyNot(backup);
+      const choice = chooseBackup(clusterId, candidates, input.backupId, input.allowSuspect, unfitFor);
+      if (choice.outcome === 'refused') {
+        return to && input.backupId === 'latest' ? pointUnreached(to, backups) : choice;
+      }
       const { backup } = choice;
       const notRestorable = (why: string) =>
         refused('Backup.NotRestorable', `backupId: ${backup.backupId} ${why}`, {
@@ -271,7 +268,14 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
         links.push({ manifest, manifestSha256: found });
       }
       const target = { ...input.target, directory: path.directory };
-      const planned = planOf(backup, links, target, deps.mintJobId());
+      const records = chain.outcome === 'whole' ? chain.links : [backup];
+      const log = to && backup.position ? to.orderFrom(backup.position) : undefined;
+      const planned = planOf(backup, links, target, deps.mintJobId(), {
+        ...(to && log
+          ? { log, point: { lastCommit: to.point.lastCommit, perhapsLater: to.point.perhapsLater } }
+          : {}),
+        predictedSeconds: predictedRestoreSeconds(records, backups) + replaySeconds(log?.bytes ?? 0),
+      });
       if (!member || !whole) return planned;
       const answer = await planTables(input, whole, member, deps.objectsOf(backup.site));
       return answer.outcome === 'refused' ? answer : withTables(planned, answer.tables);

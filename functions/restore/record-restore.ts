@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { NamedError } from '../../contract/errors/named-error.ts';
 import type { Receipt } from '../../contract/formats/receipt.ts';
+import { gtidContains } from '../../contract/formats/segment-chain.ts';
 import type { BackupRecord } from '../../contract/records/backup.ts';
 import { id, mintedId } from '../../contract/records/ids.ts';
-import { type RestoreResult, restoreResultSchema } from '../../contract/records/job.ts';
+import { type RestoreOrder, type RestoreResult, restoreResultSchema } from '../../contract/records/job.ts';
 import { type RestoredTable, restoreTablesResultSchema } from '../../contract/records/restore-tables.ts';
+
 import { writeReceipt } from '../backup/write-receipt.ts';
 import type { Backups } from '../catalog/backup.ts';
 import type { OrderRecord, Orders } from '../catalog/order.ts';
@@ -54,6 +56,18 @@ export function proofOf(
   };
 }
 
+/** Why what came back is not what was ordered; undefined where it is. A runner that knew no logs would leave them out. */
+function missed(order: RestoreOrder, { replay, position }: RestoreResult): string | undefined {
+  if (order.log === undefined) return undefined;
+  const wanted = order.log.until.gtid || `${order.log.until.file}:${order.log.until.offset}`;
+  if (replay === undefined) return `nothing was replayed; ${wanted} was ordered`;
+  const { reached } = replay;
+  const there = order.log.until.gtid
+    ? gtidContains(reached.flavour, reached.gtid, order.log.until.gtid)
+    : reached.file === order.log.until.file && reached.offset === order.log.until.offset;
+  return there ? undefined : `${position?.gtid ?? 'nothing'} was reached; ${wanted} was ordered`;
+}
+
 export type RecordRestoreAnswer = {
   outcome: 'recorded';
   clusterId: string;
@@ -71,6 +85,8 @@ export type RecordRestoreAnswer = {
   /** The measured time of the restore, all phases. */
   seconds: number;
   howToReach: string;
+  /** Of a restore to a point: what the log added to the backup whose data was compared. */
+  replay?: NonNullable<RestoreResult['replay']> & { from: string };
   reasons: string[];
 };
 
@@ -150,6 +166,10 @@ export const makeHandler = (deps: RecordRestoreDeps) =>
           restored: result.tables,
         };
       }
+      const whole = order.kind === 'restore' ? order : undefined;
+      const short = whole && missed(whole, result);
+      if (short !== undefined)
+        throw new NamedError('Restore.PositionMissed', `job ${result.jobId}: ${short}`);
       const proof = proofOf(backup, result, ordered);
       if (proof.outcome === 'proven') {
         const receipt = await writeReceipt(deps.objectsOf(backup.site), proof.receipt);
@@ -171,6 +191,7 @@ export const makeHandler = (deps: RecordRestoreDeps) =>
         rows: result.rows,
         seconds: secondsOf(result),
         howToReach: result.howToReach,
+        ...(result.replay && whole?.log ? { replay: { ...result.replay, from: whole.log.from.gtid } } : {}),
         reasons: proof.outcome === 'proven' ? [] : [proof.reason],
       };
     },

@@ -35,6 +35,7 @@ export function restoreDefinition(scope: Construct, names: Names): IChainable {
     execution: thisExecution,
     lock,
     ...backup,
+    log: '{% $exists($planned.log) ? $planned.log : null %}',
   });
   const inspect = runOnHost('Inspect the target host', '$planned.check', { seconds: 420, lock, clusterId });
   const fit = ask('Decide whether the target fits', 'fit-restore', {

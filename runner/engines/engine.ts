@@ -89,8 +89,8 @@ export type ArchivedLog = {
   /** Where the backup's data stands, as the archive knows it. */
   from: Position;
   until: Position;
-  /** Writes the files as their servers wrote them, in order, to the paths that `pathOf` names (counted from 1). */
-  fetch: (pathOf: (n: number, name: string) => string) => Promise<{ path: string; name: string }[]>;
+  /** Writes the stored segments into this directory, each checked by its CRC32; answers their paths, oldest first. */
+  fetch: (directory: string) => Promise<string[]>;
 };
 
 /** What a replay came to. Names are of at most 50 each. */

@@ -7,6 +7,7 @@ import type { Engine, RestoredInstance } from '../engines/engine.ts';
 import type { CredentialsProvider } from '../stream/sign.ts';
 import type { Store } from '../stream/store.ts';
 import { openStored } from '../stream/stored.ts';
+import { archivedLog } from './archived-log.ts';
 import { refuse } from './backup.ts';
 import { makePhases } from './phases.ts';
 import { chainFault, type Joint, linksOf, readManifest } from './read-chain.ts';
@@ -52,7 +53,8 @@ export async function runRestore(order: RestoreOrder, job: Job, parts: RestorePa
         apply?.(order, await open(await readManifest(link, job, store)), context),
       );
     }
-    const instance = await timed('starting', () => engine.restore.start(order, manifest, context));
+    const log = order.log && archivedLog(order.log, order.clusterId, store, context);
+    const instance = await timed('starting', () => engine.restore.start(order, manifest, context, log));
     return judge(order, job, manifest, instance, seconds);
   } finally {
     await store.close();
@@ -118,5 +120,6 @@ function judge(
     rows,
     seconds,
     howToReach: instance.howToReach,
+    ...(instance.replay === undefined ? {} : { replay: instance.replay }),
   };
 }

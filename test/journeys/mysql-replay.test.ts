@@ -1,4 +1,4 @@
-import { copyFileSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -6,8 +6,9 @@ import type { MysqlPosition } from '../../contract/positions/position.ts';
 import type { RestoreOrder } from '../../contract/records/job.ts';
 import { freePort } from '../../infra/local/wait.ts';
 import { compareFingerprints } from '../../runner/engines/compare-fingerprints.ts';
-import type { ArchivedLog } from '../../runner/engines/engine.ts';
 import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
+import { type Part, storeLog } from '../doubles/stored-log.ts';
+import { assembled, planned } from './support/archived.ts';
 import { type Pair, startPair } from './support/mariadb-pair.ts';
 import {
   backupOrderFor,
@@ -47,6 +48,8 @@ describe('the replay of an archived log on MariaDB', () => {
       .filter((name) => /^binlog\.\d+$/.test(name))
       .sort()
       .map((name) => ({ name, path: join(pair.primary.datadir, name) }));
+  const parts = (): Part[] =>
+    binlogs().map((file) => ({ ...file, memberId: 'db1', server: { uuid: 'one', serverId: 101 } }));
   const from = () => taken.manifest.position as MysqlPosition;
   const standsAt = async () =>
     gtid(String((await pair.sql(pair.primary, 'SELECT @@gtid_binlog_pos AS g'))[0]?.g));
@@ -143,17 +146,13 @@ describe('the replay of an archived log on MariaDB', () => {
     const until = await standsAt();
     await pair.sql(pair.primary, 'DELETE FROM shop.kept');
     const order = await prepared('whole');
-    const log: ArchivedLog = {
-      from: from(),
-      until,
-      fetch: async (pathOf) =>
-        binlogs().map(({ name, path }, i) => {
-          copyFileSync(path, pathOf(i + 1, name));
-          return { name, path: pathOf(i + 1, name) };
-        }),
-    };
+    const last = until.gtid.split(',').find((text) => text.startsWith('0-'))!;
+    const log = await planned(storeLog(parts(), 7000), from(), { gtid: last }, pair.directory);
+    // Within the file the primary writes to, whose later half is archived as well.
+    expect(log.until).toMatchObject(until);
     const instance = await engine().restore.start(order, taken.manifest, contextIn(pair.directory), log);
     expect(instance.position).toEqual(until);
+    expect(readdirSync(order.target.directory)).not.toContain('.holdfast-replay');
     expect(instance.replay).toMatchObject({ prepared: [], disabledEvents: ['shop.nightly'] });
     expect(compareFingerprints(taken.manifest, instance.fingerprint).differences).toEqual([]);
     const left = readdirSync(order.target.directory);
@@ -174,6 +173,58 @@ describe('the replay of an archived log on MariaDB', () => {
     expect(await rows('SHOW GRANTS FOR late@localhost')).toHaveLength(2);
     expect(await rows("SELECT user FROM mysql.user WHERE user LIKE 'holdfast%'")).toEqual([]);
     await connection.end();
+  });
+
+  it('goes on in the log of another member, entered inside a file, where a failover changed who archives', async () => {
+    await pair.sql(pair.replica, 'FLUSH BINARY LOGS');
+    await pair.sql(
+      pair.primary,
+      'REPLACE INTO shop.kept VALUES (20, 1)',
+      'REPLACE INTO shop.kept VALUES (20, 2)',
+    );
+    const left = await pair.sql(pair.primary, 'SHOW MASTER STATUS');
+    await pair.sql(
+      pair.primary,
+      'REPLACE INTO shop.kept VALUES (20, 3)',
+      'REPLACE INTO shop.kept VALUES (21, 1)',
+    );
+    await pair.caughtUp();
+    const [other] = await pair.sql(pair.replica, 'SHOW MASTER STATUS');
+    const events = await pair.sql(pair.replica, `SHOW BINLOG EVENTS IN '${other?.File}'`);
+    // The replica is entered behind the first of these four, so that the second and third come twice.
+    const begins = events.filter(({ Event_type }) => Event_type === 'Gtid').map(({ Pos }) => Number(Pos));
+    await pair.sql(
+      pair.replica,
+      'STOP SLAVE',
+      'SET GLOBAL read_only = 0',
+      'REPLACE INTO shop.kept VALUES (22, 1)',
+    );
+    const [written] = await pair.sql(pair.replica, 'SELECT @@gtid_binlog_pos AS g');
+    await pair.sql(pair.replica, 'REPLACE INTO shop.kept VALUES (22, 2)');
+    const mine = parts().filter(({ name }) => name <= String(left[0]?.File));
+    mine.at(-1)!.to = Number(left[0]?.Position);
+    const theirs: Part = {
+      name: String(other?.File),
+      path: join(pair.replica.datadir, String(other?.File)),
+      memberId: 'db2',
+      server: { uuid: 'two', serverId: 102 },
+      from: begins[1]!,
+    };
+    const stored = storeLog([...mine, theirs], 3000);
+    const last = String(written?.g)
+      .split(',')
+      .find((text) => text.startsWith('0-102-'))!;
+    const log = await planned(stored, from(), { gtid: last }, pair.directory);
+    const files = await assembled(log, pair.directory);
+    expect(files).toMatchObject({ repeats: true, serverIds: new Set([101, 102]) });
+    const at = await open('failover');
+    const outcome = await at.replay({ ...files, from: from(), until: log.until }, 2);
+    expect(outcome.reached.gtid.split(',')).toContain(last);
+    expect(await at.rows('SELECT id, v FROM shop.kept WHERE id >= 20 ORDER BY id')).toEqual([
+      { id: '20', v: '3' },
+      { id: '21', v: '1' },
+      { id: '22', v: '1' },
+    ]);
   });
 
   it('M22 lists what was prepared and not committed at the point', async () => {

@@ -35,8 +35,13 @@ export function after(flavour: Flavour, position: string, gtids: readonly string
 export const both = (flavour: Flavour, a: string, b: string): string =>
   flavour === 'mysql' ? after(flavour, a, [b]) : after(flavour, a, b.split(','));
 
+/** Whether the GTID of one transaction has the form of this flavour. */
+export const isOf = (flavour: Flavour, gtid: string): boolean =>
+  /^\d+-\d+-\d+$/.test(gtid) === (flavour === 'mariadb');
+
 /** Whether a log that goes from `start` to `end` holds this transaction, as far as the positions can tell. */
 export function liesBetween(flavour: Flavour, start: string, end: string, gtid: string): boolean {
+  if (!isOf(flavour, gtid)) return false;
   if (flavour === 'mysql') {
     const one = parseMysqlGtid(gtid);
     return mysqlGtidContains(parseMysqlGtid(end), one) && !mysqlGtidContains(parseMysqlGtid(start), one);

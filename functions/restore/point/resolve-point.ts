@@ -3,7 +3,7 @@ import type { SegmentHeader, SegmentIndex } from '../../../contract/formats/segm
 import type { MysqlPosition } from '../../../contract/positions/position.ts';
 import { microseconds, momentOf, type Until } from '../../../contract/records/until.ts';
 import { cutOf, mayHoldPoint, type Sought } from './first-unwanted.ts';
-import { after, both, contains } from './gtids.ts';
+import { after, both, contains, isOf } from './gtids.ts';
 
 /** One unbroken stretch of a set's archive, oldest segment first, and until when it is known that nothing more was in the log. */
 export type Stretch = {
@@ -30,7 +30,8 @@ export type Point = {
 /** Why there is no such point, and the nearest that can be had. */
 export type NoPoint = { outcome: 'no-point'; why: string; nearest: string };
 
-const soughtOf = (until: Until): Sought => {
+/** What is looked for, in the words of the index. */
+export const soughtOf = (until: Until): Sought => {
   if (until === 'latest') return { kind: 'latest' };
   if ('time' in until) return { kind: 'time', micros: microseconds(until.time) };
   return 'gtid' in until
@@ -136,7 +137,7 @@ function outside(sought: Sought, stretch: Stretch): NoPoint | undefined {
   }
   if (sought.kind !== 'gtid') return undefined;
   const { flavour } = end.server;
-  if (/^\d+-/.test(sought.gtid) !== (flavour === 'mariadb')) {
+  if (!isOf(flavour, sought.gtid)) {
     const form = flavour === 'mariadb' ? 'domain-server-sequence' : 'uuid:number';
     return { outcome: 'no-point', why: `a GTID of ${flavour} is ${form}`, nearest: reachOf(stretch) };
   }

@@ -35,7 +35,7 @@ export function makeMysqlEngine({
   startServer = makeStartServer(),
 }: MysqlEngineOptions): Engine {
   return {
-    abilities: ['incremental', 'tables'],
+    abilities: ['incremental', 'replay', 'tables'],
     tools: (context) => findTools(context.runChild, context.signal),
     inspect: async (order, context) => {
       // A replica whose applier a lost backup left stopped would be found ineligible for ever after (M11).

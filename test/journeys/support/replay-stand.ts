@@ -4,6 +4,7 @@ import type { Manifest } from '../../../contract/formats/manifest.ts';
 import type { RestoreOrder } from '../../../contract/records/job.ts';
 import type { ReplayOutcome } from '../../../runner/engines/engine.ts';
 import { type ApplierError, applierErrorIn } from '../../../runner/engines/mysql/replay/applier-error.ts';
+import { readLogHeads } from '../../../runner/engines/mysql/replay/log-heads.ts';
 import { archiveFile, withReplayPlace } from '../../../runner/engines/mysql/replay/place.ts';
 import { ownAccount } from '../../../runner/engines/mysql/replay/prove-and-replay.ts';
 import type { ReplayRequest } from '../../../runner/engines/mysql/replay/replay.ts';
@@ -17,13 +18,16 @@ import { contextIn } from './mysql-jobs.ts';
 
 const serverId = 4_000_000_001;
 
+/** Files as a server has them. */
+export type Stretch = Pick<ReplayRequest, 'files' | 'from' | 'until'> & { repeats?: boolean };
+
 /** A prepared backup on its staged server, on which logs are replayed, one stretch after the other. */
 export type ReplayStand = {
   directory: string;
   /** The log of the job. */
   lines: string[];
   rows: (sql: string) => Promise<Row[]>;
-  replay: (request: ReplayRequest, workers?: number, as?: number) => Promise<ReplayOutcome>;
+  replay: (request: Stretch, workers?: number, as?: number) => Promise<ReplayOutcome>;
   close: () => Promise<void>;
 };
 
@@ -60,7 +64,7 @@ export async function standOn(order: RestoreOrder, manifest: Manifest, work: str
         const replay: ReplayStand['replay'] = (request, workers = 0, as = serverId) => {
           const served = join(directory, `stretch-${stretch++}`);
           mkdirSync(served, { mode: 0o755 });
-          return withReplayPlace(served, account, (place) => {
+          return withReplayPlace(served, account, async (place) => {
             const files = request.files.map(({ name, path }, i) => {
               const copy = archiveFile(place, i + 1, name, request.until.gtid === '' ? 'kept' : 'counted');
               copyFileSync(path, copy);
@@ -68,7 +72,9 @@ export async function standOn(order: RestoreOrder, manifest: Manifest, work: str
               return { name, path: copy };
             });
             const on = { session, serverId: as, errors, user, account, place, workers, stallSeconds: 60 };
-            return replayMariadb({ ...request, files }, on, context);
+            const heads = await Promise.all(files.map(({ path }) => readLogHeads(path)));
+            const serverIds = new Set(heads.flatMap((head) => [...head.serverIds]));
+            return replayMariadb({ repeats: false, ...request, files, serverIds }, on, context);
           });
         };
         opened.resolve({ directory, lines, rows: (sql) => session.rows(sql), replay });

@@ -8,6 +8,8 @@ export type ReplayPlace = {
   directory: string;
   /** The archived files, `archive.000001` and on. */
   logs: string;
+  /** Stored segments on their way into those files. */
+  segments: string;
   /** Data directory of the scratch server. */
   scratch: string;
   /** Relay logs of the restored server. */
@@ -56,12 +58,13 @@ export async function withReplayPlace<T>(
   const place = {
     directory,
     logs: inside('logs'),
+    segments: inside('segments'),
     scratch: inside('scratch'),
     relay: inside('relay'),
     temporary: inside('tmp'),
   };
   try {
-    for (const path of [directory, place.logs, place.relay, place.temporary]) {
+    for (const path of [directory, place.logs, place.segments, place.relay, place.temporary]) {
       await mkdir(path, { mode: 0o700 });
       await chown(path, account.uid, account.gid);
     }

@@ -8,6 +8,7 @@ import type { ArchivedLog, EngineContext, ReplayOutcome } from '../../engine.ts'
 import { type StagedAccount, withStagedServer } from '../restore/staged-server.ts';
 import type { Session } from '../session.ts';
 import { type ApplierError, applierErrorIn } from './applier-error.ts';
+import { assembleLog } from './assemble.ts';
 import { archiveFile, type ReplayPlace, withReplayPlace, writeForServer } from './place.ts';
 import { replayWorkers } from './replay.ts';
 import { replayMariadb, replayOptions } from './replay-mariadb.ts';
@@ -55,9 +56,11 @@ export async function proveAndReplay<T>(
   const { account, user, serverId } = staged;
   return withReplayPlace(order.target.directory, account, async (place) => {
     context.progress('fetching the log');
-    const gtids = log.until.gtid !== '';
-    const files = await log.fetch((n, name) => archiveFile(place, n, name, gtids ? 'counted' : 'kept'));
-    for (const { path } of files) await chown(path, account.uid, account.gid);
+    const segments = await log.fetch(place.segments);
+    context.progress('putting the log together');
+    const names = log.until.gtid === '' ? 'kept' : 'counted';
+    const assembled = await assembleLog(segments, log.until, (n, name) => archiveFile(place, n, name, names));
+    for (const { path } of assembled.files) await chown(path, account.uid, account.gid);
     const errors: ApplierError[] = [];
     const onLine = (line: string) => {
       const error = applierErrorIn(line);
@@ -70,7 +73,7 @@ export async function proveAndReplay<T>(
     const server = { ...staged, context, args, onLine, as: own };
     return withStagedServer(server, async (session) => {
       const replay = await replayMariadb(
-        { files, from: log.from, until: log.until },
+        { ...assembled, from: log.from, until: log.until },
         {
           session,
           serverId,

@@ -7,7 +7,6 @@ import type { Account } from '../../../host/accounts.ts';
 import type { EngineContext, ReplayOutcome } from '../../engine.ts';
 import type { Session } from '../session.ts';
 import { type ApplierError, firstError } from './applier-error.ts';
-import { serverIdsIn } from './event-heads.ts';
 import type { ReplayPlace } from './place.ts';
 import type { ReplayRequest } from './replay.ts';
 import { type ScratchSource, withScratchSource } from './scratch-source.ts';
@@ -68,9 +67,9 @@ export async function replayMariadb(
 ): Promise<ReplayOutcome> {
   const { session } = target;
   const began = performance.now();
-  await refuseOwnEvents(request, target.serverId);
+  refuseOwnEvents(request, target.serverId);
   await session.run(
-    `SET GLOBAL slave_parallel_threads = ${target.workers}, slave_parallel_mode = 'optimistic', gtid_strict_mode = OFF`,
+    `SET GLOBAL slave_parallel_threads = ${target.workers}, slave_parallel_mode = 'optimistic', gtid_strict_mode = OFF, gtid_ignore_duplicates = ${request.repeats ? 'ON' : 'OFF'}`,
   );
   const source = {
     place: target.place,
@@ -101,14 +100,12 @@ export async function replayMariadb(
 }
 
 /** A server skips every event that bears its own id, and reports the end of the log as reached all the same. */
-async function refuseOwnEvents({ files }: ReplayRequest, serverId: number): Promise<void> {
-  for (const { path, name } of files) {
-    if (!(await serverIdsIn(path)).has(serverId)) continue;
-    throw failed(
-      `the restored server has the id ${serverId}, which wrote events in ${name}: it would skip them; restore again, which draws another`,
-      { serverId, file: name },
-    );
-  }
+function refuseOwnEvents({ serverIds }: ReplayRequest, serverId: number): void {
+  if (!serverIds.has(serverId)) return;
+  throw failed(
+    `the restored server has the id ${serverId}, which wrote events of the log: it would skip them; restore again, which draws another`,
+    { serverId },
+  );
 }
 
 const quoted = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;

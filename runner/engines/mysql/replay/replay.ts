@@ -1,12 +1,8 @@
 import type { MysqlPosition } from '../../../../contract/positions/position.ts';
+import type { AssembledLog } from './assemble.ts';
 
-/** What a replay is given: archived files in order, where the data stands, and the exact point where it must end. */
-export type ReplayRequest = {
-  /** Absolute path, and the name the file had on the server that wrote it. */
-  files: readonly { path: string; name: string }[];
-  from: MysqlPosition;
-  until: MysqlPosition;
-};
+/** What a replay is given: the log's files in order, where the data stands, and the exact point where it must end. */
+export type ReplayRequest = AssembledLog & { from: MysqlPosition; until: MysqlPosition };
 
 /**
  * Workers of an applier on a host of so many processors. Measured with 150,000 transactions of one row on two

@@ -115,6 +115,34 @@ describe('Record the restore', () => {
     expect(await stateNow()).toBe(state);
   });
 
+  it('what was to be replayed must have been, up to the point that was ordered', async () => {
+    await recorded();
+    const position = (gtid: string) => ({ kind: 'mysql' as const, flavour: 'mariadb' as const, gtid });
+    const log = {
+      set: 'main',
+      timeline: 't-1',
+      from: position('0-1-100'),
+      until: { ...position('0-1-170'), file: 'binlog.000003', offset: 1050 },
+      first: 'orders/logs/main/t-1/a',
+      ends: [{ key: 'orders/logs/main/t-1/b', crc: '00000000' }],
+      segments: 2,
+      bytes: 2000,
+    };
+    const replayed = { ...row, ...jobKey(userid, 'job-log'), jobId: 'job-log', order: { ...order, log } };
+    await control.dispatched(replayed);
+    const replay = (gtid: string) => ({
+      jobId: 'job-log',
+      replay: { reached: position(gtid), seconds: 1, prepared: [], disabledEvents: [] },
+    });
+    await expect(record({ jobId: 'job-log' })).rejects.toMatchObject({ name: 'Restore.PositionMissed' });
+    await expect(record(replay('0-1-169'))).rejects.toMatchObject({ name: 'Restore.PositionMissed' });
+    expect(await stateNow()).toBe('verified');
+    expect(await record(replay('0-1-170'))).toMatchObject({
+      state: 'proven',
+      replay: { from: '0-1-100', reached: { gtid: '0-1-170' } },
+    });
+  });
+
   it('a result of a job that this execution did not order proves nothing and is an error', async () => {
     await recorded();
     await expect(record({ jobId: 'job-other' })).rejects.toMatchObject({ name: 'Job.NotLive' });

@@ -1,0 +1,210 @@
+import { createHash } from 'node:crypto';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { encodeManifest } from '../../../../contract/formats/codec.ts';
+import { manifestKey } from '../../../../contract/layout.ts';
+import type { BackupRecord } from '../../../../contract/records/backup.ts';
+import { makeHandler as makeFit } from '../../../../functions/restore/fit-restore.ts';
+import { makeHandler as makeHold } from '../../../../functions/restore/hold-restore.ts';
+import { makeHandler as makePlan, type PlannedRestore } from '../../../../functions/restore/plan-restore.ts';
+import { example } from '../../../doubles/examples.ts';
+import { type MemoryControl, makeMemoryControl, sites } from '../../../doubles/memory-control.ts';
+import { type Said, syntheticLog } from '../../../doubles/synthetic-log.ts';
+
+const execution = 'arn:aws:states:eu-central-1:111122223333:execution:holdfast-restore:by-hand';
+const spare = 'i-0c2e4f6a8b0d13579';
+const target = { hostId: spare, directory: '/data2/restore', port: 3316, user: 'mysql' };
+const site = example('backup').site;
+
+let control: MemoryControl;
+
+async function backup(
+  backupId: string,
+  gtid: string,
+  startedAt: string,
+  changes: Partial<BackupRecord> = {},
+) {
+  const position = { kind: 'mysql' as const, flavour: 'mariadb' as const, gtid };
+  const manifest = { ...example('manifest'), backupId, position };
+  const text = encodeManifest(manifest);
+  const record: BackupRecord = {
+    ...example('backup'),
+    backupId,
+    position,
+    startedAt,
+    chain: backupId,
+    timeline: 't-1',
+    manifestSha256: createHash('sha256').update(text).digest('hex'),
+    ...changes,
+  };
+  control.objects.put(site.bucket, manifestKey(record), text);
+  await control.backups.apply({ ...example('receipt'), backupId, backup: record });
+}
+
+function archive(timeline: string, begins: string, said: readonly Said[], durableAt: string | null = null) {
+  const stored = syntheticLog({ clusterId: 'orders', timeline, flavour: 'mariadb', begins }, said);
+  for (const { key, body } of stored) control.objects.put(site.bucket, key, body);
+  const { key, crc } = stored.at(-1)!;
+  control.archiveHeads.unshift({ site, set: 'main', timeline, newest: { key, crc }, durableAt });
+  return stored;
+}
+
+const at = (minute: number) => `2026-11-23T08:${String(minute).padStart(2, '0')}:00.000Z`;
+const gtids = (first: number, last: number, server = 1) =>
+  Array.from({ length: last - first + 1 }, (_, i) => `0-${server}-${first + i}`);
+
+const plan = (until: unknown, backupId = 'latest') =>
+  makePlan({ ...control, sites, mintJobId: () => 'job-check-1' })({
+    execution,
+    input: { v: 1, clusterId: 'orders', backupId, target, until },
+  });
+const planned = async (until: unknown, backupId?: string): Promise<PlannedRestore> => {
+  const answer = await plan(until, backupId);
+  if (answer.outcome !== 'planned') throw new Error(answer.error.cause);
+  return answer;
+};
+
+beforeEach(async () => {
+  control = makeMemoryControl('2026-11-23T09:05:00.000Z');
+  await control.clusters.restore(example('cluster'));
+  const host = example('host');
+  await control.hosts.restore({
+    ...host,
+    document: { ...host.document, hostId: spare, purposes: ['spare'] },
+  });
+  await backup('b-old', '0-1-110', '2026-11-23T08:01:00.000Z');
+  await backup('b-new', '0-1-150', '2026-11-23T08:05:00.000Z');
+});
+
+describe('Plan the restore to a point', () => {
+  let stored: ReturnType<typeof archive>;
+  beforeEach(() => {
+    stored = archive(
+      't-1',
+      '0-1-100',
+      [
+        { gtids: gtids(101, 120), seen: at(2) },
+        { gtids: gtids(121, 140), seen: at(3), newFile: true },
+        { gtids: gtids(141, 160), seen: at(6) },
+        { gtids: gtids(161, 180), seen: at(8), newFile: true },
+        { gtids: gtids(181, 200), seen: at(10) },
+      ],
+      at(12),
+    );
+  });
+
+  it('says segments, exact position and predicted time, from the newest backup before the point', async () => {
+    const answer = await planned({ gtid: '0-1-170' });
+    expect(answer).toMatchObject({
+      backupId: 'b-new',
+      log: {
+        set: 'main',
+        timeline: 't-1',
+        from: { gtid: '0-1-150' },
+        until: { gtid: '0-1-170', file: 'binlog.000003', offset: 1050 },
+        // The file in which the backup lies, from its beginning on.
+        first: stored[1]!.key,
+        ends: [3, 2, 1].map((n) => ({ key: stored[n]!.key, crc: stored[n]!.crc })),
+        segments: 3,
+      },
+    });
+    const without = await planned(undefined);
+    expect(without.log).toBeUndefined();
+    expect(answer.predictedSeconds).toBeGreaterThan(without.predictedSeconds!);
+    expect(answer.need.bytes).toBeGreaterThan(without.need.bytes);
+  });
+
+  it('takes an older backup where the newest holds what lies behind the point', async () => {
+    expect(await planned({ beforeGtid: '0-1-145' })).toMatchObject({
+      backupId: 'b-old',
+      log: { from: { gtid: '0-1-110' }, until: { gtid: '0-1-144' }, first: stored[0]!.key },
+    });
+    await expect(planned({ gtid: '0-1-145' }, 'b-new')).rejects.toThrow(
+      'it holds what lies behind the point',
+    );
+  });
+
+  it.each([
+    ['latest', '0-1-200'],
+    [{ time: '2026-11-23T08:07:00Z' }, '0-1-160'],
+    [{ time: '2026-11-23T08:12:00Z' }, '0-1-200'],
+  ])('leads %j to an exact position', async (until, gtid) => {
+    expect(await planned(until)).toMatchObject({ log: { until: { gtid } }, point: { perhapsLater: 0 } });
+  });
+
+  it.each([
+    [{ time: '2026-11-23T08:13:00Z' }, 'the archive reaches to 2026-11-23T08:12:00.000Z'],
+    [{ gtid: '0-1-201' }, 'it is not in the archived log; the archive reaches to'],
+    [{ gtid: '0-1-100' }, 'the archive begins at 0-1-100'],
+    [{ gtid: '3e11fa47-71ca-11e1-9e33-c80aa9429562:5' }, 'a GTID of mariadb is domain-server-sequence'],
+    [{ gtid: '0-1-105' }, 'b-old (2026-11-23T08:01:00.000Z): it holds what lies behind the point'],
+    [{ gtid: '0-1-150', timeline: 't-9' }, 'orders has the timelines t-1'],
+  ])('refuses %j with the nearest that can be had', async (until, said) => {
+    const answer = await plan(until);
+    expect(answer).toMatchObject({
+      outcome: 'refused',
+      error: { name: 'Restore.PointOutside', cause: expect.stringContaining(said) },
+    });
+  });
+
+  it.each([
+    [{ time: 'yesterday' }, 'until'],
+    [{ gtid: '0-1-1,1-1-1' }, 'until'],
+    [{ time: '2026-11-23T08:13:00Z', gtid: '0-1-5' }, 'until'],
+  ])('refuses the words %j', async (until, said) => {
+    expect(await plan(until)).toMatchObject({
+      error: { name: 'Input.Invalid', cause: expect.stringContaining(said) },
+    });
+  });
+
+  it('M16 asks which history is meant where a restored server has written the same GTIDs again', async () => {
+    archive('t-2', '0-1-160', [{ gtids: gtids(161, 175), seen: at(30) }]);
+    expect(await plan({ gtid: '0-1-170' })).toMatchObject({
+      error: { name: 'Restore.PointAmbiguous', cause: expect.stringContaining('t-2 and t-1') },
+    });
+    expect(await planned({ gtid: '0-1-170', timeline: 't-1' })).toMatchObject({ log: { timeline: 't-1' } });
+    expect(await planned({ gtid: '0-1-190' })).toMatchObject({ log: { timeline: 't-1' } });
+    // What the old history holds is no beginning of the new one, though its position seems to fit.
+    await backup('b-astray', '0-1-165', '2026-11-23T08:09:00.000Z');
+    expect(await plan('latest')).toMatchObject({
+      error: { name: 'Restore.PointOutside', cause: expect.stringContaining('it is of the timeline t-1') },
+    });
+    await backup('b-next', '0-1-160', '2026-11-23T08:20:00.000Z', { timeline: 't-2' });
+    expect(await planned('latest')).toMatchObject({
+      backupId: 'b-next',
+      log: { timeline: 't-2', until: { gtid: '0-1-175' } },
+    });
+  });
+
+  it('does not go across a hole in the archive', async () => {
+    await control.versionsOf(site).remove({ key: stored[2]!.key, versionId: '', deleteMarker: false });
+    expect(await plan({ gtid: '0-1-170' })).toMatchObject({
+      error: { name: 'Restore.PointOutside', cause: expect.stringContaining('the archive begins behind it') },
+    });
+  });
+
+  it('asks for a runner that replays logs', async () => {
+    const plan = await planned('latest');
+    const check = example('result-check');
+    const decide = (abilities: string[]) =>
+      makeFit({ mintJobId: () => 'job-2' })({ planned: plan, check: { ...check, abilities } });
+    expect(await decide(['incremental'])).toMatchObject({
+      error: { name: 'Runner.VersionUnsupported', cause: expect.stringContaining('replays no logs') },
+    });
+    expect(await decide(['replay'])).toMatchObject({ outcome: 'fits', order: { log: plan.log } });
+  });
+
+  it('pins the segments that are read together with the backup', async () => {
+    const { log, lock, backupId } = await planned({ gtid: '0-1-170' });
+    const held = await makeHold(control)({ execution, lock, clusterId: 'orders', backupId, log });
+    expect(held).toEqual({ outcome: 'held' });
+    expect(await control.pins.of('orders', 'b-new')).toMatchObject([
+      { log: { set: 'main', timeline: 't-1', first: stored[1]!.key, last: stored[3]!.key } },
+    ]);
+  });
+});
+
+it('says that no log is archived where none is', async () => {
+  expect(await plan('latest')).toMatchObject({
+    error: { name: 'Restore.PointOutside', cause: expect.stringContaining('no log of orders is archived') },
+  });
+});
