@@ -31,7 +31,7 @@ const asTyped = (word: string) =>
  * Makes the restored server stand where its data does, so that it can follow the survivor by GTID: a replica's position
  * is in its tables, that of a primary was only in its binary log, which is not in the backup.
  */
-async function setPosition(session: Session, manifest: Manifest): Promise<void> {
+export async function setPosition(session: Session, manifest: Manifest): Promise<void> {
   const expected = manifest.position?.gtid ?? '';
   if (expected === '') return;
   const slavePosition = async () =>
