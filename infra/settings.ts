@@ -45,6 +45,16 @@ const policyDocument = policySchema.superRefine((policy, context) => {
   } catch (refused) {
     context.addIssue({ code: 'custom', path: ['schedule', 'cron'], message: (refused as Error).message });
   }
+  const packs = ['compress', 'encrypt'].find(
+    (name) => policy.xtrabackup?.[name as 'compress' | 'encrypt'] !== undefined,
+  );
+  if (packs !== undefined && policy.codec !== 'none') {
+    context.addIssue({
+      code: 'custom',
+      path: ['codec'],
+      message: `must be none where xtrabackup.${packs} packs the files already`,
+    });
+  }
   try {
     new Intl.DateTimeFormat('en', { timeZone: policy.schedule.zone });
   } catch {

@@ -20,6 +20,8 @@ export const errorNames = {
   'Broker.Refused': 'credentials were asked for by a job that has no right to them',
   'Capacity.Full': 'no lease became free within the window of the policy',
   'Cluster.Busy': 'another execution holds the lock of this cluster',
+  'Cluster.MemberAway':
+    'the member of the chain cannot be backed up just now; a later attempt of the slot looks again',
   'Cluster.NoMember': 'no member can be backed up now',
   'Cluster.NotRegistered': 'the cluster is not registered or its check is not done',
   'Cluster.Paused': 'backups of this cluster are paused',

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { id } from './ids.ts';
+import { mariadbBackupSettingsSchema, xtrabackupSettingsSchema } from './tool-settings.ts';
 
 /** Five-field cron (minute hour day month weekday), read in `zone`. */
 const cron = z
@@ -25,6 +26,8 @@ export const policySchema = z.strictObject({
       most: z.int().min(1).max(100).default(6),
       /** A restore of the chain must be predicted to take no longer, else the next backup is a full one. */
       restoreMinutes: z.int().min(1).max(10_080).optional(),
+      /** So long after its instant a slot's attempts wait for the member of the chain, where that is away; then a full of another. */
+      waitMinutes: z.int().min(0).max(1440).default(0),
     })
     .optional(),
   attempts: z.int().min(1).max(10).default(3),
@@ -40,6 +43,13 @@ export const policySchema = z.strictObject({
   uploadsInFlight: z.int().min(1).max(16).default(3),
   /** 4 copy threads of the tool: one reads ahead while another waits for its disk. */
   toolThreads: z.int().min(1).max(64).default(2),
+  xtrabackup: xtrabackupSettingsSchema
+    .refine((s) => !(s.pageTracking && s.lockDdl === 'reduced'), {
+      path: ['pageTracking'],
+      message: 'cannot be had together with lockDdl: reduced',
+    })
+    .optional(),
+  mariadbBackup: mariadbBackupSettingsSchema.optional(),
   stallSeconds: z.int().min(10).max(7200).default(600),
   /** Longest time the tool may hold the lock that blocks commits. */
   lockBudgetSeconds: z.int().min(1).max(300).default(5),

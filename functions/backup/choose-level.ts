@@ -1,4 +1,5 @@
 import { mariadbGtidContains, parseMariadbGtid } from '../../contract/positions/mariadb-gtid.ts';
+import { mysqlGtidContains, parseMysqlGtid } from '../../contract/positions/mysql-gtid.ts';
 import type { BackupRecord, Increment, SiteRef } from '../../contract/records/backup.ts';
 import type { MemberInspection } from '../../contract/records/job.ts';
 import type { Policy } from '../../contract/records/policy.ts';
@@ -19,6 +20,8 @@ export type LevelInput = {
   /** Why each of the others may not. */
   unfit: readonly { memberId: string; reasons: readonly string[] }[];
   timeline: string;
+  /** Whether a later attempt of this slot may still look for the member of the chain. */
+  mayWait?: boolean | undefined;
   asked: Asked | undefined;
 };
 
@@ -35,16 +38,29 @@ export type LevelChoice =
       reasons: string[];
     }
   /** An incremental was asked for and cannot be taken. */
-  | { level: 'none'; why: string };
+  | { level: 'none'; why: string }
+  /** The member of the chain is away, and the policy waits for it. */
+  | { level: 'later'; why: string };
 
 type Head = { parent: BackupRecord; links: BackupRecord[]; chosen: Candidate; increment: Increment };
+
+/** Whether a position holds another; one that cannot be read, since its host wrote something else, holds nothing. */
+function holds(flavour: string, now: string, before: string): boolean {
+  try {
+    return flavour === 'mariadb'
+      ? mariadbGtidContains(parseMariadbGtid(now), parseMariadbGtid(before))
+      : mysqlGtidContains(parseMysqlGtid(now), parseMysqlGtid(before));
+  } catch {
+    return false;
+  }
+}
 
 /** A position of before the parent's: the member's data was set back, and its LSNs count another history. */
 function setBack(parent: BackupRecord, seen: MemberInspection): string | undefined {
   const [before, now] = [parent.position?.gtid ?? '', seen.position?.gtid ?? ''];
-  if (before === '' || parent.flavour !== 'mariadb') return undefined;
-  if (mariadbGtidContains(parseMariadbGtid(now), parseMariadbGtid(before))) return undefined;
-  return `the member stands at ${now || 'no position'} and lacks what backup ${parent.backupId} has (${before})`;
+  if (before === '') return undefined;
+  if (holds(parent.flavour, now, before)) return undefined;
+  return `the member stands at ${now.slice(0, 200) || 'no position'} and lacks what backup ${parent.backupId} has (${before})`;
 }
 
 /** What has changed on the member since the parent was taken; undefined where it is the same server over the same files. */
@@ -69,7 +85,7 @@ function changed(parent: BackupRecord, { member, seen }: Candidate): string | un
 }
 
 /** The chain that can go on, or why none can: what makes an incremental right, whoever asks for one. */
-function headOf(input: LevelInput): Head | { why: string } {
+function headOf(input: LevelInput): Head | { why: string; away?: true } {
   const { history, candidates, unfit, policy, site, timeline } = input;
   const physical = history.filter(({ method, committedAt, extra }) => {
     return method === 'physical' && committedAt !== undefined && !extra;
@@ -90,7 +106,8 @@ function headOf(input: LevelInput): Head | { why: string } {
   if (chosen === undefined) {
     const reasons = unfit.find(({ memberId }) => memberId === parent.memberId)?.reasons;
     const said = reasons ? `cannot be backed up now: ${reasons.join(', ')}` : 'is no member any more';
-    return { why: `member ${parent.memberId}, of which the chain is, ${said}` };
+    const why = `member ${parent.memberId}, of which the chain is, ${said}`;
+    return reasons ? { why, away: true } : { why };
   }
   const best = candidates[0] ?? chosen;
   if (chosen.seen.role !== 'replica' && best.seen.role === 'replica') {
@@ -143,6 +160,7 @@ export function chooseLevel(input: LevelInput): LevelChoice {
   }
   const head = headOf(input);
   if ('why' in head) {
+    if (head.away && input.mayWait) return { level: 'later', why: head.why };
     return asked?.by === 'request' ? { level: 'none', why: head.why } : full(`a full one: ${head.why}`);
   }
   const expectedBytes = expectedBytesOf(head, history);

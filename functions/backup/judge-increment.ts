@@ -1,9 +1,13 @@
+import { createHash } from 'node:crypto';
+import { decodeManifest } from '../../contract/formats/codec.ts';
 import type { Manifest } from '../../contract/formats/manifest.ts';
 import type { BackupRecord } from '../../contract/records/backup.ts';
 import type { BackupOrder } from '../../contract/records/job.ts';
 import { sameOrigin } from '../catalog/chain.ts';
 import type { Fault } from './judge.ts';
 import { originOf } from './origin.ts';
+
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
 type Taken = Pick<Manifest, 'lsn' | 'server' | 'tool'>;
 
@@ -16,6 +20,8 @@ export function judgeIncrement(
   { lsn, server, tool }: Taken,
   { plan, backupId }: Pick<BackupOrder, 'plan' | 'backupId'>,
   parent: BackupRecord | undefined,
+  /** The parent's manifest as it is stored. */
+  stored: Uint8Array | undefined,
 ): Fault | undefined {
   const { increment } = plan;
   if (plan.level === 'full') return undefined;
@@ -25,7 +31,13 @@ export function judgeIncrement(
   });
   if (increment === undefined || parent === undefined) return broken('that one is not recorded');
   if (parent.state !== 'verified' && parent.state !== 'proven') return broken(`that one is ${parent.state}`);
+  if (stored === undefined || sha256(stored) !== parent.manifestSha256) {
+    return broken('its manifest is not the one that was recorded');
+  }
   const ends = parent.lsn?.to;
+  if (decodeManifest(stored).lsn?.to !== ends) {
+    return broken(`its record says that it ends at LSN ${ends}, its manifest says another`);
+  }
   if (lsn === null || lsn.from !== ends || lsn.from !== increment.fromLsn) {
     return broken(`it begins at LSN ${lsn?.from ?? 'unknown'}, where ${ends} is due`);
   }

@@ -32,7 +32,7 @@ export type Judged = { candidate: Candidate } | { memberId: string; reasons: str
 const oldestProtocol = Math.max(1, protocolVersion - 1);
 
 /** Engines and flavours whose backups this version can take. */
-export const supportedKinds: readonly string[] = ['mysql/mariadb'];
+export const supportedKinds: readonly string[] = ['mysql/mariadb', 'mysql/mysql', 'mysql/percona'];
 
 /** Decides whether one member may be backed up. Each reason is a sentence with its numbers. */
 export function judgeMember(

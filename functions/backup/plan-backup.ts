@@ -5,6 +5,7 @@ import type { Policy } from '../../contract/records/policy.ts';
 import type { Lease } from '../catalog/lease.ts';
 import { insideWindow, slotInstant } from '../fleet/slot.ts';
 import { type Refused, refused } from '../log/lambda.ts';
+import { pauseMinutes } from '../reconcile/pace.ts';
 import { type Asked, chooseLevel, type LevelChoice } from './choose-level.ts';
 import { chooseMethod, type MethodChoice } from './choose-method.ts';
 import { type Candidate, type Inspection, inOrderOfPreference, judgeMember } from './member.ts';
@@ -21,6 +22,8 @@ export type PlanInput = {
   history: readonly BackupRecord[];
   /** A level that was named; without one the policy decides. */
   asked?: Asked | undefined;
+  /** Number of the slot's attempt. */
+  attempt?: number | undefined;
   slot: string | null;
   now: Date;
   ids: { backupId: string; jobId: string };
@@ -58,6 +61,20 @@ function windowEnd(slot: string | null, { schedule }: Policy, now: Date): string
   return new Date(open ? from.getTime() + schedule.windowMinutes * 60_000 : now.getTime()).toISOString();
 }
 
+/** Minutes of Reconcile's passes and of an attempt's checks, until the next attempt has looked. */
+const nextLookMinutes = 10;
+
+/**
+ * Whether the policy still waits for the member of a chain: only where one more attempt is left and has time to begin
+ * within the slot's window, so that nobody is left without a backup for it.
+ */
+function mayWait({ slot, policy, now, attempt = 1 }: PlanInput): boolean {
+  if (slot === null || attempt >= policy.attempts) return false;
+  const minutes = (now.getTime() - slotInstant(slot).getTime()) / 60_000;
+  const next = minutes + pauseMinutes(policy) + nextLookMinutes;
+  return minutes < (policy.incrementals?.waitMinutes ?? 0) && next < policy.schedule.windowMinutes;
+}
+
 /** The log history that the last committed backup lies on. */
 const timelineOf = ({ history, cluster }: PlanInput): string =>
   history.find(({ committedAt, timeline }) => committedAt !== undefined && timeline !== undefined)
@@ -67,12 +84,14 @@ function planOf(
   chosen: Candidate,
   others: number,
   method: Exclude<MethodChoice, { method: 'none' }>,
-  level: Exclude<LevelChoice, { level: 'none' }>,
+  level: Extract<LevelChoice, { level: 'full' | 'incremental' }>,
   input: PlanInput,
 ): BackupPlan {
-  const { policy, ids } = input;
+  const { policy, ids, cluster } = input;
   const { role, lagSeconds } = chosen.seen;
+  // XtraBackup has no word for it.
   const checkpointFirst =
+    cluster.flavour === 'mariadb' &&
     method.method === 'physical' &&
     (policy.checkpointFirst === 'always' || (policy.checkpointFirst === 'auto' && role === 'replica'));
   const physicalBytes =
@@ -152,8 +171,15 @@ export function planBackup(input: PlanInput): Planned | Refused {
     candidates,
     unfit,
     timeline: timelineOf(input),
+    mayWait: mayWait(input),
     asked,
   });
+  if (level.level === 'later') {
+    return refused(
+      'Cluster.MemberAway',
+      `${level.why}; the policy ${policy.name} waits for it until ${policy.incrementals?.waitMinutes ?? 0} minutes after the slot, then it takes a full of another member`,
+    );
+  }
   if (level.level === 'none') {
     return refused(
       'Plan.Refused',

@@ -62,6 +62,7 @@ export function makeHandler(deps: PlanDeps) {
         history: await deps.backups.list(cluster.clusterId),
         asked: askedLevel(record, admitted),
         slot: admitted.slot,
+        attempt: admitted.attempt,
         now,
         ids: { backupId: deps.mint.backupId(now), jobId: deps.mint.jobId() },
         physicalHostOf: (hostId) => physical.get(hostId) ?? hostId,
@@ -75,6 +76,7 @@ const event = z.object({
   admitted: z.object({
     clusterId: id,
     slot: slotId.nullable(),
+    attempt: z.int().min(1).optional(),
     policy: policySchema,
     level: levelSchema.optional(),
     reason: z.string().optional(),

@@ -92,6 +92,15 @@ const bad = ({ name, cause }: Fault): VerifyAnswer => ({ outcome: 'bad', error: 
  * `suspect` a complete one that is not as expected, unless the suspect one before it shows that the change is real.
  */
 export function makeHandler(deps: VerifyDeps) {
+  /** The parent as it is recorded, and as its own manifest says it: the LSN that all stands on is in both. */
+  async function judgeJoint(manifest: Manifest, order: BackupOrder, objects: Objects) {
+    const { level, parent } = order.plan;
+    if (level === 'full') return undefined;
+    const record = parent === null ? undefined : await deps.backups.get(order.clusterId, parent);
+    const stored = record && (await objects.get(manifestKey(record)));
+    return judgeIncrement(manifest, order, record, stored?.body);
+  }
+
   return makeLambda<typeof event, VerifyAnswer>({
     name: 'verify',
     event,
@@ -125,12 +134,7 @@ export function makeHandler(deps: VerifyDeps) {
       }
       const manifest = openManifest(stored.body, order, ordered, deps.now());
       if (isFault(manifest)) return bad(manifest);
-      const { parent } = order.plan;
-      const unjoined = judgeIncrement(
-        manifest,
-        order,
-        parent === null ? undefined : await deps.backups.get(clusterId, parent),
-      );
+      const unjoined = await judgeJoint(manifest, order, objects);
       if (unjoined) return bad(unjoined);
       const seen = await judgeStored(manifest, objects);
       if (isFault(seen)) return bad(seen);

@@ -90,7 +90,7 @@ function placeMisfits({ target }: PlannedRestore, found: NonNullable<CheckResult
 }
 
 function abilityMisfits(
-  { chain, log, target }: PlannedRestore,
+  { chain, log, method, target }: PlannedRestore,
   { abilities = [], runnerVersion }: CheckResult,
 ): Misfit[] {
   const lacks = (ability: string, what: string, instead: string): Misfit[] => {
@@ -102,6 +102,7 @@ function abilityMisfits(
     ...(chain === undefined
       ? []
       : lacks('incremental', 'restores no incrementals', `name the full ${chain[0]?.backupId}`)),
+    ...(method === 'logical' ? lacks('logical', 'loads no dumps', 'name a physical backup') : []),
     ...(log === undefined ? [] : lacks('replay', 'replays no logs', 'leave out until')),
   ];
 }

@@ -19,7 +19,7 @@ import type { ObjectsOf } from '../clients/objects.ts';
 import type { Sites } from '../env/variables.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
 import { type ArchiveHeads, planUntil, type Reachable } from './plan-until.ts';
-import { hostRefusal, manifestRefusal } from './refusals.ts';
+import { hostRefusal, manifestRefusal, unreplayed } from './refusals.ts';
 import { notYet, restoreRequestSchema } from './request.ts';
 import { chooseBackup } from './restorable.ts';
 import { predictedRestoreSeconds, replaySeconds } from './restore-time.ts';
@@ -263,7 +263,7 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
         const decoded = decodeManifest(stored.body);
         if (member) whole = decoded;
         const manifest = plannedOf(decoded);
-        const refusal = manifestRefusal(manifest);
+        const refusal = manifestRefusal(manifest) ?? (input.until && unreplayed(manifest));
         if (refusal) return refusal;
         links.push({ manifest, manifestSha256: found });
       }

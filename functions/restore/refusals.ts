@@ -50,3 +50,17 @@ export function manifestRefusal(
     { field: 'backupId', value: manifest.backupId, tables: outside.length },
   );
 }
+
+/** Why no log can be replayed on what the manifest describes; undefined when it can. */
+export const unreplayed = ({
+  backupId,
+  flavour,
+  plan,
+}: Pick<Manifest, 'backupId' | 'flavour' | 'plan'>): Refused | undefined =>
+  flavour === 'mariadb' || plan.method === 'logical'
+    ? undefined
+    : refused(
+        'Restore.NotYet',
+        `until: the log is not replayed on a physical backup of ${flavour} in this version; leave out until, and the state of backup ${backupId} is restored`,
+        { field: 'until', value: backupId },
+      );

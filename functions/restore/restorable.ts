@@ -10,10 +10,12 @@ const good = (b: Candidate) => b.state === 'verified' || b.state === 'proven';
 
 type HoleIn<B> = (backup: B) => string | undefined;
 
+/** The newest first: of thousands the first few are looked at. */
 const newestGood = <B extends Candidate>(backups: readonly B[], holeIn: HoleIn<B>): B | undefined =>
   backups
-    .filter((b) => good(b) && !b.extra && holeIn(b) === undefined)
-    .reduce<B | undefined>((best, b) => (best && best.startedAt >= b.startedAt ? best : b), undefined);
+    .filter((b) => good(b) && !b.extra)
+    .toSorted((a, b) => (a.startedAt < b.startedAt ? 1 : -1))
+    .find((b) => holeIn(b) === undefined);
 
 /**
  * The backup to restore. `latest` is the newest that is verified or proven and not an extra; any other is taken

@@ -1,6 +1,8 @@
 /** Programs that a restore needs on its target, by flavour: the server, and the tool that prepares. */
 export const restorePrograms: Readonly<Record<string, { server: string; tool: string }>> = {
   mariadb: { server: 'mariadbd', tool: 'mariadb-backup' },
+  mysql: { server: 'mysqld', tool: 'xtrabackup' },
+  percona: { server: 'mysqld', tool: 'xtrabackup' },
 };
 
 /** `10.11.6` of anything that carries a version. */

@@ -5,14 +5,14 @@ import { backupArguments } from '../../runner/engines/mysql/arguments.ts';
 import { GiB, resultOf, warmUp } from './backup-run.ts';
 import type { Cost } from './launcher.ts';
 import { atMost, interleaved, median } from './measure.ts';
-import { measure, type Sink, startSink } from './processes.ts';
+import { measure, program, type Sink, startSink } from './processes.ts';
 import { backupOrder, startBenchServer } from './servers.ts';
 import type { Bench, Stand } from './stand.ts';
 
 const dataBytes = 1.4e9;
 
-/** The tool with the arguments that the runner gives it, as one would try it by hand: `mariadb-backup … | cat > /dev/null`. */
-async function toolAlone(stand: Stand, server: MariadbServer): Promise<Cost> {
+/** The tool with the arguments that the runner gives it. */
+function toolCommand(stand: Stand, server: MariadbServer): string[] {
   const directory = mkdtempSync(join(stand.paths.run, 'tool-'));
   const [extraLsnDir, targetDir] = [join(directory, 'lsn'), join(directory, 'target')];
   for (const path of [extraLsnDir, targetDir]) mkdirSync(path);
@@ -27,8 +27,23 @@ async function toolAlone(stand: Stand, server: MariadbServer): Promise<Cost> {
     checkpointFirst: plan.checkpointFirst,
     replica: false,
   });
-  return measure(stand.registry, { command: ['mariadb-backup', ...args], intoCat: true }, stand.paths.run);
+  return ['mariadb-backup', ...args];
 }
+
+/** As one would try it by hand: `mariadb-backup … | cat > /dev/null`. */
+const toolAlone = (stand: Stand, server: MariadbServer): Promise<Cost> =>
+  measure(stand.registry, { command: toolCommand(stand, server), intoCat: true }, stand.paths.run);
+
+/** What it costs to do no more than checksum and send the tool's stream, without the tool. */
+const leastUpload = (stand: Stand, server: MariadbServer, sink: Sink): Promise<Cost> =>
+  measure(
+    stand.registry,
+    {
+      command: [process.execPath, ...program('least-upload', `${sink.url}/backups/least`)],
+      producer: toolCommand(stand, server),
+    },
+    stand.paths.run,
+  );
 
 let jobs = 0;
 
@@ -54,6 +69,7 @@ export const backup: Bench = {
       {
         'runner and tool': () => wholeBackup(stand, server, sink),
         'tool alone': () => toolAlone(stand, server),
+        'one CRC32 and a send, without the tool': () => leastUpload(stand, server, sink),
       },
       stand.say,
       ({ cpuSeconds, wallSeconds }) => `${cpuSeconds.toFixed(2)} CPU s, ${wallSeconds.toFixed(1)} s`,

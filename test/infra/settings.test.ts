@@ -127,8 +127,8 @@ describe('settings', () => {
     ['no architecture at all', (s) => (s.runner = { architectures: [] }), 'runner.architectures'],
     ['a key that nobody knows', (s) => Object.assign(s, { polices: [] }), 'Unrecognized key: "polices"'],
     [
-      'a method that is not there yet',
-      (s) => Object.assign(s.policies[0]!, { method: 'logical' }),
+      'a method that nobody knows',
+      (s) => Object.assign(s.policies[0]!, { method: 'snapshot' }),
       'policies[0].method',
     ],
   ])('are refused for %s, with the path and the value', (_, change, said) => {

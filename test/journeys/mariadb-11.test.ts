@@ -13,9 +13,11 @@ import {
   backupOrderFor,
   contextIn,
   memberOf,
+  orderOnTop,
   restoreOrderFor,
   stopRestored,
   storedOf,
+  type Taken,
   takeBackup,
 } from './support/mysql-jobs.ts';
 
@@ -86,11 +88,44 @@ describe.skipIf(others.missing !== null)('MariaDB of a line after 11.1', () => {
       await engine().restore.prepare(order, manifest, context());
       const instance = await engine().restore.start(order, manifest, context());
       expect(compareFingerprints(manifest, instance.fingerprint).differences).toEqual([]);
-      expect(readdirSync(directory)).not.toContain('.holdfast-partial');
+      expect(readdirSync(directory)).not.toContain('holdfast-partial');
       const connection = await createConnection({ socketPath: instance.socket, user: 'root' });
       const [rows] = await connection.query('SELECT VERSION() AS version, @@read_only AS ro');
       await connection.end();
       expect(rows).toEqual([{ version: expect.stringContaining(mariadb.version), ro: expect.anything() }]);
     },
   );
+
+  it('is backed up incrementally, and comes back as its chain', async () => {
+    const chain: Taken[] = [];
+    const statements = [
+      'INSERT INTO shop.parts VALUES (3, 3)',
+      'UPDATE shop.orders SET note = "changed"',
+      'DROP TABLE shop.aria',
+    ];
+    for (const statement of statements) {
+      await pair.sql(pair.primary, statement);
+      await pair.caughtUp();
+      const order = orderOnTop(memberOf(pair.replica), chain);
+      expect(await engine().preflight(order, context())).toEqual({ outcome: 'ready' });
+      chain.push(await takeBackup(engine(), order, context()));
+    }
+    const [base, ...incrementals] = chain as [Taken, ...Taken[]];
+    expect(incrementals.map(({ manifest }) => manifest.lsn?.from)).toEqual(
+      chain.slice(0, -1).map(({ manifest }) => manifest.lsn?.to),
+    );
+    const directory = join(pair.directory, 'restores', 'chain');
+    restored.push(directory);
+    const order = restoreOrderFor(directory, await freePort());
+    const { restore } = engine();
+    await restore.unpack(order, storedOf(base), context());
+    await restore.prepare(order, base.manifest, context());
+    for (const link of incrementals) await restore.apply?.(order, storedOf(link), context());
+    const last = chain.at(-1)!.manifest;
+    const instance = await restore.start(order, last, context());
+    expect(compareFingerprints(last, instance.fingerprint)).toMatchObject({
+      comparison: 'exact',
+      differences: [],
+    });
+  });
 });

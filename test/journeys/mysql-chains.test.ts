@@ -3,18 +3,22 @@ import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Manifest } from '../../contract/formats/manifest.ts';
-import type { Increment } from '../../contract/records/backup.ts';
+import type { BackupRecord, Increment } from '../../contract/records/backup.ts';
 import type { BackupOrder, RestoreOrder } from '../../contract/records/job.ts';
+import { planBackup } from '../../functions/backup/plan-backup.ts';
+import { committedRecord } from '../../functions/backup/record.ts';
 import type { MariadbServer } from '../../infra/local/mariadb.ts';
 import { freePort } from '../../infra/local/wait.ts';
 import { compareFingerprints } from '../../runner/engines/compare-fingerprints.ts';
 import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
 import { chainFault } from '../../runner/job/read-chain.ts';
+import { aCheckResult, aCluster, aRunningBackup } from '../doubles/records.ts';
 import { type Pair, startPair, startProbe } from './support/mariadb-pair.ts';
 import {
-  backupOrderFor,
   contextIn,
   memberOf,
+  orderOnTop,
+  policy,
   restoreOrderFor,
   stopRestored,
   storedOf,
@@ -29,33 +33,8 @@ describe('a full and incrementals of a MariaDB replica, with writers running', (
   const engine = () => makeMysqlEngine({ stateDirectory: join(pair.directory, 'state') });
   const apply = () => engine().restore.apply!;
 
-  /** An order on top of these backups; as control would write it after it recorded them. */
-  const orderOn = (
-    links: readonly Taken[],
-    change: Partial<Increment> = {},
-    server: MariadbServer = pair.replica,
-  ): BackupOrder => {
-    const order = backupOrderFor(memberOf(server), { backupId: `b-${links.length}` });
-    const parent = links.at(-1)?.manifest;
-    if (parent === undefined) return { ...order, plan: { ...order.plan, chain: 'b-0' } };
-    const { uuid, serverId, datadir = '', files = '' } = parent.server;
-    const increment: Increment = {
-      links: links.map(({ manifest }) => manifest.backupId),
-      fromLsn: parent.lsn?.to ?? '',
-      origin: { uuid, serverId, datadir, files },
-      serverVersion: parent.server.version,
-      toolVersion: parent.tool.version,
-      ...change,
-    };
-    const plan = {
-      ...order.plan,
-      level: 'incremental' as const,
-      chain: 'b-0',
-      parent: parent.backupId,
-      increment,
-    };
-    return { ...order, plan };
-  };
+  const orderOn = (links: readonly Taken[], change: Partial<Increment> = {}, server?: MariadbServer) =>
+    orderOnTop(memberOf(server ?? pair.replica), links, change);
 
   const take = async (order: BackupOrder) => {
     const context = contextIn(pair.directory);
@@ -261,5 +240,69 @@ describe('a full and incrementals of a MariaDB replica, with writers running', (
       name: 'Backup.ChainBroken',
       message: expect.stringContaining('when the parent was taken and is'),
     });
+  });
+
+  it('ends with a failover: what was the replica takes no incremental as a primary, and the plan says so', async () => {
+    const history = taken.map(({ manifest }, n): BackupRecord => {
+      const ordered = aRunningBackup({
+        clusterId: 'shop',
+        backupId: manifest.backupId,
+        level: manifest.plan.level,
+      });
+      const seen = { manifestSha256: '0'.repeat(64), manifestVersionId: null, attempt: 1, extra: false };
+      const startedAt = `2026-11-23T0${n}:00:00.000Z`;
+      const { memberId, site } = manifest;
+      return { ...committedRecord(ordered, manifest, seen), state: 'verified', startedAt, memberId, site };
+    });
+    const plan = async () => {
+      const members = [memberOf(pair.primary), memberOf(pair.replica)];
+      const inspections = [];
+      for (const member of members) {
+        const order = {
+          kind: 'check' as const,
+          engine: 'mysql' as const,
+          flavour: 'mariadb' as const,
+          member,
+        };
+        const seen = await engine().inspect(order, contextIn(pair.directory));
+        const result = { ...aCheckResult(member.memberId), member: seen };
+        inspections.push({ memberId: member.memberId, result });
+      }
+      const answer = planBackup({
+        cluster: { ...aCluster().document, clusterId: 'shop', members },
+        policy: { ...policy, incrementals: { most: 6, waitMinutes: 0 } },
+        site: taken[0]!.manifest.site,
+        inspections,
+        history: history.toReversed(),
+        slot: null,
+        now: new Date(),
+        ids: { backupId: 'b-new', jobId: 'job-new' },
+        physicalHostOf: (hostId) => hostId,
+      });
+      if (answer.outcome !== 'planned') throw new Error(answer.error.cause);
+      return answer.order;
+    };
+    const before = await plan();
+    expect(before.plan).toMatchObject({ level: 'incremental', parent: 'b-3', chain: 'b-0', role: 'replica' });
+    let promoted: Promise<unknown> | undefined;
+    const promoting = {
+      write: async () => {
+        promoted ??= pair.sql(pair.replica, 'STOP SLAVE', 'RESET SLAVE ALL');
+        await promoted;
+      },
+    };
+    await expect(
+      takeBackup(engine(), orderOn(taken), contextIn(pair.directory), promoting),
+    ).rejects.toMatchObject({
+      name: 'Member.Ineligible',
+      message: expect.stringContaining('was a replica when the backup began and is a primary now'),
+    });
+    await expect(take(before)).rejects.toMatchObject({
+      name: 'Member.Ineligible',
+      message: expect.stringContaining('it was a replica when the backup was planned and is a primary now'),
+    });
+    const after = await plan();
+    expect(after.plan).toMatchObject({ level: 'full', parent: null, chain: 'b-new' });
+    expect(after.plan.reasons.join()).toContain('member replica was a replica and is a primary now');
   });
 });

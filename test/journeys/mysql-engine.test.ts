@@ -110,7 +110,7 @@ describe('the MariaDB physical full', () => {
     const instance = await bringBack(taken, order);
     expect(compareFingerprints(manifest, instance.fingerprint).differences).toEqual([]);
     expect(instance.serverId).not.toBe(manifest.server.serverId);
-    expect(readdirSync(order.target.directory)).not.toContain('.holdfast-partial');
+    expect(readdirSync(order.target.directory)).not.toContain('holdfast-partial');
 
     const connection = await createConnection({ socketPath: instance.socket, user: 'root' });
     const [rows] = await connection.query(
@@ -302,7 +302,7 @@ describe('the MariaDB physical full', () => {
       const order = await target('gone');
       const context = contextIn(pair.directory);
       await engine().restore.unpack(order, storedOf(taken), context);
-      rmSync(join(order.target.directory, '.holdfast-partial/shop/orders.ibd'));
+      rmSync(join(order.target.directory, 'holdfast-partial/shop/orders.ibd'));
       await expect(engine().restore.prepare(order, taken.manifest, context)).rejects.toMatchObject({
         name: 'Restore.PrepareWarned',
         message: expect.stringContaining('shop/orders.ibd'),

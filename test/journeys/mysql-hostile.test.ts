@@ -99,7 +99,7 @@ describe('servers as they are found', () => {
     const context = contextIn(pair.directory);
     await engine().restore.unpack(order, storedOf(taken), context);
     await engine().restore.prepare(order, taken.manifest, context);
-    const staging = join(directory, '.holdfast-partial');
+    const staging = join(directory, 'holdfast-partial');
     const lost = readdirSync(join(staging, 'shop')).find((name) => /^FTS_.*_CONFIG\.ibd$/.test(name))!;
     rmSync(join(staging, 'shop', lost));
     await expect(engine().restore.start(order, taken.manifest, context)).rejects.toMatchObject({

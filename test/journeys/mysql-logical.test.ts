@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { RestoreTablesOrder } from '../../contract/records/restore-tables.ts';
 import { freePort } from '../../infra/local/wait.ts';
 import { compareFingerprints } from '../../runner/engines/compare-fingerprints.ts';
 import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
@@ -19,6 +20,7 @@ import {
   type Taken,
   takeBackup,
 } from './support/mysql-jobs.ts';
+import { storeBackupInMemory } from './support/stored-jobs.ts';
 
 describe('a logical backup of MariaDB with mydumper', () => {
   let pair: Pair;
@@ -180,6 +182,48 @@ describe('a logical backup of MariaDB with mydumper', () => {
         (await pair.sql(pair.replica, "SHOW GRANTS FOR app@'%'")).map((row) => Object.values(row)[0]),
       );
     });
+  });
+
+  it('one table of a dump is brought beside the live one, and only its files are read', async () => {
+    await pair.sql(
+      pair.primary,
+      'CREATE TABLE IF NOT EXISTS shop.ballast (id INT PRIMARY KEY, v VARBINARY(1000))',
+      'INSERT IGNORE INTO shop.ballast SELECT seq, RANDOM_BYTES(1000) FROM shop.seq_1_to_30000',
+    );
+    await pair.caughtUp();
+    const job = await storeBackupInMemory(engine(), orderFor(pair.replica), contextIn(pair.directory));
+    const wanted = [
+      { schema: 'shop', table: 'lines' },
+      { schema: 'shop', table: 'orders' },
+      { schema: 'odd ?b', table: 't?"x.y-schema' },
+    ];
+    const order: RestoreTablesOrder = {
+      ...restoreOrderFor(join(pair.directory, 'scratch'), await freePort()),
+      kind: 'restore-tables',
+      member: memberOf(pair.primary),
+      tables: wanted.map((table) => ({ ...table, as: `${table.table} again` })),
+      ancestors: [],
+    };
+    const context = contextIn(pair.directory);
+    const tables = engine().tables!;
+    expect(await tables.preflight(order, job.manifest, context)).toEqual({ outcome: 'ready' });
+    const { stored, fetched } = await job.open();
+    const back = await tables.restore(order, stored, context, undefined, (_, step) => step());
+    expect(back).toMatchObject({ comparison: 'exact', position: job.manifest.position });
+    const recorded = new Map(
+      job.manifest.fingerprint.tables.map((of) => [`${of.schema}.${of.table}`, of.rows]),
+    );
+    expect(back.tables.map(({ schema, table, rows }) => [schema, table, rows])).toEqual(
+      wanted.map(({ schema, table }) => [schema, table, recorded.get(`${schema}.${table}`)]),
+    );
+    // Thirty megabytes of the dump are another table's; a frame of 4 MiB may hold the end of one file and the next.
+    expect(fetched()).toBeLessThan(job.manifest.metrics.storedBytes - 20_000_000);
+    expect(existsSync(order.target.directory)).toBe(false);
+    await pair.sql(
+      pair.primary,
+      'DROP TABLE shop.ballast, shop.`lines again`, shop.`orders again`, `odd ?b`.`t?"x.y-schema again`',
+    );
+    await pair.caughtUp();
   });
 
   /** What is left of a dump that failed: files, sessions of the tool, a stopped applier. */

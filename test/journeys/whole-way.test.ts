@@ -1,6 +1,7 @@
 import { afterAll, beforeAll } from 'vitest';
 import { backingUp } from './whole-way/backing-up.ts';
 import { asPrinted, withoutHoldfast } from './whole-way/by-hand.ts';
+import { chains } from './whole-way/chains.ts';
 import { failing } from './whole-way/failing.ts';
 import { keepingSecrets } from './whole-way/keeping-secrets.ts';
 import { lonePrimary } from './whole-way/lone-primary.ts';
@@ -29,6 +30,7 @@ refusingRestores(the);
 asPrinted(the);
 failing(the);
 lonePrimary(the);
+chains(the);
 reconciling(the);
 keepingSecrets(the);
 restoringTables(the);

@@ -6,8 +6,7 @@ import type { Origin } from '../../../contract/records/backup.ts';
 import type { BackupOrder } from '../../../contract/records/job.ts';
 import { sameData } from '../compare-fingerprints.ts';
 import type { BackupFacts, EngineContext, Sinks } from '../engine.ts';
-import { backupArguments } from './arguments.ts';
-import { backupPosition, metadata } from './backup-position.ts';
+import { backupPosition, metadata, withPlainCopies } from './backup-position.ts';
 import { roleOf } from './eligibility.ts';
 import { mustHold, readTableNames } from './expected-tables.ts';
 import { openFingerprint } from './fingerprint/take.ts';
@@ -21,6 +20,8 @@ import { readPlaces, readServerFacts } from './server-facts.ts';
 import { openSession } from './session.ts';
 import { type StandingApplier, stopForBackup } from './standing-applier.ts';
 import { runTool } from './tool-run.ts';
+import { backupCommand } from './tools/backup-command.ts';
+import { toolOf } from './tools/tool.ts';
 import { findTools } from './versions.ts';
 import { requiredFiles, verdict } from './xbstream/completeness.ts';
 import { fileRows } from './xbstream/index-rows.ts';
@@ -40,7 +41,7 @@ function named(error: unknown): unknown {
 }
 
 /**
- * One physical backup of a MariaDB member into the stream `main`, full or incremental.
+ * One physical backup of a member into the stream `main`, full or incremental.
  *
  * On a replica the applier is stopped first and started again once the snapshot of the fingerprint is open, so that
  * backup and fingerprint stand at one position (M08): `exact`. Elsewhere a fingerprint before and one after bound what
@@ -61,11 +62,12 @@ export async function backup(
     context.progress('looking at the server');
     const facts = await readServerFacts(session);
     const role = roleOf(facts);
+    const tool = toolOf(session.words.family);
+    const toolVersion = tools[tool.name] ?? '';
     const applied = role === 'replica';
     const places = await readPlaces(session, facts);
     const origin = await originOf(facts);
     const server = await describeServer(order, facts, origin, await readPlugins(session), context);
-    const toolVersion = tools['mariadb-backup'] ?? '';
     const mustBeSame = (found: Origin) => {
       if (plan.increment === undefined) return;
       const why = otherOrigin(plan.increment, { origin: found, serverVersion: server.version, toolVersion });
@@ -87,20 +89,22 @@ export async function backup(
     const targetDir = join(context.workDir, 'tool');
     await mkdir(extraLsnDir, { recursive: true, mode: 0o700 });
     await mkdir(targetDir, { recursive: true, mode: 0o700 });
-    const args = backupArguments({
+    const args = backupCommand({
+      tool,
+      toolVersion,
+      policy,
       defaultsFile: writeToolOptions(login, context.workDir),
       address: login.address,
       datadir: facts.datadir,
       extraLsnDir,
       targetDir,
-      threads: policy.toolThreads,
       checkpointFirst: plan.checkpointFirst,
       replica: applied,
       incrementalLsn: plan.increment?.fromLsn,
     });
     context.progress('streaming', 0, plan.expectedBytes);
     const sink = sinks.open('main');
-    const run = await runTool(order, args, sink, { login, session }, context);
+    const run = await runTool(order, { tool, args }, sink, { login, session }, context);
 
     // The first session may have idled for hours; a fresh one cannot have been dropped meanwhile.
     const reader = await openSession(login, context.signal);
@@ -130,7 +134,7 @@ export async function backup(
         exitCode: run.end.exitCode,
         signal: run.end.signal,
         stderrTail: run.end.stderrTail.join('\n'),
-        requiredFiles: requiredFiles('mariadb', facts.variables.log_bin === 'ON'),
+        requiredFiles: requiredFiles(tool.stream, facts.variables.log_bin === 'ON'),
         expectedTables,
       });
       if (!decision.complete) {
@@ -140,12 +144,20 @@ export async function backup(
       }
       for (const row of fileRows('main', run.state)) sink.row(row);
 
-      const { content } = run.state;
-      const position = backupPosition(content, applied, recorded);
+      const content = withPlainCopies(run.state.content, extraLsnDir);
+      const position = backupPosition(content, tool.stream, applied, recorded);
       const checkpoints = parseCheckpoints(metadata(content, 'checkpoints') ?? '');
       const lsnFault = otherLsn(checkpoints, plan.increment);
       if (lsnFault !== undefined) throw chainBroken(plan.parent, lsnFault);
-      if (plan.increment !== undefined) mustBeSame(await originOf(await readServerFacts(reader)));
+      const after = await readServerFacts(reader);
+      mustBeSame(await originOf(after));
+      if (applied !== (roleOf(after) === 'replica')) {
+        throw new NamedError(
+          'Member.Ineligible',
+          `member ${member.memberId} was a ${role} when the backup began and is a ${roleOf(after)} now: at which position its data stands cannot be told`,
+          { member: member.memberId },
+        );
+      }
       // A log that did not move says nothing of writers that do not log (sql_log_bin, filters): the data must agree.
       const exact =
         samePosition(position, fingerprint.position) &&
@@ -162,7 +174,7 @@ export async function backup(
       return {
         server,
         tool: {
-          name: 'mariadb-backup',
+          name: tool.name,
           version: toolVersion,
           arguments: args,
           exitCode: 0,
@@ -183,8 +195,12 @@ export async function backup(
             unpackedBytes: plan.increment === undefined ? unpackedBytes : places.dataBytes + places.undoBytes,
             streamBytes: run.state.streamBytes,
           },
-          { redoBytes: places.redoBytes, pageBytes: Number(facts.variables.innodb_page_size ?? 16384) },
-          toolVersion,
+          {
+            dataBytes: places.dataBytes + places.undoBytes,
+            redoBytes: places.redoBytes,
+            pageBytes: Number(facts.variables.innodb_page_size ?? 16384),
+          },
+          { tool, version: toolVersion, variables: facts.variables },
           places.outsideDatadir,
         ),
         metrics: {

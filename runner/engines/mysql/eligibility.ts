@@ -127,7 +127,7 @@ function mariadbReasons({ version, toolVersion, variables }: MemberFacts): strin
 
 function mysqlReasons(facts: MemberFacts): string[] {
   const { version, toolVersion, variables, groupState = '', redoEnabled } = facts;
-  const reasons: string[] = ['this version of holdfast does not drive XtraBackup'];
+  const reasons: string[] = [];
   const misfit = xtrabackupMisfit(version, toolVersion);
   if (misfit !== undefined) reasons.push(misfit);
   if (groupState !== '' && groupState !== 'OFFLINE') {

@@ -6,6 +6,7 @@ import { inspectMember, inspectTarget } from './inspect.ts';
 import { logicalBackup } from './logical/backup.ts';
 import { completeLogical } from './logical/restore/complete.ts';
 import { loadLogical } from './logical/restore/load.ts';
+import { sweepDumps } from './logical/spool.ts';
 import { preflight } from './preflight.ts';
 import { apply } from './restore/apply.ts';
 import { restorePreflight } from './restore/preflight.ts';
@@ -28,14 +29,16 @@ export type MysqlEngineOptions = {
   startServer?: StartServer;
 };
 
-/** MariaDB: physical fulls and incrementals, and dumps. MySQL and Percona servers are refused by name in `inspect`. */
+/**
+ * Physical backups with mariadb-backup, or with XtraBackup of MySQL and Percona Server, and dumps of MariaDB.
+ */
 export function makeMysqlEngine({
   stateDirectory,
   spoolDirectory = join(dirname(stateDirectory), 'spool'),
   startServer = makeStartServer(),
 }: MysqlEngineOptions): Engine {
   return {
-    abilities: ['incremental', 'replay', 'tables'],
+    abilities: ['incremental', 'logical', 'replay', 'tables'],
     tools: (context) => findTools(context.runChild, context.signal),
     inspect: async (order, context) => {
       // A replica whose applier a lost backup left stopped would be found ineligible for ever after (M11).
@@ -50,9 +53,14 @@ export function makeMysqlEngine({
       order.plan.method === 'logical'
         ? logicalBackup(order, sinks, context, { stateDirectory, spoolDirectory })
         : backup(order, sinks, context, stateDirectory),
-    sweep: (order, context) => sweepMember(order.member, context, stateDirectory),
-    sweepHost: async (context) =>
-      (await sweepHost(context, stateDirectory)) + (await sweepTables(context, stateDirectory)),
+    sweep: (order, context) => {
+      sweepDumps(spoolDirectory);
+      return sweepMember(order.member, context, stateDirectory);
+    },
+    sweepHost: async (context) => {
+      sweepDumps(spoolDirectory);
+      return (await sweepHost(context, stateDirectory)) + (await sweepTables(context, stateDirectory));
+    },
     restore: {
       preflight: restorePreflight,
       unpack: (order, stored, context) =>

@@ -11,21 +11,27 @@ const engines = "('InnoDB','Aria','MyISAM','CSV','ARCHIVE')";
 
 /** Tables that must have a data file in a backup: all of this server but those within a shared tablespace. */
 export async function readTableNames(session: Session): Promise<TableName[]> {
-  const shared = new Set<string>();
-  for (const { name } of await session.rows(session.words.tables.withoutOwnFile, [], 300)) {
+  const { family, tables: words } = session.words;
+  // MySQL's own tables lie in mysql.ibd, and its list of tables leaves some of them out.
+  const list = family === 'mysql' ? words.withOwnFile : words.withoutOwnFile;
+  const listed = new Set<string>();
+  for (const { name } of await session.rows(list, [], 300)) {
     const [db = '', table = ''] = (name ?? '').split('/');
-    shared.add(JSON.stringify([decodeFilename(db), decodeFilename(table.split(/#p#/i)[0] ?? '')]));
+    listed.add(JSON.stringify([decodeFilename(db), decodeFilename(table.split(/#p#/i)[0] ?? '')]));
   }
   const tables = await session.rows(
-    `SELECT TABLE_SCHEMA AS db, TABLE_NAME AS name FROM information_schema.TABLES
+    `SELECT TABLE_SCHEMA AS db, TABLE_NAME AS name, ENGINE AS engine FROM information_schema.TABLES
      WHERE TABLE_SCHEMA NOT IN ('information_schema','performance_schema') AND ENGINE IN ${engines}
      AND TABLE_TYPE IN ('BASE TABLE','SYSTEM VERSIONED','SEQUENCE')`,
     [],
     300,
   );
   return tables
-    .map((row) => ({ db: row.db ?? '', table: row.name ?? '' }))
-    .filter(({ db, table }) => !shared.has(JSON.stringify([db, table])));
+    .filter(({ db, name, engine }) => {
+      const has = listed.has(JSON.stringify([db, name]));
+      return family === 'mysql' ? engine !== 'InnoDB' || has : !has;
+    })
+    .map((row) => ({ db: row.db ?? '', table: row.name ?? '' }));
 }
 
 const keyOf = ({ db, table }: TableName) => JSON.stringify([db, table]);

@@ -93,7 +93,8 @@ async function inspectServer(
       position: await words.currentPosition(session, role === 'replica'),
       logsBinary: facts.variables.log_bin === 'ON',
       outsideDatadir: places.outsideDatadir.slice(0, 50),
-      files: await filesIdentity(facts),
+      // Incrementals of XtraBackup are not ordered in this version.
+      ...(words.family === 'mariadb' ? { files: await filesIdentity(facts) } : {}),
       ineligible: ineligibility({
         memberId: member.memberId,
         version: facts.version,

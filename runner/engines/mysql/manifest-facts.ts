@@ -6,7 +6,10 @@ import { byHandCommands } from './by-hand.ts';
 import { roleOf } from './eligibility.ts';
 import { neededLibraries, type Plugin } from './plugins.ts';
 import type { ServerFacts } from './server-facts.ts';
+import { type Tool, toolOf } from './tools/tool.ts';
+import { type UsedTool, xtrabackupByHand } from './tools/xtrabackup-by-hand.ts';
 import { versionIn } from './versions.ts';
+import { wordsOf } from './words/words.ts';
 
 /** Variables without which the data cannot live again, or would live differently (M23). */
 const needed = [
@@ -46,6 +49,16 @@ const needed = [
   'ssl_ca',
   'ssl_cert',
   'plugin_dir',
+  'gtid_mode',
+  'enforce_gtid_consistency',
+  'log_replica_updates',
+  'log_bin_basename',
+  'innodb_redo_log_capacity',
+  'innodb_directories',
+  'partial_revokes',
+  'authentication_policy',
+  'default_table_encryption',
+  'require_secure_transport',
 ];
 
 const secretOption = /(password|secret|token|passphrase|_key=|key_pw)/i;
@@ -58,11 +71,19 @@ export function redactOptions(lines: readonly string[]): string[] {
     .map((line) => (secretOption.test(line) ? line.replace(/=[\s\S]*$/, '=<removed>') : line));
 }
 
-async function optionsOf(order: BackupOrder, context: EngineContext): Promise<string[]> {
+async function optionsOf(
+  order: BackupOrder,
+  server: Tool['server'],
+  context: EngineContext,
+): Promise<string[]> {
   const { defaultsFile } = order.member;
   const end = await context.runChild({
     command: 'my_print_defaults',
-    args: [...(defaultsFile === undefined ? [] : [`--defaults-file=${defaultsFile}`]), '--mariadbd'],
+    args: [
+      ...(defaultsFile === undefined ? [] : [`--defaults-file=${defaultsFile}`]),
+      // MySQL's program takes groups, MariaDB's knows which a server reads.
+      ...(server === 'mariadbd' ? ['--mariadbd'] : ['mysqld', 'server']),
+    ],
     signal: context.signal,
     stallSeconds: 30,
   });
@@ -95,7 +116,7 @@ export async function describeServer(
     files,
     role: roleOf(facts),
     variables,
-    options: await optionsOf(order, context),
+    options: await optionsOf(order, toolOf(wordsOf(facts.version).family).server, context),
   };
 }
 
@@ -111,20 +132,28 @@ const startBytes = (pageBytes: number) => 20 * 1024 * 1024 + 1280 * pageBytes;
 /**
  * What a restore of these files needs. Room: the unpacked files and a tenth, for undo and temporary tables of the
  * rollback, or the whole stream where that is more (files that were dropped while the tool ran are written first);
- * and the redo once more, which the server makes anew.
+ * and the redo once more, which the server makes anew. Where the tool itself has packed its files, both lie there for
+ * a while: as packed, and as large as the server's own.
  */
 export function restoreNeeds(
   order: BackupOrder,
   { unpackedBytes, streamBytes }: { unpackedBytes: number; streamBytes: number },
-  { redoBytes, pageBytes }: { redoBytes: number; pageBytes: number },
-  toolVersion: string,
+  { dataBytes, redoBytes, pageBytes }: { dataBytes: number; redoBytes: number; pageBytes: number },
+  used: UsedTool,
   outsideDatadir: string[],
 ): Manifest['restore'] {
+  const { xtrabackup } = order.policy;
+  const { tool, version } = used;
+  const packed = tool.name === 'xtrabackup' && (xtrabackup?.compress ?? xtrabackup?.encrypt) !== undefined;
+  const files = packed ? streamBytes + Math.ceil(dataBytes * 1.1) : Math.ceil(unpackedBytes * 1.1);
   return {
-    bytes: Math.max(Math.ceil(unpackedBytes * 1.1), streamBytes) + redoBytes + startBytes(pageBytes),
+    bytes: Math.max(files, streamBytes) + redoBytes + startBytes(pageBytes),
     memoryBytes: prepareMemoryBytes,
-    toolVersion,
-    byHand: byHandCommands(order, prepareMemoryBytes),
+    toolVersion: version,
+    byHand:
+      tool.name === 'xtrabackup'
+        ? xtrabackupByHand(order, used, prepareMemoryBytes)
+        : byHandCommands(order, prepareMemoryBytes),
     outsideDatadir,
   };
 }

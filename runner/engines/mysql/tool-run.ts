@@ -8,8 +8,8 @@ import { proveLocksGone } from './backup-locks.ts';
 import { makeLockBudget } from './lock-budget.ts';
 import type { Login } from './login.ts';
 import type { Session } from './session.ts';
-import { isFileLine, saysRedoOverrun, stageOf } from './stages.ts';
-import type { XbstreamEvent } from './xbstream/events.ts';
+import type { Tool } from './tools/tool.ts';
+import type { XbstreamEvent, XbstreamFlavour } from './xbstream/events.ts';
 import { chunkRow } from './xbstream/index-rows.ts';
 import { makeXbstreamParser, type XbstreamState } from './xbstream/parser.ts';
 
@@ -25,7 +25,7 @@ const endChunkBytes = (path: string) => 14 + Buffer.byteLength(path);
  * Takes the tool's stdout: the same bytes go into the parser and into the sink. What the parser finds becomes index
  * rows, and the places where a frame may end.
  */
-export function makeStreamTee(sink: StreamSink) {
+export function makeStreamTee(sink: StreamSink, flavour: XbstreamFlavour = 'mariadb') {
   const cuts: number[] = [];
   let written = 0;
   let lastCut = 0;
@@ -37,7 +37,7 @@ export function makeStreamTee(sink: StreamSink) {
       cuts.push(event.headerOffset + endChunkBytes(event.path));
     }
   };
-  const parser = makeXbstreamParser('mariadb', onEvent);
+  const parser = makeXbstreamParser(flavour, onEvent);
 
   const cutAndWrite = async (bytes: Buffer, begin: number) => {
     let rest = bytes;
@@ -81,12 +81,12 @@ export function makeStreamTee(sink: StreamSink) {
 }
 
 /** The end of the tool as a named error, when it was not a good one. */
-function failureOf(end: ChildEnd, overrun: string | undefined): NamedError | Error | undefined {
-  const lines = end.stderrTail.filter((line) => !isFileLine(line)).slice(-12);
+function failureOf(tool: Tool, end: ChildEnd, overrun: string | undefined): NamedError | Error | undefined {
+  const lines = end.stderrTail.filter((line) => !tool.isFileLine(line)).slice(-12);
   if (overrun !== undefined) {
     return new NamedError(
       'Backup.RedoOverrun',
-      `the server overwrote redo before it was copied: ${overrun}; a larger innodb_log_file_size, a quieter time or a faster way to the store is needed`,
+      `the server overwrote redo before it was copied: ${overrun}; a larger ${tool.redoVariable}, a quieter time or a faster way to the store is needed`,
       { line: overrun.slice(0, 300) },
     );
   }
@@ -99,18 +99,18 @@ function failureOf(end: ChildEnd, overrun: string | undefined): NamedError | Err
   const how = end.signal === null ? `with code ${end.exitCode}` : `by ${end.signal}`;
   return new NamedError(
     'Backup.ToolFailed',
-    `mariadb-backup ended ${how}${end.firstCause ? ` (${end.firstCause.message})` : ''}: ${(causes.length > 0 ? causes : lines).join(' | ').slice(-3000)}`,
+    `${tool.name} ended ${how}${end.firstCause ? ` (${end.firstCause.message})` : ''}: ${(causes.length > 0 ? causes : lines).join(' | ').slice(-3000)}`,
     { exitCode: end.exitCode, signal: end.signal },
   );
 }
 
 /**
- * Runs mariadb-backup into the sink, under the lock budget. Whatever ends it early, its server sessions and locks are
+ * Runs the tool into the sink, under the lock budget. Whatever ends it early, its server sessions and locks are
  * proved gone before this returns or throws (F15).
  */
 export async function runTool(
   order: BackupOrder,
-  args: string[],
+  { tool, args }: { tool: Tool; args: string[] },
   sink: StreamSink,
   { login, session }: { login: Login; session: Session },
   context: EngineContext,
@@ -121,7 +121,7 @@ export async function runTool(
     { commitSeconds: policy.lockBudgetSeconds, ddlSeconds: policy.ddlLockBudgetSeconds },
     (error) => stop.abort(error),
   );
-  const tee = makeStreamTee(sink);
+  const tee = makeStreamTee(sink, tool.stream);
   let emptied = false;
   let emptying: Promise<void> | undefined;
   let overrun: string | undefined;
@@ -141,7 +141,7 @@ export async function runTool(
   let end: ChildEnd;
   try {
     end = await context.runChild({
-      command: 'mariadb-backup',
+      command: tool.name,
       args,
       stallSeconds: policy.stallSeconds,
       // On SIGTERM it waits for its blocked writes, and the server for it; it leaves nothing that needs tidying.
@@ -153,20 +153,22 @@ export async function runTool(
       },
       stdoutInto: () => sink.landing?.(),
       onStderrLine: (line) => {
-        const stage = stageOf(line);
+        const stage = tool.stageOf(line);
         if (stage !== undefined) {
           if (stage === 'ending-copy') emptyBuffer();
-          if (stage === 'ddl') sink.spool(true);
-          budget.enter(stage);
+          if (stage === tool.spoolsAt) sink.spool(true);
+          // Where the applier stands, DDL comes from nobody and waits for nothing.
+          const stands = plan.role === 'replica' && plan.stopApplier;
+          if (stage !== 'ddl' || tool.spoolsAt === 'ddl' || !stands) budget.enter(stage);
         }
-        if (saysRedoOverrun(line)) overrun ??= line;
-        if (!isFileLine(line)) context.log(line.slice(0, 1000), { from: 'mariadb-backup' });
+        if (tool.saysRedoOverrun(line)) overrun ??= line;
+        if (!tool.isFileLine(line)) context.log(line.slice(0, 1000), { from: tool.name });
       },
     });
   } finally {
     budget.end();
   }
-  const failure = failureOf(end, overrun);
+  const failure = failureOf(tool, end, overrun);
   if (failure !== undefined) {
     await proveLocksGone(login, session, context.log, failure);
     throw failure;

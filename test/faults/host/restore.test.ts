@@ -7,6 +7,7 @@ import type { RestoreOrder } from '../../../contract/records/job.ts';
 import { processesOfRoot } from '../../../infra/local/process-identity.ts';
 import { freePort } from '../../../infra/local/wait.ts';
 import { makeMysqlEngine } from '../../../runner/engines/mysql/engine.ts';
+import { stagingDirectory, writeRestoreMarker } from '../../../runner/engines/mysql/restore/marker.ts';
 import { makeRunChild } from '../../../runner/host/run-child.ts';
 import { installTool } from '../../doubles/mariadb-backup/misbehaviour.ts';
 import { type Pair, startPair } from '../../journeys/support/mariadb-pair.ts';
@@ -14,6 +15,7 @@ import {
   backupOrderFor,
   contextIn,
   memberOf,
+  orderOnTop,
   restoreOrderFor,
   stopRestored,
   storedOf,
@@ -29,6 +31,7 @@ const seed = 1169;
 
 let pair: Pair;
 let taken: Taken;
+let increment: Taken;
 const restored: string[] = [];
 const engine = () => makeMysqlEngine({ stateDirectory: join(pair.directory, 'state') });
 const context = () => contextIn(pair.directory);
@@ -47,6 +50,7 @@ beforeAll(async () => {
   );
   await pair.caughtUp();
   taken = await takeBackup(engine(), backupOrderFor(memberOf(pair.replica)), context());
+  increment = await takeBackup(engine(), orderOnTop(memberOf(pair.replica), [taken]), context());
 });
 afterEach(async () => {
   for (const directory of restored.splice(0)) await stopRestored(directory);
@@ -126,10 +130,35 @@ faultTest(
   },
 );
 
+faultTest(
+  ['F68'],
+  'a disk that fills up while an incremental is unpacked is left without the base as well',
+  async ({ hit, endState }) => {
+    await onSmallDisk(join(pair.directory, 'small-chain'), async (small) => {
+      const order = restoreOrderFor(join(small, `restored-${process.pid}`), await freePort());
+      const { directory } = order.target;
+      mkdirSync(stagingDirectory(directory), { recursive: true });
+      await writeRestoreMarker(directory, { clusterId: 'shop', backupId: 'b-1', state: 'prepared' });
+      const error = await restore()
+        .apply?.(order, storedOf(taken), context())
+        .then(
+          () => undefined,
+          (thrown: Error) => thrown,
+        );
+      if ((error?.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOSPC') hit('F68');
+      await endState(() => {
+        expect(error).toMatchObject({ name: 'Restore.NoSpace' });
+        expect(readdirSync(directory)).toEqual([]);
+      });
+    });
+  },
+);
+
 const random = seeded(seed);
 const deaths: readonly [string, () => Death][] = [
   ['while it unpacks', () => ({ after: Math.floor(random() * taken.bytes.length) })],
   ['while it prepares', () => ({ saying: 'preparing' })],
+  ['while it applies an incremental', () => ({ applying: true })],
   ['while it compares', () => ({ saying: 'comparing' })],
   ['while it puts files in place', () => ({ placing: true })],
 ];
@@ -144,11 +173,15 @@ for (const [when, deathOf] of deaths) {
         order,
         manifest: taken.manifest,
         stream: join(pair.directory, 'stream'),
+        ...(when.includes('incremental')
+          ? { increment: { manifest: increment.manifest, stream: join(pair.directory, 'increment') } }
+          : {}),
         directory: pair.directory,
         strikes: join(pair.directory, `strikes-${order.target.port}`),
         death: deathOf(),
       };
       writeFileSync(input.stream, taken.bytes);
+      writeFileSync(join(pair.directory, 'increment'), increment.bytes);
       writeFileSync(input.strikes, '');
       const file = join(pair.directory, `restore-${order.target.port}.json`);
       writeFileSync(file, JSON.stringify(input));
@@ -193,7 +226,7 @@ faultTest(
     const { directory } = order.target;
     await restore().unpack(order, storedOf(taken), context());
     await restore().prepare(order, taken.manifest, context());
-    spoilIndex(join(directory, '.holdfast-partial/shop/noted.ibd'));
+    spoilIndex(join(directory, 'holdfast-partial/shop/noted.ibd'));
     const lines: string[] = [];
     const error = await restore()
       .start(

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { IndexRow } from '../../../contract/formats/index-file.ts';
 import type { Manifest } from '../../../contract/formats/manifest.ts';
+import type { Increment } from '../../../contract/records/backup.ts';
 import type { Member } from '../../../contract/records/cluster.ts';
 import type { BackupOrder, RestoreOrder } from '../../../contract/records/job.ts';
 import { policySchema } from '../../../contract/records/policy.ts';
@@ -61,6 +62,28 @@ export function backupOrderFor(member: Member, changes: Partial<BackupOrder> = {
     },
     ...changes,
   };
+}
+
+/** An order of an incremental on top of these backups, as Control would write it after it recorded them; of a full on none. */
+export function orderOnTop(
+  member: Member,
+  links: readonly Pick<Taken, 'manifest'>[],
+  change: Partial<Increment> = {},
+): BackupOrder {
+  const order = backupOrderFor(member, { backupId: `b-${links.length}` });
+  const parent = links.at(-1)?.manifest;
+  if (parent === undefined) return { ...order, plan: { ...order.plan, chain: 'b-0' } };
+  const { uuid, serverId, datadir = '', files = '' } = parent.server;
+  const increment: Increment = {
+    links: links.map(({ manifest }) => manifest.backupId),
+    fromLsn: parent.lsn?.to ?? '',
+    origin: { uuid, serverId, datadir, files },
+    serverVersion: parent.server.version,
+    toolVersion: parent.tool.version,
+    ...change,
+  };
+  const level = 'incremental' as const;
+  return { ...order, plan: { ...order.plan, level, chain: 'b-0', parent: parent.backupId, increment } };
 }
 
 export function restoreOrderFor(directory: string, port: number): RestoreOrder {
@@ -151,7 +174,8 @@ export function storedOf({ manifest, bytes }: Pick<Taken, 'manifest' | 'bytes'>)
 
 /** Ends the server that a restore left running in `directory`, as an operator would: by the pid in its file. */
 export async function stopRestored(directory: string): Promise<void> {
-  const pid = Number(await readFile(join(directory, 'mariadb.pid'), 'utf8').catch(() => '0'));
+  const read = (name: string) => readFile(join(directory, name), 'utf8').catch(() => undefined);
+  const pid = Number((await read('mariadb.pid')) ?? (await read('mysql.pid')) ?? '0');
   if (pid === 0) return;
   process.kill(pid, 'SIGTERM');
   for (let i = 0; i < 200; i++) {

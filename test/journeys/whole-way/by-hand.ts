@@ -61,7 +61,10 @@ export function withoutHoldfast(the: () => World): void {
       const { target, tables, writer, registry } = the();
       const { paths, emulator, names, clients } = target;
       const [first = '', second = ''] = shellBlocks('A restore by hand, without holdfast');
-      const [backup] = (await tables.backups('shop')).filter(({ comparison }) => comparison === 'exact');
+      // The oldest: chapters between then and now leave the data as they found it.
+      const [backup] = (await tables.backups('shop'))
+        .filter(({ comparison, level }) => comparison === 'exact' && level === 'full')
+        .sort((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
       const prefix = `shop/backups/${backup?.backupId}`;
       const directory = join(paths.run, `by hand, it's "$1"`);
       mkdirSync(directory, { mode: 0o755 });

@@ -40,6 +40,9 @@ export function tablesOf({ clients: { tables }, names }: LocalTarget) {
     backups: async (clusterId: string) =>
       (await inCatalog(`CLUSTER#${clusterId}`, 'BACKUP#')) as unknown as (BackupRecord & Item)[],
 
+    changeBackup: ({ clusterId, backupId }: Pick<BackupRecord, 'clusterId' | 'backupId'>, values: object) =>
+      change(catalog, { pk: `CLUSTER#${clusterId}`, sk: `BACKUP#${backupId}` }, { ...values }),
+
     slot: async (clusterId: string, slot: string) =>
       (await inCatalog(`CLUSTER#${clusterId}`, `SLOT#${slot}`))[0],
 

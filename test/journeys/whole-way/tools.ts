@@ -57,7 +57,7 @@ export type HeldTool = {
 
 /**
  * While `use` runs, mariadb-backup on this host stops in its tracks (SIGSTOP) before it does anything with
- * `argument`, so that a test can act in the middle of a job however fast the machine is.
+ * `argument`, so that a test can act in the middle of a job however fast the machine is. Once let go it stops no more.
  */
 export async function withHeldTool<T>(
   host: LocalHost,
@@ -69,9 +69,10 @@ export async function withHeldTool<T>(
   const file = join(place, argument.slice(2));
   const pid = () => (existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0);
   const letGo = () => {
+    writeFileSync(`${file}.go`, '');
     if (pid() > 0) process.kill(pid(), 'SIGCONT');
   };
-  const script = `case " $* " in *" ${argument} "*) echo $$ > '${file}.new'; mv '${file}.new' '${file}'; kill -STOP $$ ;; esac
+  const script = `case " $* " in *" ${argument} "*) [ -e '${file}.go' ] || { echo $$ > '${file}.new'; mv '${file}.new' '${file}'; kill -STOP $$; } ;; esac
 exec '${realTool('mariadb-backup')}' "$@"`;
   const held = async () => {
     for (const deadline = Date.now() + 60_000; pid() === 0 || !isStopped(pid()); await sleep(50)) {

@@ -31,7 +31,7 @@ import { readGrants, readSystemRows } from './read-accounts.ts';
 import { readCodeDefinitions, readTableDefinitions } from './read-definitions.ts';
 import { definitionScript, rowsScript } from './scripts.ts';
 import { withSnapshotLock } from './snapshot-lock.ts';
-import { type DumpSpool, openDumpSpool, sweepDumps } from './spool.ts';
+import { type DumpSpool, openDumpSpool } from './spool.ts';
 import { makeStatementReader } from './statements.ts';
 
 /** Room that stays free on the spool's disk beside the dump. */
@@ -149,8 +149,6 @@ export async function logicalBackup(
       `mydumper ${version ?? 'is not on this host'}: 0.10 or 1.x is needed`,
     );
   }
-  for (const left of sweepDumps(spoolDirectory))
-    context.log('removed what a dead runner left', { backup: left });
   const bound = plan.spoolBytes ?? 0;
   const free = await freeBytes(spoolDirectory);
   if (free < bound + keptFree) {

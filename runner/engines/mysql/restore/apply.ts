@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { NamedError } from '../../../../contract/errors/named-error.ts';
 import type { RestoreOrder } from '../../../../contract/records/job.ts';
 import type { EngineContext, StoredBackup } from '../../engine.ts';
+import { toolOfFlavour } from '../tools/tool.ts';
 import {
   incrementDirectory,
   markerPath,
@@ -47,10 +48,10 @@ export async function apply(
     await writeRestoreMarker(directory, { ...who, state: 'applying' });
     await mkdir(increment, { mode: 0o700 });
     const files = await unpackInto(increment, stored, context);
-    await refuseForeignOptions(increment);
+    await refuseForeignOptions(increment, toolOfFlavour(manifest.flavour));
     await giveTo(account, increment);
     context.progress('applying the incremental');
-    await runPrepare(order, manifest.restore.memoryBytes, context, increment);
+    await runPrepare(order, manifest, context, increment);
     const gone = files
       .map(({ path }) => path)
       .filter((path) => copiedWhole.test(path) && !existsSync(join(staging, path)));

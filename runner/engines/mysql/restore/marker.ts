@@ -3,8 +3,11 @@ import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 
-/** Where files wait until they are whole; inside the target, which may be a mount point of its own. */
-export const stagingDirectory = (directory: string) => join(directory, '.holdfast-partial');
+/**
+ * Where files wait until they are whole; inside the target, which may be a mount point of its own. MySQL finds no
+ * tablespace below a name that begins with a dot.
+ */
+export const stagingDirectory = (directory: string) => join(directory, 'holdfast-partial');
 /**
  * Temporary files of this restore's tools and server, and of nobody else: a server that starts removes every `#sql…`
  * file of its temporary directory, also those of a production server beside it.

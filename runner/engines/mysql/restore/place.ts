@@ -13,14 +13,20 @@ export async function giveTo(account: Account, directory: string): Promise<void>
   }
 }
 
-/** The schema without which no server starts goes last. */
+/** What no server starts without: the schema of its accounts, and MySQL's dictionary. */
+const last = ['mysql', 'mysql.ibd'];
+
+/** They go last. */
 export function placingOrder(names: readonly string[]): string[] {
-  return [...names.filter((name) => name !== 'mysql').sort(), ...names.filter((name) => name === 'mysql')];
+  return [
+    ...names.filter((name) => !last.includes(name)).sort(),
+    ...last.filter((name) => names.includes(name)),
+  ];
 }
 
 /**
  * Moves the compared files from `staging` into the directory above it, one rename each, `mysql/` last: a server that
- * is started in between finds no grant tables and ends (F69). What stands in the directory already, its option file
+ * is started in between finds no grant tables or no dictionary and ends (F69). What stands in the directory already, its option file
  * above all, is never replaced.
  */
 export async function placeFiles(staging: string, directory: string): Promise<void> {
@@ -36,7 +42,7 @@ export async function placeFiles(staging: string, directory: string): Promise<vo
     );
   }
   for (const name of names) {
-    if (name === 'mysql') await syncDirectory(directory);
+    if (last.includes(name)) await syncDirectory(directory);
     await rename(join(staging, name), join(directory, name));
   }
   await rmdir(staging);

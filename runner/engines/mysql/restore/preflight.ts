@@ -5,7 +5,9 @@ import type { RestoreOrder, TargetInspection } from '../../../../contract/record
 import { findAccount } from '../../../host/accounts.ts';
 import type { EngineContext, PreflightOutcome } from '../../engine.ts';
 import { inspectTarget } from '../inspect.ts';
-import { findTools, serverMisfit, type ToolVersions, toolMisfit } from '../versions.ts';
+import { toolOfFlavour } from '../tools/tool.ts';
+import { findTools, serverMisfit, type ToolVersions, toolMisfit, xtrabackupMisfit } from '../versions.ts';
+import { carriedByMysql } from './mysql-config.ts';
 import { oddVariable } from './server-config.ts';
 import { openToOthers } from './target-place.ts';
 
@@ -19,12 +21,14 @@ export function restoreRefusal(
   target: TargetInspection,
 ): Refusal | undefined {
   const { directory, port, user } = order.target;
-  if (manifest.flavour !== 'mariadb') {
+  const { flavour } = manifest;
+  if (flavour !== 'mariadb' && flavour !== 'mysql' && flavour !== 'percona') {
     return {
       name: 'Restore.VersionMismatch',
-      cause: `the backup is of ${manifest.flavour}, this version restores mariadb only`,
+      cause: `the backup is of ${flavour}, this version restores mariadb, mysql and percona`,
     };
   }
+  const tool = toolOfFlavour(flavour);
   const { outsideDatadir } = manifest.restore;
   if (outsideDatadir.length > 0) {
     return {
@@ -32,7 +36,7 @@ export function restoreRefusal(
       cause: `the backup holds files outside the data directory: ${outsideDatadir.slice(0, 10).join(', ')}; move them in (ALTER TABLE without DATA DIRECTORY, undo and data home within the datadir) and take a new backup, or restore by hand`,
     };
   }
-  const odd = oddVariable(manifest.server.variables);
+  const odd = oddVariable(manifest.server.variables, ...(flavour === 'mariadb' ? [] : [carriedByMysql]));
   if (odd !== undefined) {
     return {
       name: 'Input.Invalid',
@@ -41,18 +45,24 @@ export function restoreRefusal(
   }
   // A dump is loaded by the server's own programs; nothing prepares it.
   const physical = manifest.plan.method === 'physical';
-  const missing = (['mariadb-backup', 'mariadbd'] as const)
-    .filter((name) => tools[name] === null && (physical || name === 'mariadbd'))
+  const missing = ([tool.name, tool.server] as const)
+    .filter((name) => tools[name] === null && (physical || name === tool.server))
     .map((name) => [name]);
   if (missing.length > 0) {
     return {
       name: 'Restore.ToolMissing',
-      cause: `the target host lacks ${missing.map(([name]) => name).join(' and ')}; install MariaDB ${manifest.server.version}`,
+      cause: `the target host lacks ${missing.map(([name]) => name).join(' and ')}; install ${flavour === 'mariadb' ? 'MariaDB' : 'MySQL or Percona Server, with its XtraBackup,'} ${manifest.server.version}`,
+    };
+  }
+  if (flavour !== 'mariadb' && directory.includes('/.')) {
+    return {
+      name: 'Input.Invalid',
+      cause: `target.directory ${directory}: MySQL finds no tables below a name that begins with a dot; name another directory`,
     };
   }
   const misfit =
-    serverMisfit(manifest.server.version, tools.mariadbd) ??
-    (physical ? toolMisfit(manifest.restore.toolVersion, tools['mariadb-backup']) : undefined);
+    serverMisfit(manifest.server.version, tools[tool.server], tool.server) ??
+    (physical ? prepareMisfit(flavour, manifest, tools) : undefined);
   if (misfit !== undefined) return { name: 'Restore.VersionMismatch', cause: misfit };
   if (target.directoryState === 'not-empty') {
     return {
@@ -86,6 +96,16 @@ export function restoreRefusal(
   }
   return undefined;
 }
+
+/** Why the host's tool cannot prepare this backup; undefined when it can. */
+const prepareMisfit = (
+  flavour: string,
+  { restore, server }: Pick<Manifest, 'restore' | 'server'>,
+  tools: ToolVersions,
+): string | undefined =>
+  flavour === 'mariadb'
+    ? toolMisfit(restore.toolVersion, tools['mariadb-backup'])
+    : xtrabackupMisfit(server.version, tools.xtrabackup);
 
 /** Looks at host and target, and refuses before anything is touched. */
 export async function restorePreflight(

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 /** Files by which a server knows whom it replicated from, and what it had received (M17), and its old logs. */
 const leftover =
-  /^(?:(?:master|relay-log)(?:-[^/]*)?\.info|multi-master\.info|.*relay-bin(?:-[^/]*)?\.(?:\d{6,}|index)|auto\.cnf)$/;
+  /^(?:(?:master|relay-log)(?:-[^/]*)?\.info|multi-master\.info|.*relay-bin(?:-[^/]*)?\.(?:\d{6,}|index)|auto\.cnf|mysqld-auto\.cnf)$/;
 
 export const isReplicationLeftover = (name: string) => leftover.test(name);
 

@@ -26,13 +26,16 @@ const carried = [
 ];
 
 /** Words, numbers and lists of them: no path, no quote and no line break, whatever a host writes into its manifest. */
-const plain = /^[\w.,:;+ -]{1,1000}$/;
+export const plainValue = /^[\w.,:;+ -]{1,1000}$/;
 
 /** The first variable of a manifest that the restored server would start with and that is no plain value. */
-export const oddVariable = (variables: Readonly<Record<string, string>>): string | undefined =>
-  carried.find((name) => {
+export const oddVariable = (
+  variables: Readonly<Record<string, string>>,
+  names: readonly string[] = carried,
+): string | undefined =>
+  names.find((name) => {
     const value = Object.hasOwn(variables, name) ? variables[name] : undefined;
-    return value !== undefined && value !== '' && !plain.test(value);
+    return value !== undefined && value !== '' && !plainValue.test(value);
   });
 
 /** A socket's path may have 107 bytes (sun_path); the server adds nothing to it. */
@@ -83,7 +86,7 @@ export function serverConfig(
   for (const name of carried) {
     const value = manifest.server.variables[name];
     if (value === undefined || (value === '' && name !== 'sql_mode')) continue;
-    if (value === '' || plain.test(value)) set(name, value);
+    if (value === '' || plainValue.test(value)) set(name, value);
   }
   // Without grant tables, as while it is proved, a server loads no plugin by itself; one that is not on this host is
   // told in the error log and left out.

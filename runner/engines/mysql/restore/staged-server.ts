@@ -42,6 +42,8 @@ export async function withStagedServer<T>(
     socket: string;
     user: string;
     context: EngineContext;
+    /** The server's program. */
+    program?: 'mariadbd' | 'mysqld';
     /** With the grant tables of the files; without, events cannot be made. Root must be let in by them. */
     withGrants?: boolean;
     /** More options of the server. */
@@ -53,12 +55,12 @@ export async function withStagedServer<T>(
   },
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const { context, staging, socket, as } = options;
+  const { context, staging, socket, as, program = 'mariadbd' } = options;
   const stop = new AbortController();
   let ended: ChildEnd | undefined;
   const running = context
     .runChild({
-      command: 'mariadbd',
+      command: program,
       // Not even its first steps are done as root.
       user: options.user,
       args: [
@@ -80,7 +82,7 @@ export async function withStagedServer<T>(
       onStderrLine: (line) => {
         options.onLine?.(line);
         if (/\[(?:ERROR|Warning)\]/.test(line)) {
-          context.log(withoutStatement(line).slice(0, 1000), { from: 'mariadbd' });
+          context.log(withoutStatement(line).slice(0, 1000), { from: program });
         }
       },
     })

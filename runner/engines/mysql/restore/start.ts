@@ -1,4 +1,4 @@
-import { chmod, writeFile } from 'node:fs/promises';
+import { chmod, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NamedError } from '../../../../contract/errors/named-error.ts';
@@ -11,13 +11,14 @@ import { compareFingerprints } from '../../compare-fingerprints.ts';
 import type { ArchivedLog, EngineContext, RestoredInstance } from '../../engine.ts';
 import { openFingerprint } from '../fingerprint/take.ts';
 import { greets } from '../greets.ts';
-import { sortedGtids } from '../position.ts';
 import { proveAndReplay } from '../replay/prove-and-replay.ts';
 import type { Session } from '../session.ts';
 import { stagingDirectory, writeRestoreMarker } from './marker.ts';
 import { placeFiles } from './place.ts';
 import { removeReplicationLeftovers } from './replication-leftovers.ts';
-import { newServerId, serverConfig, socketPath } from './server-config.ts';
+import { restoredServerOf } from './restored-server.ts';
+import { newServerId, socketPath } from './server-config.ts';
+import { carriedLogs, setMariadbPosition, setMysqlPosition } from './set-position.ts';
 import { makeSocketPlace, withStagedServer } from './staged-server.ts';
 import { checkTables, tablesWithoutFile } from './table-check.ts';
 
@@ -27,27 +28,6 @@ const answerSeconds = 120;
 const asTyped = (word: string) =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
-/**
- * Makes the restored server stand where its data does, so that it can follow the survivor by GTID: a replica's position
- * is in its tables, that of a primary was only in its binary log, which is not in the backup.
- */
-export async function setPosition(session: Session, manifest: Manifest): Promise<void> {
-  const expected = manifest.position?.gtid ?? '';
-  if (expected === '') return;
-  const slavePosition = async () =>
-    sortedGtids((await session.rows('SELECT @@GLOBAL.gtid_slave_pos AS gtid'))[0]?.gtid ?? '');
-  // A dump has no replica's position in its tables either.
-  const inTables = manifest.server.role === 'replica' && manifest.plan.method === 'physical';
-  if (!inTables) await session.run('SET GLOBAL gtid_slave_pos = ?', [expected]);
-  const found = await slavePosition();
-  if (found === sortedGtids(expected)) return;
-  throw new NamedError(
-    'Restore.FingerprintDiffers',
-    `the restored data stands at ${found || 'no position'}, the backup was recorded at ${expected}`,
-    { found, expected },
-  );
-}
-
 async function prove(
   session: Session,
   staging: string,
@@ -55,7 +35,7 @@ async function prove(
   context: EngineContext,
 ): Promise<Fingerprint> {
   // What replication it had lies in files that are gone; this clears what the server may still know of it.
-  await session.run('RESET SLAVE ALL').catch((error: Error) => {
+  await session.run(session.words.channels.reset).catch((error: Error) => {
     context.log('nothing of replication to reset', { cause: error.message });
   });
   context.progress('opening every table');
@@ -71,7 +51,10 @@ async function prove(
     context.progress(`opening tables: ${done} of ${of}`),
   );
   const applied = manifest.server.role === 'replica';
-  await setPosition(session, manifest);
+  const { family } = session.words;
+  const position =
+    family === 'mysql' ? await setMysqlPosition(session, manifest, staging, context.log) : manifest.position;
+  if (family === 'mariadb') await setMariadbPosition(session, manifest);
   context.progress('comparing');
   const open = await openFingerprint(session, { applied, like: manifest.fingerprint, holdTables: false });
   const found = await open.finish((done, of) => context.progress(`comparing tables: ${done} of ${of}`));
@@ -81,7 +64,7 @@ async function prove(
       differences: reasons.length,
     });
   }
-  return { ...found, position: manifest.position };
+  return { ...found, position };
 }
 
 /**
@@ -99,15 +82,21 @@ export async function start(
   const { directory, port, user } = target;
   const staging = stagingDirectory(directory);
   const who = { clusterId: order.clusterId, backupId: order.backupId };
+  if (log !== undefined && manifest.flavour !== 'mariadb') {
+    throw new NamedError('Restore.NotYet', `the log of ${manifest.flavour} is not replayed by this version`, {
+      flavour: manifest.flavour,
+    });
+  }
   const account = findAccount(user);
   if (account === undefined) {
     throw new NamedError('Restore.StartFailed', `there is no account ${user} on this host`, { user });
   }
   const serverId = newServerId(manifest.server.serverId);
   const configFile = join(directory, 'my.cnf');
-  const socket = socketPath(target, 'mariadb.sock');
+  const server = restoredServerOf(manifest.flavour);
+  const socket = socketPath(target, `${server.name}.sock`);
   // The account reads it and cannot change it: file and directory stay the runner's until all is placed.
-  await writeFile(configFile, serverConfig(target, manifest, serverId), { mode: 0o644, flag: 'wx' });
+  await writeFile(configFile, server.config(target, manifest, serverId), { mode: 0o644, flag: 'wx' });
   // The runner's umask takes it from others, and the server reads it under its own account.
   await chmod(configFile, 0o644);
   const removed = await removeReplicationLeftovers(staging);
@@ -116,13 +105,18 @@ export async function start(
   for (const path of [socket, stagedSocket]) await makeSocketPlace(path, [directory, staging], account);
 
   context.progress('starting the staged server');
-  const staged = { configFile, staging, socket: stagedSocket, user, context };
+  const { program } = server;
+  const staged = { configFile, staging, socket: stagedSocket, user, context, program };
   const proof = (session: Session) => prove(session, staging, manifest, context);
   const { proven, replay } =
     log === undefined
       ? { proven: await withStagedServer(staged, proof), replay: undefined }
       : await proveAndReplay(order, { ...staged, account, serverId }, log, context, proof);
   await removeReplicationLeftovers(staging);
+  if (server.name === 'mysql') {
+    // The old server's log would be gone on with, as soon as somebody lets this one write a log.
+    for (const name of await carriedLogs(staging, manifest)) await rm(join(staging, name), { force: true });
+  }
   await writeRestoreMarker(directory, { ...who, state: 'placing' });
   await placeFiles(staging, directory);
   await writeRestoreMarker(directory, { ...who, state: 'placed' });
@@ -130,19 +124,19 @@ export async function start(
   await chmod(directory, 0o1775);
 
   context.progress('starting the restored server');
-  const server = await startServer({
+  const started = await startServer({
     unit: `holdfast-restored-${port}`,
-    command: 'mariadbd',
+    command: program,
     args: [`--defaults-file=${configFile}`],
     cwd: directory,
     user,
   });
   const until = performance.now() + answerSeconds * 1000;
   while (!(await greets(port))) {
-    if (!server.alive() || performance.now() > until) {
+    if (!started.alive() || performance.now() > until) {
       throw new NamedError(
         'Restore.StartFailed',
-        `the restored server does not answer on 127.0.0.1:${port}; see ${join(directory, 'mariadb.err')}`,
+        `the restored server does not answer on 127.0.0.1:${port}; see ${join(directory, `${server.name}.err`)}`,
         { port, directory },
       );
     }
@@ -153,9 +147,9 @@ export async function start(
     socket,
     port,
     serverId,
-    position: replay?.reached ?? manifest.position,
+    position: replay?.reached ?? proven.position,
     fingerprint: proven,
-    howToReach: `mariadb --socket=${asTyped(socket)} (accounts are those of the backup); stop: ${server.howToStop}; start: mariadbd --defaults-file=${asTyped(configFile)}`,
+    howToReach: `${server.client} --socket=${asTyped(socket)} (accounts are those of the backup); stop: ${started.howToStop}; start: ${program} --defaults-file=${asTyped(configFile)}`,
     ...(replay === undefined ? {} : { replay }),
   };
 }

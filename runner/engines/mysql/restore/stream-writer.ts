@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NamedError } from '../../../../contract/errors/named-error.ts';
-import type { ChunkEvent, XbstreamEvent } from '../xbstream/events.ts';
+import type { ChunkEvent, XbstreamEvent, XbstreamFlavour } from '../xbstream/events.ts';
 import { makeXbstreamParser, type XbstreamState } from '../xbstream/parser.ts';
 
 /** A chunk is kept until its checksum is proven. mariadb-backup writes up to 10 MiB, 64 MiB at most (delta buffers). */
@@ -12,7 +12,7 @@ const damaged = (message: string, facts: Record<string, string | number> = {}) =
   new NamedError('Restore.StreamDamaged', message, facts);
 
 /**
- * Unpacks a mariadb-backup stream below `root`, as `mbstream -x` would but not silent about anything: existing files,
+ * Unpacks a stream below `root`, as `mbstream -x` or `xbstream -x` would but not silent about anything: existing files,
  * symbolic links and broken chunks end it, and no byte of a chunk is written before its checksum is proven. Of a
  * stream that goes beyond `most` (files opened, bytes written, and the size that a hole gives a file) nothing more
  * is written (F71). `done` takes back each buffer that was pushed, once nothing of it is needed any more.
@@ -21,9 +21,10 @@ export function makeStreamWriter(
   root: string,
   most: { bytes: number; files: number },
   done: (bytes: Buffer) => void = () => {},
+  flavour: XbstreamFlavour = 'mariadb',
 ) {
   const events: XbstreamEvent[] = [];
-  const parser = makeXbstreamParser('mariadb', (event) => events.push(event));
+  const parser = makeXbstreamParser(flavour, (event) => events.push(event));
   const handles = new Map<string, FileHandle>();
   const made = new Set<string>();
   const window: { at: number; bytes: Buffer }[] = [];
@@ -62,20 +63,35 @@ export function makeStreamWriter(
 
   const writeChunk = async (event: ChunkEvent) => {
     written += event.length;
-    if (written > most.bytes || event.fileOffset + event.length > most.bytes) {
+    const runs = event.sparse ?? [{ skip: 0, write: event.length }];
+    const size = runs.reduce((sum, { skip, write }) => sum + skip + write, event.fileOffset);
+    if (written > most.bytes || size > most.bytes) {
       throw damaged(`it has more bytes than the ${most.bytes} that the manifest says a restore needs`, {
         path: event.path,
         bytes: most.bytes,
       });
     }
     const handle = await handleOf(event);
-    const end = event.streamOffset + event.length;
+    let offset = event.fileOffset;
+    let streamed = event.streamOffset;
+    for (const { skip, write } of runs) {
+      offset += skip;
+      await writeRun(handle, streamed, write, offset);
+      streamed += write;
+      offset += write;
+    }
+    // A hole at the end of what a map describes is part of the file.
+    if (event.sparse !== undefined && runs.at(-1)?.write === 0) await handle.truncate(size);
+  };
+
+  /** Writes `length` bytes of the stream from `streamed` on at `offset` of the file. */
+  const writeRun = async (handle: FileHandle, streamed: number, length: number, offset: number) => {
     for (const { at, bytes } of window) {
-      const from = Math.max(at, event.streamOffset);
-      const to = Math.min(at + bytes.length, end);
+      const from = Math.max(at, streamed);
+      const to = Math.min(at + bytes.length, streamed + length);
       if (from >= to) continue;
       const part = bytes.subarray(from - at, to - at);
-      await handle.write(part, 0, part.length, event.fileOffset + from - event.streamOffset);
+      await handle.write(part, 0, part.length, offset + from - streamed);
     }
   };
 

@@ -4,6 +4,7 @@ import { NamedError } from '../../../../contract/errors/named-error.ts';
 import type { RestoreOrder } from '../../../../contract/records/job.ts';
 import { findAccount } from '../../../host/accounts.ts';
 import type { EngineContext, StoredBackup } from '../../engine.ts';
+import { toolOfFlavour } from '../tools/tool.ts';
 import { requiredFiles, verdict } from '../xbstream/completeness.ts';
 import { markerPath, stagingDirectory, writeRestoreMarker } from './marker.ts';
 import { makeStreamWriter } from './stream-writer.ts';
@@ -25,7 +26,7 @@ export async function missingFiles(
 }
 
 /** Names that the restore itself uses in the target, and where a table's file points out of it. */
-const notOurs = /^(?:my\.cnf|holdfast-.*|\.holdfast-.*|mariadb\.(?:err|pid|sock)|staged\.sock)$/;
+const notOurs = /^(?:my\.cnf|holdfast-.*|\.holdfast-.*|(?:mariadb|mysql)\.(?:err|pid|sock)|staged\.sock)$/;
 
 /** Files that no backup of ours has and that would do harm; their host may have made them up. */
 export const foreignFiles = (files: readonly { path: string }[]): string[] =>
@@ -66,7 +67,8 @@ export async function unpackInto(
     // Tables that are created and dropped while the tool runs come besides.
     files: 2 * manifest.metrics.files + 1000,
   };
-  const writer = makeStreamWriter(root, most, stored.done);
+  const tool = toolOfFlavour(manifest.flavour);
+  const writer = makeStreamWriter(root, most, stored.done, tool.stream);
   const expected = stored.streams.reduce((sum, stream) => sum + stream.bytes, 0);
   try {
     let done = 0;
@@ -83,7 +85,7 @@ export async function unpackInto(
       exitCode: manifest.tool.exitCode,
       signal: null,
       stderrTail: 'completed OK!',
-      requiredFiles: requiredFiles('mariadb', false),
+      requiredFiles: requiredFiles(tool.stream, false),
     });
     if (!decision.complete) throw new NamedError('Restore.StreamDamaged', decision.reasons.join('; '));
     const reasons = [...foreignFiles(decision.files), ...(await missingFiles(root, decision.files))];

@@ -3,10 +3,11 @@ import type { Fingerprint } from '../../../../contract/formats/fingerprint.ts';
 import type { RestoreTablesOrder } from '../../../../contract/records/restore-tables.ts';
 import type { ArchivedLog, EngineContext, RestoredTables, StoredFiles } from '../../engine.ts';
 import { thisRunner } from '../applier-marker.ts';
+import { loadTables } from '../logical/restore/load-tables.ts';
 import { proveAndReplay } from '../replay/prove-and-replay.ts';
 import { prepare } from '../restore/prepare.ts';
 import { removeReplicationLeftovers } from '../restore/replication-leftovers.ts';
-import { setPosition } from '../restore/start.ts';
+import { setMariadbPosition } from '../restore/set-position.ts';
 import type { Session } from '../session.ts';
 import { bringTables } from './bring.ts';
 import { logOfTables, tableFilters } from './replay-tables.ts';
@@ -24,6 +25,18 @@ import { isLeftOut } from './table-set.ts';
 import { writeNote } from './tables-note.ts';
 import { unpackTables } from './unpack.ts';
 import type { WorkingTable } from './working-tables.ts';
+
+async function unpackAndPrepare(
+  order: RestoreTablesOrder,
+  stored: StoredFiles,
+  context: EngineContext,
+  timed: <T>(phase: string, step: () => Promise<T>) => Promise<T>,
+): Promise<number> {
+  const { manifest } = stored;
+  const { bytes } = await timed('unpacking', () => unpackTables(order, stored, context));
+  await timed('preparing', () => prepare(order, manifest, context, isLeftOut(order, manifest)));
+  return bytes;
+}
 
 /**
  * Reads, prepares and proves the tables in a scratch instance, replays the log of them where a point is asked for, and
@@ -51,14 +64,18 @@ export async function restoreTables(
     working: working.map(({ schema, table }) => ({ schema, table })),
     runner: thisRunner(),
   });
+  // Rows of a dump stand without those that they point to.
+  const compared = manifest.plan.method === 'logical' ? { ...order, ancestors: [] } : order;
   let left = false;
   try {
-    const { bytes } = await timed('unpacking', () => unpackTables(order, stored, context));
-    await timed('preparing', () => prepare(order, manifest, context, isLeftOut(order, manifest)));
+    const bytes =
+      manifest.plan.method === 'logical'
+        ? (await timed('unpacking', () => loadTables(order, stored, context))).bytes
+        : await unpackAndPrepare(order, stored, context, timed);
     const place = await makeScratch(order, manifest);
     const prove = (session: Session) =>
       timed('proving', () =>
-        proveTables(order, manifest, scratchOf(session, place.staging, place.socket), context),
+        proveTables(compared, manifest, scratchOf(session, place.staging, place.socket), context),
       );
     const bring = (scratch: Scratch, facts: Fingerprint) =>
       timed('bringing', () =>
@@ -82,7 +99,7 @@ export async function restoreTables(
         context,
         async (session) => {
           const found = await prove(session);
-          await setPosition(session, manifest);
+          await setMariadbPosition(session, manifest);
           await makeSchemas(session, manifest);
           return found;
         },

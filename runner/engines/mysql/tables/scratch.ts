@@ -12,6 +12,7 @@ import { type Account, findAccount } from '../../../host/accounts.ts';
 import { compareTables } from '../../compare-fingerprints.ts';
 import type { EngineContext } from '../../engine.ts';
 import { openFingerprint } from '../fingerprint/take.ts';
+import { loadingConfig } from '../logical/restore/new-server.ts';
 import type { Login } from '../login.ts';
 import { readRelations } from '../relations.ts';
 import { replayDirectory } from '../replay/place.ts';
@@ -92,6 +93,7 @@ export async function removeScratch(directory: string): Promise<void> {
     temporaryDirectory(directory),
     replayDirectory(directory),
     join(directory, 'my.cnf'),
+    loadingConfig(directory),
     markerPath(directory),
   ]) {
     await rm(path, { recursive: true, force: true });
@@ -163,8 +165,14 @@ export async function proveTables(
   );
   const fingerprint = await readScratch(session, manifest, context);
   const found = new Set(fingerprint.tables.map(tableKey));
-  const absent = [...order.tables, ...order.ancestors].filter((table) => !found.has(tableKey(table)));
-  const { comparison, differences } = compareTables(manifest, fingerprint.tables);
+  const set = [...order.tables, ...order.ancestors];
+  const absent = set.filter((table) => !found.has(tableKey(table)));
+  // A dump's tables may come with sequences, of which only the definition is there.
+  const named = new Set(set.map(tableKey));
+  const { comparison, differences } = compareTables(
+    manifest,
+    fingerprint.tables.filter((table) => named.has(tableKey(table))),
+  );
   const reasons = [...absent.map((table) => `${tableText(table)} is missing`), ...differences];
   if (reasons.length > 0) {
     throw new NamedError('Restore.FingerprintDiffers', reasons.slice(0, 20).join('; ').slice(0, 3500), {

@@ -57,6 +57,7 @@ export const mariadbWords = (version: string): Words => ({
     paths:
       "SELECT FILENAME AS path FROM information_schema.INNODB_SYS_TABLESPACES WHERE NAME <> 'innodb_temporary'",
   },
+  resetLogs: 'RESET MASTER',
   redoSinceCheckpoint: async (session) => {
     const [age] = await session.rows("SHOW GLOBAL STATUS LIKE 'Innodb_checkpoint_age'");
     return age?.Value == null ? undefined : Number(age.Value);

@@ -87,6 +87,8 @@ export const mysqlWords = (version: string): Words => ({
       JOIN information_schema.INNODB_TABLESPACES S ON S.SPACE = F.FILE_ID`,
     paths: "SELECT FILE_NAME AS path FROM information_schema.FILES WHERE FILE_TYPE <> 'TEMPORARY'",
   },
+  // 8.0 knows the old words only, 8.4 the new ones only.
+  resetLogs: version.startsWith('8.0.') ? 'RESET MASTER' : 'RESET BINARY LOGS AND GTIDS',
   redoSinceCheckpoint: async (session) => {
     const lsns = new Map<string, number>();
     for (const row of await session.rows("SHOW GLOBAL STATUS LIKE 'Innodb_redo_log_%_lsn'")) {

@@ -34,6 +34,8 @@ export type Words = {
     /** `path` of every file that the server keeps data in, as it names it. */
     paths: string;
   };
+  /** Begins the binary logs and what is known of GTIDs anew. */
+  resetLogs: string;
   /** Bytes of redo since the last checkpoint; undefined where the server does not say. */
   redoSinceCheckpoint: (session: Session) => Promise<number | undefined>;
   /** Bytes of the redo log as configured. */

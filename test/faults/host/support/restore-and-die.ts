@@ -6,12 +6,14 @@ import { makeMysqlEngine } from '../../../../runner/engines/mysql/engine.ts';
 import { contextIn, storedOf } from '../../../journeys/support/mysql-jobs.ts';
 
 /** Where in its restore the process kills itself: after a part of the stream, or at this word of its progress. */
-export type Death = { after: number } | { saying: string } | { placing: true };
+export type Death = { after: number } | { saying: string } | { applying: true } | { placing: true };
 export type RestoreInput = {
   order: RestoreOrder;
   manifest: Manifest;
   /** File with the stream's bytes. */
   stream: string;
+  /** An incremental that is applied to it, with the file of its stream. */
+  increment?: { manifest: Manifest; stream: string };
   directory: string;
   strikes: string;
   death: Death;
@@ -37,14 +39,21 @@ const dying = {
     }
   },
 };
+let applying = false;
 const context = contextIn(input.directory, {
   progress: (phase) => {
+    if (applying && phase.startsWith('preparing')) die('while an incremental is applied');
     if ('saying' in death && phase.startsWith(death.saying)) die(`while ${phase}`);
   },
 });
 const engine = makeMysqlEngine({ stateDirectory: join(input.directory, 'state') });
 await engine.restore.unpack(order, dying, context);
 await engine.restore.prepare(order, manifest, context);
+if (input.increment !== undefined) {
+  const { manifest: of, stream } = input.increment;
+  applying = 'applying' in death;
+  await engine.restore.apply?.(order, storedOf({ manifest: of, bytes: readFileSync(stream) }), context);
+}
 if ('placing' in death) {
   const { directory } = order.target;
   watch(directory, () => {

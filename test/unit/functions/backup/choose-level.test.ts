@@ -7,7 +7,8 @@ import { planBackup } from '../../../../functions/backup/plan-backup.ts';
 import { aChain, anOrigin } from '../../../doubles/chain.ts';
 import { aBackup, aCheckResult, aCluster, aMember, aPolicy } from '../../../doubles/records.ts';
 
-const policy = aPolicy({ incrementals: { most: 6 } });
+const most = { most: 6, waitMinutes: 0 };
+const policy = aPolicy({ incrementals: most });
 const seen = (memberId: string, change: Partial<MemberInspection> = {}) => ({
   memberId,
   result: aCheckResult(memberId, {
@@ -112,7 +113,7 @@ describe('the level of the next backup', () => {
     [
       'a restore of the chain and one more incremental would take 3 minutes, the policy allows 2',
       aChain(2),
-      { policy: aPolicy({ incrementals: { most: 6, restoreMinutes: 2 } }) },
+      { policy: aPolicy({ incrementals: { ...most, restoreMinutes: 2 } }) },
     ],
     ['the last backup, b-2, is suspect', newest({ state: 'suspect' }), {}],
     ['the last backup, b-2, is committed', newest({ state: 'committed' }), {}],
@@ -158,6 +159,11 @@ describe('the level of the next backup', () => {
       aChain(2),
       b({ position: { kind: 'mysql', flavour: 'mariadb', gtid: '0-1-9' } }),
     ],
+    [
+      'the member stands at none of ours and lacks what backup b-2 has',
+      aChain(2),
+      b({ position: { kind: 'mysql', flavour: 'mariadb', gtid: 'none of ours' } }),
+    ],
   ])('is full where %s', (why, history, change) => {
     expect(whyFull(history, change)).toContain(why.replace(/^M\d\d: /, ''));
   });
@@ -168,6 +174,39 @@ describe('the level of the next backup', () => {
     expect(whyFull(aChain(2), away)).toBe(
       'a full one: member orders-b, of which the chain is, cannot be backed up now: it lags 301 s behind, the policy takes 300 s at most',
     );
+  });
+
+  it('M20: waits for the member of the chain as long as the policy says, and never past the last attempt or the window', () => {
+    const away = {
+      inspections: [primary, seen('orders-b', { lagSeconds: 301 })],
+      policy: aPolicy({ incrementals: { most: 6, waitMinutes: 30 } }),
+      slot: '20261123T0100Z',
+    };
+    const at = (minute: number, attempt = 1, change: Partial<Input> = {}) =>
+      plan(aChain(2), { ...away, now: new Date(`2026-11-23T01:${minute}:00.000Z`), attempt, ...change });
+    expect(at(10)).toMatchObject({
+      outcome: 'refused',
+      error: {
+        name: 'Cluster.MemberAway',
+        cause:
+          'member orders-b, of which the chain is, cannot be backed up now: it lags 301 s behind, the policy takes 300 s at most; the policy nightly waits for it until 30 minutes after the slot, then it takes a full of another member',
+      },
+    });
+    const fulls = [
+      at(31),
+      at(10, 3),
+      at(10, 1, { slot: null }),
+      at(10, 1, { policy }),
+      at(10, 1, { asked: { level: 'full', by: 'order', reason: 'why' } }),
+      at(10, 1, { cluster: { ...aCluster().document, members: [aMember('orders-a', 'i-a')] } }),
+    ];
+    for (const answer of fulls)
+      expect(answer).toMatchObject({ outcome: 'planned', order: { plan: { level: 'full' } } });
+    const short = aPolicy({
+      incrementals: { most: 6, waitMinutes: 30 },
+      schedule: { ...policy.schedule, windowMinutes: 20 },
+    });
+    expect(at(10, 1, { policy: short })).toMatchObject({ outcome: 'planned' });
   });
 
   it('is full after a failover: the member of the chain has become the primary', () => {
@@ -245,7 +284,7 @@ describe('the level of the next backup', () => {
   });
 
   it('reckons the restore by what the last proven one took', () => {
-    const budget = { policy: aPolicy({ incrementals: { most: 6, restoreMinutes: 5 } }) };
+    const budget = { policy: aPolicy({ incrementals: { ...most, restoreMinutes: 5 } }) };
     expect(planned(aChain(2), budget).level).toBe('incremental');
     const slow = aChain(2, (n) => (n === 0 ? { state: 'proven', restoreSeconds: 400 } : {}));
     expect(whyFull(slow, budget)).toContain('would take 11 minutes, the policy allows 5');

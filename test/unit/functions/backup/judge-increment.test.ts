@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { encodeManifest } from '../../../../contract/formats/codec.ts';
 import type { Manifest } from '../../../../contract/formats/manifest.ts';
 import type { BackupRecord } from '../../../../contract/records/backup.ts';
 import { judgeIncrement } from '../../../../functions/backup/judge-increment.ts';
@@ -6,7 +8,10 @@ import { confirmedSuspect, judgeMetrics } from '../../../../functions/backup/jud
 import { aChain, anOrigin } from '../../../doubles/chain.ts';
 import { aBackup, aManifest, anOrder } from '../../../doubles/records.ts';
 
-const [parent] = aChain(1) as [BackupRecord];
+const stored = (lsn: Manifest['lsn']) => Buffer.from(encodeManifest(aManifest({ backupId: 'b-1', lsn })));
+const parentManifest = stored({ from: '1000', to: '2000', last: '2005' });
+const recorded = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+const [parent] = aChain(1, () => ({ manifestSha256: recorded(parentManifest) })) as [BackupRecord];
 const { serverVersion = '', toolVersion = '' } = parent;
 const increment = { links: ['b-0', 'b-1'], fromLsn: '2000', origin: anOrigin, serverVersion, toolVersion };
 const plan = { ...anOrder().plan, level: 'incremental' as const, chain: 'b-0', parent: 'b-1', increment };
@@ -24,7 +29,7 @@ const server = (change: Partial<Manifest['server']>) => taken({ server: { ...tak
 
 describe('an incremental and its parent', () => {
   it('go on where the parent ends, on the same server and files', () => {
-    expect(judgeIncrement(taken(), order, parent)).toBeUndefined();
+    expect(judgeIncrement(taken(), order, parent, parentManifest)).toBeUndefined();
   });
 
   it.each<[string, Manifest, BackupRecord | undefined]>([
@@ -39,11 +44,6 @@ describe('an incremental and its parent', () => {
       parent,
     ],
     ['it begins at LSN unknown', taken({ lsn: null }), parent],
-    [
-      'it begins at LSN 2000, where 2500 is due',
-      taken(),
-      { ...parent, lsn: { from: '1', to: '2500', last: '2500' } },
-    ],
     ['it is of server another', server({ uuid: 'another' }), parent],
     [
       'it is of server 3e11fa47-71ca-11e1-9e33-c80aa9429562, id 2, /data',
@@ -56,9 +56,31 @@ describe('an incremental and its parent', () => {
     ['that one is suspect', taken(), { ...parent, state: 'suspect' }],
     ['that one is not recorded', taken(), undefined],
   ])('do not belong together where %s', (why, manifest, known) => {
-    const fault = judgeIncrement(manifest, order, known);
+    const fault = judgeIncrement(manifest, order, known, parentManifest);
     expect(fault?.name).toBe('Backup.ChainBroken');
     expect(fault?.cause).toContain(why === 'M23' ? 'it is of server 10.11.7 and tool' : why);
+  });
+});
+
+describe('the record of a parent', () => {
+  const forged = (to: string) => ({ ...parent, lsn: { from: '1000', to, last: to } });
+  const from = (lsn: string) =>
+    [
+      taken({ lsn: { from: lsn, to: '3000', last: '3005' } }),
+      anOrder({ backupId: 'b-2', plan: { ...plan, increment: { ...increment, fromLsn: lsn } } }),
+    ] as const;
+
+  it('that was forged is found by its manifest, whatever was ordered and taken by it', () => {
+    expect(judgeIncrement(...from('2500'), forged('2500'), parentManifest)).toMatchObject({
+      name: 'Backup.ChainBroken',
+      cause: expect.stringContaining('its record says that it ends at LSN 2500, its manifest says another'),
+    });
+    const other = stored({ from: '1000', to: '2500', last: '2500' });
+    for (const manifest of [other, undefined]) {
+      expect(judgeIncrement(...from('2500'), forged('2500'), manifest)).toMatchObject({
+        cause: expect.stringContaining('its manifest is not the one that was recorded'),
+      });
+    }
   });
 });
 

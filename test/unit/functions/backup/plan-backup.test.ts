@@ -187,11 +187,11 @@ describe('planning a backup', () => {
   });
 
   it('refuses a flavour that this version cannot take, and a home site that the settings do not have', () => {
-    const percona = { ...aCluster().document, flavour: 'percona' as const };
-    expect(refusal({ cluster: percona })).toMatchObject({
+    const other = { ...aCluster().document, flavour: 'mongodb' as const };
+    expect(refusal({ cluster: other })).toMatchObject({
       name: 'Cluster.NoMember',
       cause: expect.stringContaining(
-        'mysql/percona cannot be backed up by this version, which takes mysql/mariadb',
+        'mysql/mongodb cannot be backed up by this version, which takes mysql/mariadb, mysql/mysql, mysql/percona',
       ),
     });
     expect(refusal({ site: undefined })).toEqual({

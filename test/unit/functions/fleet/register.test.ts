@@ -267,7 +267,7 @@ describe('registering a cluster', () => {
   it.each([
     [{ homeSite: 'london' }, 'homeSite: london is not a site; the settings have frankfurt, paris'],
     [{ policy: 'weekly' }, 'policy: weekly is not deployed'],
-    [{ flavour: 'percona' as const }, 'engine, flavour: mysql/percona is not supported by this version'],
+    [{ flavour: 'mongodb' as const }, 'engine, flavour: mysql/mongodb is not supported by this version'],
   ])('refuses %o before any host is asked', async (change, cause) => {
     expect(await register(cluster(change))).toMatchObject(refusal(cause));
     expect(asked).toEqual([]);

@@ -20,6 +20,7 @@ type Found = {
   target?: Partial<NonNullable<CheckResult['target']>>;
   tools?: CheckResult['tools'];
   protocol?: number;
+  abilities?: string[];
 };
 function fitted(found: Found = {}, plan: PlannedRestore = planned) {
   const check = example('result-check');
@@ -27,6 +28,7 @@ function fitted(found: Found = {}, plan: PlannedRestore = planned) {
     ...check,
     protocol: found.protocol ?? check.protocol,
     tools: found.tools ?? check.tools,
+    ...(found.abilities ? { abilities: found.abilities } : {}),
     target: { ...check.target, ...found.target },
   };
   return makeHandler({ mintJobId: () => 'job-restore-1' })({ planned: plan, check: answered });
@@ -96,7 +98,12 @@ describe('Decide whether the target fits', () => {
 
   it('asks for no tool that prepares where a dump is restored', async () => {
     const tools = { mariadbd: '10.11.14-MariaDB', 'mariadb-backup': null };
-    expect(await fitted({ tools }, { ...planned, method: 'logical' })).toMatchObject({ outcome: 'fits' });
+    const dump: PlannedRestore = { ...planned, method: 'logical' };
+    expect(await fitted({ tools, abilities: ['logical'] }, dump)).toMatchObject({ outcome: 'fits' });
+    expect(await fitted({ tools, abilities: ['incremental'] }, dump)).toMatchObject({
+      outcome: 'refused',
+      error: { name: 'Runner.VersionUnsupported', cause: expect.stringContaining('loads no dumps') },
+    });
   });
 
   it.each(['mariadbd', 'mariadb-backup'])('refuses a host without %s', async (program) => {

@@ -170,7 +170,7 @@ describe('Plan the restore', () => {
 
   it('a flavour that this version does not restore is refused', async () => {
     await store((manifest) => {
-      manifest.flavour = 'mysql';
+      manifest.flavour = 'mongodb';
     });
     expect(await plan()).toMatchObject({ error: { name: 'Restore.NotYet' } });
   });

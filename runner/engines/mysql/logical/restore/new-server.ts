@@ -11,6 +11,9 @@ import { newServerId, serverConfig, socketPath } from '../../restore/server-conf
 import { makeSocketPlace, withStagedServer } from '../../restore/staged-server.ts';
 import type { Session } from '../../session.ts';
 
+/** What a restore of the whole and one of tables have in common. */
+type Order = Pick<RestoreOrder, 'target' | 'policy'>;
+
 /** Option file of the server while rows go in; it goes with the end of the work. */
 export const loadingConfig = (directory: string) => join(directory, 'holdfast-loading.cnf');
 
@@ -40,11 +43,7 @@ function accountOf(user: string): Account {
 }
 
 /** Makes an empty server of this host's own programs in the staging directory, as the account that it will run as. */
-export async function installServer(
-  order: RestoreOrder,
-  manifest: Manifest,
-  context: EngineContext,
-): Promise<void> {
+export async function installServer(order: Order, manifest: Manifest, context: EngineContext): Promise<void> {
   const { directory, user } = order.target;
   const account = accountOf(user);
   const staging = stagingDirectory(directory);
@@ -84,7 +83,7 @@ export async function installServer(
 
 /** Runs the server that is being filled for `work`, cut off from everybody, and shuts it down cleanly. */
 export async function withLoadingServer<T>(
-  order: RestoreOrder,
+  order: Order,
   context: EngineContext,
   work: (session: Session, socket: string) => Promise<T>,
 ): Promise<T> {

@@ -23,10 +23,10 @@ const insert = /^INSERT INTO `/;
 const setting = /^(?:\/\*!\d+ )?SET [^;]*;$/;
 
 /**
- * Reads the tar of a logical backup as it comes: definitions first, then the statements of each file of rows. Nothing
+ * Reads the files of a logical backup as they come: definitions first, then the statements of each file of rows. Nothing
  * else of a dump is run: whatever its host put between the INSERTs is refused.
  */
-export function makeArchiveReader(taker: ArchiveTaker) {
+export function makeFileReader(taker: ArchiveTaker) {
   let files = 0;
   let kindOf: ((file: string) => DumpFile | undefined) | undefined;
   let current: { path: string; kind: DumpFile | undefined } = { path: '', kind: undefined };
@@ -58,8 +58,8 @@ export function makeArchiveReader(taker: ArchiveTaker) {
       throw damaged(`${JSON.stringify(head.slice(0, 80))} is no INSERT`, current.path);
   };
 
-  const tar = makeTarReader({
-    file: (path) => {
+  return {
+    file: (path: string): void => {
       files += 1;
       const name = path.startsWith('dump/') ? path.slice('dump/'.length) : undefined;
       if (files === 1 && path !== 'holdfast/definitions.jsonl') {
@@ -70,7 +70,7 @@ export function makeArchiveReader(taker: ArchiveTaker) {
         throw damaged('it is of no table of the backup', path);
       reader = makeStatementReader();
     },
-    content: async (bytes) => {
+    content: async (bytes: Buffer): Promise<void> => {
       if (inDefinitions()) return gather(bytes, largestDefinitions);
       const { kind } = current;
       if (kind?.kind !== 'rows') return;
@@ -84,7 +84,7 @@ export function makeArchiveReader(taker: ArchiveTaker) {
       }
       gather(bytes.subarray(from), largestStatement);
     },
-    end: async () => {
+    end: async (): Promise<void> => {
       if (inDefinitions()) {
         const definitions = decodeDefinitions(whole());
         const of = (kinds: string[]) => definitions.filter(({ kind }) => kinds.includes(kind));
@@ -101,6 +101,13 @@ export function makeArchiveReader(taker: ArchiveTaker) {
         throw damaged('it ends within a statement', current.path);
       }
     },
-  });
-  return { push: tar.push, end: tar.end, files: () => files };
+    files: () => files,
+  };
+}
+
+/** The same for the whole tar, in pieces that end anywhere. */
+export function makeArchiveReader(taker: ArchiveTaker) {
+  const reader = makeFileReader(taker);
+  const tar = makeTarReader(reader);
+  return { push: tar.push, end: tar.end, files: reader.files };
 }

@@ -40,20 +40,57 @@ describe('the position of a backup', () => {
         "SET GLOBAL gtid_slave_pos = '0-1-5';\nCHANGE MASTER TO master_use_gtid = slave_pos;\n",
       xtrabackup_binlog_info: 'rbin.000001\t323\t0-1-5\n',
     });
-    expect(backupPosition(content, true, null)).toEqual(at('0-1-5', 'rbin.000001', 323));
+    expect(backupPosition(content, 'mariadb', true, null)).toEqual(at('0-1-5', 'rbin.000001', 323));
   });
 
   it('is what the server said while its applier stood, where the replica uses no GTIDs', () => {
     const content = files({
       mariadb_backup_slave_info: "CHANGE MASTER TO MASTER_LOG_FILE='p.1', MASTER_LOG_POS=4;\n",
     });
-    expect(backupPosition(content, true, at('0-1-5'))).toEqual(at('0-1-5'));
+    expect(backupPosition(content, 'mariadb', true, at('0-1-5'))).toEqual(at('0-1-5'));
   });
 
   it('is what a primary had written, and null on a server without a log', () => {
     const content = files({ xtrabackup_binlog_info: 'pbin.000001\t5662954\t0-101-5\n' });
-    expect(backupPosition(content, false, null)).toEqual(at('0-101-5', 'pbin.000001', 5662954));
-    expect(backupPosition(files({}), false, null)).toBeNull();
+    expect(backupPosition(content, 'mariadb', false, null)).toEqual(at('0-101-5', 'pbin.000001', 5662954));
+    expect(backupPosition(files({}), 'mariadb', false, null)).toBeNull();
+  });
+});
+
+describe('the position of a backup of MySQL', () => {
+  const uuid = 'd8f3f2b4-e903-11f1-98ee-02fc00000001';
+  const files = (entries: Record<string, string>) => (path: string) =>
+    entries[path] === undefined ? undefined : Buffer.from(entries[path]);
+  const of = (entries: Record<string, string>) => backupPosition(files(entries), 'percona', true, null);
+
+  it('is one set for what was applied and written, in one line and one order', () => {
+    const set = `${uuid}:1-3:4,\n0${uuid.slice(1)}:7`;
+    expect(of({ xtrabackup_binlog_info: `binlog.000018\t157\t${set}\n` })).toEqual({
+      kind: 'mysql',
+      flavour: 'mysql',
+      gtid: `0${uuid.slice(1)}:7,${uuid}:1-4`,
+      file: 'binlog.000018',
+      offset: 157,
+    });
+  });
+
+  it('is in xtrabackup_info where the tool has packed the rest', () => {
+    const info = `tool_name = xtrabackup\nbinlog_pos = filename 'b.000002', position '197', GTID of the last change '${uuid}:1-4'\n`;
+    expect(of({ xtrabackup_info: info })).toMatchObject({
+      gtid: `${uuid}:1-4`,
+      file: 'b.000002',
+      offset: 197,
+    });
+  });
+
+  it('is that of its source on a replica without a log of its own', () => {
+    const slave = `SET GLOBAL gtid_purged='${uuid}:1-9';\nCHANGE REPLICATION SOURCE TO SOURCE_AUTO_POSITION=1;\n`;
+    expect(of({ xtrabackup_slave_info: slave })).toEqual({
+      kind: 'mysql',
+      flavour: 'mysql',
+      gtid: `${uuid}:1-9`,
+    });
+    expect(of({})).toBeNull();
   });
 });
 

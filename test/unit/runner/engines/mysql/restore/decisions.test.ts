@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { placingOrder } from '../../../../../../runner/engines/mysql/restore/place.ts';
 import { restoreRefusal } from '../../../../../../runner/engines/mysql/restore/preflight.ts';
-import { foreignOptions, prepareWarnings } from '../../../../../../runner/engines/mysql/restore/prepare.ts';
+import { foreignOptions as foreign } from '../../../../../../runner/engines/mysql/restore/prepare.ts';
 import { isReplicationLeftover } from '../../../../../../runner/engines/mysql/restore/replication-leftovers.ts';
 import {
   newServerId,
@@ -9,6 +9,7 @@ import {
   socketPath,
 } from '../../../../../../runner/engines/mysql/restore/server-config.ts';
 import { checkFault } from '../../../../../../runner/engines/mysql/restore/table-check.ts';
+import { mariadbBackup } from '../../../../../../runner/engines/mysql/tools/mariadb-backup.ts';
 
 const target = { hostId: 'mi-0abc', directory: '/data/new', port: 3310, user: 'mysql' };
 const server = {
@@ -28,6 +29,9 @@ const inspected = {
   portFree: true,
   userExists: true,
 };
+
+const { prepareWarnings } = mariadbBackup;
+const foreignOptions = (text: string) => foreign(text, mariadbBackup);
 
 describe('a restore is refused', () => {
   const refusal = (manifest: object, host: object = {}, found: object = {}) =>
@@ -60,7 +64,7 @@ describe('a restore is refused', () => {
     ['a tool is missing', {}, { 'mariadb-backup': null }, {}, 'ToolMissing', 'mariadb-backup'],
     ['M23 the server is older', {}, { mariadbd: '10.11.18' }, {}, 'VersionMismatch', '10.11.19 or a later'],
     ['F19 the tool is older', {}, { 'mariadb-backup': '10.11.18' }, {}, 'VersionMismatch', '10.11.18'],
-    ['another flavour', { flavour: 'percona' }, {}, {}, 'VersionMismatch', 'percona'],
+    ['another flavour', { flavour: 'mongodb' }, {}, {}, 'VersionMismatch', 'mongodb'],
     [
       'F67 files are there',
       {},

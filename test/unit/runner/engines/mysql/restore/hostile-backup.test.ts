@@ -39,7 +39,7 @@ describe('a backup whose host belongs to a thief', () => {
       target: { hostId: 'mi-0abc', directory, port: 3310, user: 'nobody' },
     } as RestoreOrder;
     const stored = {
-      manifest: { tool: { exitCode: 0 }, metrics: { files }, restore: { bytes: 1e6 } },
+      manifest: { flavour: 'mariadb', tool: { exitCode: 0 }, metrics: { files }, restore: { bytes: 1e6 } },
       streams: [{ bytes: stream.length }],
       read: async function* () {
         yield stream;
@@ -52,7 +52,7 @@ describe('a backup whose host belongs to a thief', () => {
 
   it('is unpacked where nothing is wrong with it', async () => {
     await bring(smallMariadbStream(), 14);
-    expect(existsSync(join(root, 'target/.holdfast-partial/ibdata1'))).toBe(true);
+    expect(existsSync(join(root, 'target/holdfast-partial/ibdata1'))).toBe(true);
   });
 
   it.each(['my.cnf', 'holdfast-restore.json', '.holdfast-tmp/x', 'mariadb.sock', 'd/t.isl'])(
@@ -63,7 +63,7 @@ describe('a backup whose host belongs to a thief', () => {
         name: 'Restore.StreamDamaged',
         message: expect.stringContaining(path),
       });
-      expect(existsSync(join(root, 'target/.holdfast-partial'))).toBe(false);
+      expect(existsSync(join(root, 'target/holdfast-partial'))).toBe(false);
     },
   );
 

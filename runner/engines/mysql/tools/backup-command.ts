@@ -1,0 +1,55 @@
+import type { Policy } from '../../../../contract/records/policy.ts';
+import { backupArguments } from '../arguments.ts';
+import type { Login } from '../login.ts';
+import type { Tool } from './tool.ts';
+import { xtrabackupArguments } from './xtrabackup-arguments.ts';
+
+/** What decides how the tool of this server is called, beside the policy. Directories are the job's private ones. */
+export type BackupCommand = {
+  tool: Tool;
+  toolVersion: string;
+  policy: Pick<Policy, 'toolThreads' | 'ddlLockBudgetSeconds' | 'xtrabackup' | 'mariadbBackup'>;
+  address: Login['address'];
+  datadir: string;
+  defaultsFile: string;
+  extraLsnDir: string;
+  targetDir: string;
+  checkpointFirst: boolean;
+  replica: boolean;
+  /** An incremental: pages that changed after this LSN, where its parent ends. */
+  incrementalLsn?: string | undefined;
+};
+
+/** The exact arguments of one backup; the same for the plan that shows them and for the job that runs them. */
+export function backupCommand(command: BackupCommand): string[] {
+  const { tool, policy, toolVersion, checkpointFirst } = command;
+  const { address, datadir, defaultsFile, extraLsnDir, targetDir, replica, incrementalLsn } = command;
+  const shared = {
+    address,
+    datadir,
+    defaultsFile,
+    extraLsnDir,
+    targetDir,
+    replica,
+    incrementalLsn,
+    threads: policy.toolThreads,
+  };
+  if (tool.name === 'xtrabackup') {
+    return xtrabackupArguments({
+      ...shared,
+      toolVersion,
+      settings: policy.xtrabackup,
+      ddlLockSeconds: policy.ddlLockBudgetSeconds,
+    });
+  }
+  const { throttle, history } = policy.mariadbBackup ?? {};
+  return [
+    ...backupArguments({ ...shared, checkpointFirst }),
+    ...(throttle === undefined ? [] : [`--throttle=${throttle}`]),
+    // A write of its own: on a replica it would be a transaction that nobody else has.
+    ...(history === undefined || replica ? [] : [`--history=${history}`]),
+  ];
+}
+
+/** Stands in a plan for what a job makes when it runs: its private directory. */
+export const privateDirectory = '<private directory of the job>';

@@ -1,0 +1,278 @@
+import { chmodSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createConnection } from 'mysql2/promise';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Policy } from '../../contract/records/policy.ts';
+import { xtrabackupSettingsSchema } from '../../contract/records/tool-settings.ts';
+import { freePort } from '../../infra/local/wait.ts';
+import { compareFingerprints } from '../../runner/engines/compare-fingerprints.ts';
+import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
+import { makeRunChild } from '../../runner/host/run-child.ts';
+import { makeStartServer } from '../../runner/host/start-server.ts';
+import { type InstalledXtrabackup, installXtrabackup } from '../doubles/xtrabackup/install.ts';
+import type { Misbehaviour } from '../doubles/xtrabackup/misbehaviour.ts';
+import type { MysqlServer } from '../servers/mysql.ts';
+import { type MysqlPair, startMysqlPair } from '../servers/mysql-pair.ts';
+import { unstable } from '../servers/unstable.ts';
+import { startProbe } from './support/mariadb-pair.ts';
+import {
+  backupOrderFor,
+  contextIn,
+  memberOf,
+  policy,
+  restoreOrderFor,
+  stopRestored,
+  storedOf,
+  type Taken,
+  takeBackup,
+} from './support/mysql-jobs.ts';
+
+const others = await unstable();
+
+describe.skipIf(others.missing !== null)(
+  'a MySQL with XtraBackup, of which a double stands for the tool',
+  () => {
+    const { mysql } = others as Extract<typeof others, { missing: null }>;
+    let pair: MysqlPair;
+    let tool: InstalledXtrabackup;
+    const restored: string[] = [];
+    const path = () => `${tool.directory}:${mysql.path}`;
+    const engine = () =>
+      makeMysqlEngine({
+        stateDirectory: join(pair.directory, 'state'),
+        startServer: makeStartServer(path()),
+      });
+    const context = (lines: string[] = []) =>
+      contextIn(pair.directory, { runChild: makeRunChild({ path: path() }) }, lines);
+    const orderFor = (server: MysqlServer, changes: Partial<Policy> = {}) =>
+      backupOrderFor(memberOf(server), { flavour: 'mysql', policy: { ...policy, ...changes } });
+    const applierRuns = async () =>
+      (await pair.sql(pair.replica, 'SHOW REPLICA STATUS'))[0]?.Replica_SQL_Running === 'Yes';
+    /** What a tool that is gone may have left: nobody else takes locks of this kind. */
+    const locks = async () =>
+      pair.sql(
+        pair.primary,
+        "SELECT OBJECT_TYPE FROM performance_schema.metadata_locks WHERE LOCK_TYPE = 'SHARED' AND OBJECT_SCHEMA IS NULL",
+      );
+
+    beforeAll(async () => {
+      pair = await startMysqlPair('xtrabackup', mysql.path, {
+        'plugin-load-add': 'auth_socket.so;mysql_clone.so',
+      });
+      tool = installXtrabackup(join(pair.directory, 'tool'), '9.7.2-2');
+      await pair.sql(
+        pair.primary,
+        'CREATE DATABASE shop',
+        'CREATE TABLE shop.orders (id BIGINT PRIMARY KEY AUTO_INCREMENT, note VARCHAR(200), body LONGBLOB, KEY (note), FULLTEXT KEY (note))',
+        "INSERT INTO shop.orders (note, body) VALUES ('first', REPEAT('y', 1000)), (NULL, NULL), ('', '')",
+        ...Array.from(
+          { length: 6 },
+          () => 'INSERT INTO shop.orders (note, body) SELECT note, body FROM shop.orders',
+        ),
+        'CREATE TABLE shop.parts (id INT, y INT, PRIMARY KEY (id, y)) PARTITION BY RANGE (y) (PARTITION a VALUES LESS THAN (10), PARTITION b VALUES LESS THAN MAXVALUE)',
+        'INSERT INTO shop.parts VALUES (1, 1), (2, 20)',
+        'CREATE TABLE shop.old (id INT PRIMARY KEY) ENGINE=MyISAM',
+        'INSERT INTO shop.old VALUES (1), (2)',
+        'ALTER TABLE shop.parts ADD COLUMN later INT DEFAULT 3, ALGORITHM=INSTANT',
+        'CREATE DATABASE `odd ``?b`',
+        `CREATE TABLE \`odd \`\`?b\`.\`t?'"@x\` (id INT PRIMARY KEY, j JSON)`,
+        `INSERT INTO \`odd \`\`?b\`.\`t?'"@x\` VALUES (1, '{"a":1}')`,
+        'CREATE EVENT shop.daily ON SCHEDULE EVERY 1 DAY DO DO 1',
+        "CREATE USER buyer@localhost IDENTIFIED BY 'x'",
+        'GRANT SELECT ON shop.* TO buyer@localhost',
+        'CREATE TABLE shop.beat (n INT PRIMARY KEY, at TIMESTAMP(6))',
+        'INSERT INTO shop.beat VALUES (0, NOW(6))',
+      );
+      await pair.caughtUp();
+    });
+    beforeEach(() => tool.misbehave(undefined));
+    afterEach(async () => {
+      for (const directory of restored.splice(0)) await stopRestored(directory);
+    });
+    afterAll(async () => pair?.close());
+
+    const bringBack = async (taken: Taken, name: string) => {
+      const directory = join(pair.directory, 'restores', name);
+      restored.push(directory);
+      const order = restoreOrderFor(directory, await freePort());
+      expect(await engine().restore.preflight(order, taken.manifest, context())).toEqual({
+        outcome: 'ready',
+      });
+      await engine().restore.unpack(order, storedOf(taken), context());
+      await engine().restore.prepare(order, taken.manifest, context());
+      return { order, instance: await engine().restore.start(order, taken.manifest, context()) };
+    };
+
+    it('is backed up on a replica while its primary is written to, and brought back equal, cut off from production', async () => {
+      const check = { kind: 'check' as const, engine: 'mysql' as const, flavour: 'mysql' as const };
+      const seen = await engine().inspect({ ...check, member: memberOf(pair.replica), policy }, context());
+      expect(seen).toMatchObject({ ineligible: [], toolVersion: '9.7.2-2', role: 'replica' });
+      const writer = await startProbe(pair.primary, 'UPDATE shop.beat SET at = NOW(6), n = n + 1');
+      const taken = await takeBackup(engine(), orderFor(pair.replica), context());
+      const { commits } = await writer.stop();
+      expect(commits).toBeGreaterThan(5);
+      const { manifest } = taken;
+      expect(manifest.comparison).toBe('exact');
+      expect(manifest.position).toMatchObject({
+        flavour: 'mysql',
+        gtid: manifest.fingerprint.position?.gtid,
+      });
+      expect(manifest.tool).toMatchObject({ name: 'xtrabackup', version: '9.7.2-2' });
+      expect(Number(manifest.lsn?.to)).toBeGreaterThan(0);
+      expect(await applierRuns()).toBe(true);
+
+      const { order, instance } = await bringBack(taken, 'replica');
+      expect(compareFingerprints(manifest, instance.fingerprint).differences).toEqual([]);
+      const connection = await createConnection({ socketPath: instance.socket, user: 'root' });
+      const [rows] = await connection.query(
+        `SELECT @@super_read_only AS ro, @@event_scheduler AS events, @@log_bin AS log, @@server_id AS id,
+       @@bind_address AS bind, @@server_uuid AS uuid, @@gtid_executed AS gtid`,
+      );
+      expect(rows).toMatchObject([
+        {
+          ro: 1,
+          events: 'OFF',
+          log: 0,
+          id: instance.serverId,
+          bind: '127.0.0.1',
+          gtid: manifest.position?.gtid,
+        },
+      ]);
+      expect((rows as { uuid: string }[])[0]?.uuid).not.toBe(manifest.server.uuid);
+      expect((await connection.query('SHOW REPLICA STATUS'))[0]).toEqual([]);
+      await connection.end();
+      const left = readdirSync(order.target.directory);
+      expect(left.filter((name) => /^binlog\.|holdfast-partial|mysqld-auto/.test(name))).toEqual([]);
+      expect(instance.howToReach).toContain('mysql --socket=');
+    });
+
+    it('M08 is bounded on a primary that is written to, packed by the tool as the policy says, and knows what came back', async () => {
+      const keyFile = join(pair.directory, 'key');
+      writeFileSync(keyFile, 'k'.repeat(32));
+      chmodSync(keyFile, 0o644);
+      const xtrabackup = xtrabackupSettingsSchema.parse({
+        compress: { threads: 2 },
+        encrypt: { keyFile },
+        throttle: 40,
+        history: 'nightly',
+      });
+      const writer = await startProbe(pair.primary, 'UPDATE shop.beat SET at = NOW(6), n = n + 1');
+      const taken = await takeBackup(engine(), orderFor(pair.primary, { xtrabackup }), context());
+      await writer.stop();
+      const { manifest } = taken;
+      expect(manifest.comparison).toBe('bounded');
+      const files = taken.rows.flatMap((row) => (row.t === 'file' ? [row.path] : []));
+      expect(files.filter((name) => !name.endsWith('.zst.xbcrypt'))).toEqual([]);
+      expect(manifest.tool.arguments).toEqual(
+        expect.arrayContaining([
+          '--compress=zstd',
+          '--encrypt=AES256',
+          `--encrypt-key-file=${keyFile}`,
+          '--throttle=40',
+          '--history=nightly',
+        ]),
+      );
+      const { instance } = await bringBack(taken, 'primary');
+      expect(compareFingerprints(manifest, instance.fingerprint).differences).toEqual([]);
+      const connection = await createConnection({ socketPath: instance.socket, user: 'root' });
+      const [rows] = await connection.query('SELECT @@gtid_executed AS gtid');
+      await connection.end();
+      expect(rows).toEqual([{ gtid: instance.position?.gtid }]);
+    });
+
+    describe('when the tool goes wrong', () => {
+      const failing = async (how: Misbehaviour, changes: Partial<Policy> = {}) => {
+        tool.misbehave(how);
+        const error = await takeBackup(engine(), orderFor(pair.primary, changes), context()).then(
+          () => undefined,
+          (thrown: { name: string; message: string }) => thrown,
+        );
+        // A fault that did not strike proves nothing.
+        expect(tool.strikes()).not.toEqual([]);
+        expect(await locks()).toEqual([]);
+        return error;
+      };
+
+      it.each([
+        [
+          'code 1',
+          { do: 'fail', at: 0.4, code: 1, says: 'failed to copy datafile ./shop/orders.ibd' },
+          'Backup.ToolFailed',
+          'failed to copy datafile',
+        ],
+        [
+          'a bad option',
+          { do: 'fail', at: 0, code: 255, says: "unknown option '--x'" },
+          'Backup.ToolFailed',
+          'code 255',
+        ],
+        [
+          '"completed OK!" after half of its files',
+          { do: 'cut', at: 0.5 },
+          'Backup.Incomplete',
+          'is missing',
+        ],
+        [
+          '"completed OK!" in the middle of a chunk',
+          { do: 'cut-chunk', at: 0.5 },
+          'Backup.Incomplete',
+          'within a chunk',
+        ],
+        ['a signal', { do: 'die', at: 0.3, signal: 'SIGKILL' }, 'Backup.ToolFailed', 'SIGKILL'],
+        [
+          'redo that was overwritten',
+          { do: 'redo-overrun', at: 0.6 },
+          'Backup.RedoOverrun',
+          'innodb_redo_log_capacity',
+        ],
+        [
+          'a table that it skips',
+          { do: 'skip', table: 'shop/orders' },
+          'Backup.Incomplete',
+          '"shop"."orders" has no data file',
+        ],
+        [
+          'metadata that it forgets',
+          { do: 'forget', file: 'xtrabackup_binlog_info' },
+          'Backup.Incomplete',
+          'xtrabackup_binlog_info is missing',
+        ],
+      ] satisfies [string, Misbehaviour, string, string][])(
+        'by %s, the backup fails by name and its locks are gone',
+        async (_, how, name, says) => {
+          expect(await failing(how)).toMatchObject({ name, message: expect.stringContaining(says) });
+        },
+      );
+
+      it('M06 by hanging with its locks, it is killed when the budget is spent, and DDL goes on', async () => {
+        const error = await failing({ do: 'hang', at: 0.2 }, { ddlLockBudgetSeconds: 1 });
+        expect(error).toMatchObject({
+          name: 'Backup.LockBudget',
+          message: expect.stringContaining('ddlLockBudgetSeconds'),
+        });
+        await pair.sql(
+          pair.primary,
+          'CREATE TABLE shop.after_it (id INT PRIMARY KEY)',
+          'DROP TABLE shop.after_it',
+        );
+        await pair.caughtUp();
+      });
+
+      it('M19 by redo without an end or a prepare that misses files, no server is put in place', async () => {
+        tool.misbehave({ do: 'incomplete-redo' });
+        const half = await takeBackup(engine(), orderFor(pair.replica), context());
+        expect(tool.strikes()).toEqual(['incomplete redo']);
+        await expect(bringBack(half, 'half')).rejects.toMatchObject({
+          message: expect.stringContaining('corrupt'),
+        });
+        tool.misbehave(undefined);
+        const whole = await takeBackup(engine(), orderFor(pair.replica), context());
+        tool.misbehave({ do: 'prepare-warns', says: 'Tablespace 7 was not found at ./shop/orders.ibd' });
+        await expect(bringBack(whole, 'warned')).rejects.toMatchObject({ name: 'Restore.PrepareWarned' });
+        tool.misbehave({ do: 'prepare-fails', says: 'innodb_init(): Error occurred', code: 1 });
+        await expect(bringBack(whole, 'failed')).rejects.toMatchObject({ name: 'Restore.PrepareFailed' });
+        expect(existsSync(join(pair.directory, 'restores/warned/mysql.ibd'))).toBe(false);
+      });
+    });
+  },
+);
