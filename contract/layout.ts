@@ -81,6 +81,9 @@ export const logReceiptsPrefix = ({ clusterId, set, timeline }: TimelinePlace) =
 export const logReceiptKey = (place: TimelinePlace, time: string, fact: string) =>
   `${logReceiptsPrefix(place)}${time}-${fact}.json`;
 
+/** Whether a receipt is about an archive; ids of backups carry their time and are never `logs`. */
+export const isLogReceipt = (key: string) => key.split('/')[2] === 'logs';
+
 /** The folders beside those of clusters. */
 export const controlFolders: readonly string[] = ['receipts', 'registry'];
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { NamedError } from '../errors/named-error.ts';
 import { type ClusterRecord, clusterRecordSchema } from '../records/cluster.ts';
 import { type HostRecord, hostRecordSchema } from '../records/host.ts';
+import { type LogReceipt, logReceiptSchema } from './log-receipt.ts';
 import { type Manifest, manifestSchema, manifestVersion } from './manifest.ts';
 import { type Receipt, receiptSchema } from './receipt.ts';
 
@@ -110,6 +111,14 @@ export const encodeReceipt = (receipt: Receipt): string => encode(receiptSchema,
 /** Reads a receipt of this version or an older one. Throws `Input.Invalid` with the path, `Format.Newer`. */
 export const decodeReceipt = (text: string | Uint8Array): Receipt =>
   decode(receiptSchema, 'receipt', receiptVersion, text);
+
+/** The bytes of a receipt about an archive. */
+export const encodeLogReceipt = (receipt: LogReceipt): string =>
+  encode(logReceiptSchema, 'log receipt', receipt);
+
+/** Reads a receipt about an archive. Throws `Input.Invalid` with the path, `Format.Newer`. */
+export const decodeLogReceipt = (text: string | Uint8Array): LogReceipt =>
+  decode(logReceiptSchema, 'log receipt', receiptVersion, text);
 
 /** Reads a cluster of the registry. Throws `Input.Invalid` with the path, `Format.Newer`. */
 export const decodeClusterRecord = (text: string | Uint8Array): ClusterRecord =>

@@ -49,6 +49,17 @@ export const manifestSchema = z.object({
     role: z.enum(['primary', 'replica', 'standalone']),
     /** Variables without which the data cannot live again (page size, lower_case_table_names, character set, plugins, …). */
     variables: z.record(z.string(), z.string()),
+    /**
+     * Accounts and roles (`'app'@'%'`) and functions of libraries, and where in the backup they lie; undefined in backups
+     * of releases that did not name them. Plugins are among the variables.
+     */
+    accounts: z
+      .object({
+        in: z.string(),
+        names: z.array(z.string()).max(100_000),
+        functions: z.array(z.string()).max(10_000),
+      })
+      .optional(),
     /** The options of the server's files as `--print-defaults` shows them, passwords removed. */
     options: z.array(z.string()),
   }),

@@ -49,7 +49,7 @@ function spoolFor({ seen }: Candidate): number | undefined {
 /** Why this member cannot be dumped whole; none when it can. */
 function against(candidate: Candidate): string[] {
   const { seen } = candidate;
-  if (seen.logical === undefined) return ['its runner takes no logical backups'];
+  if (seen.logical === undefined) return ['its runner takes no logical backups of such a server'];
   if (spoolFor(candidate) !== undefined) return seen.logical.refusals;
   const need = Math.min(dumpOf(seen.dataBytes), GiB);
   const room = `its spool has ${size(seen.logical.spoolFreeBytes)} free, of which a dump may take four fifths; ${size(need)} are needed at least`;

@@ -26,6 +26,8 @@ export type PlanInput = {
   attempt?: number | undefined;
   slot: string | null;
   now: Date;
+  /** Of the set's archive, where its log is archived. */
+  timeline?: string | undefined;
   ids: { backupId: string; jobId: string };
   /** The machine under a host, where several share one. */
   physicalHostOf: (hostId: string) => string;
@@ -75,10 +77,12 @@ function mayWait({ slot, policy, now, attempt = 1 }: PlanInput): boolean {
   return minutes < (policy.incrementals?.waitMinutes ?? 0) && next < policy.schedule.windowMinutes;
 }
 
-/** The log history that the last committed backup lies on. */
-const timelineOf = ({ history, cluster }: PlanInput): string =>
+/** The log history that is archived now, else the one that the last committed backup lies on. */
+const timelineOf = ({ timeline: archived, history, cluster }: PlanInput): string =>
+  archived ??
   history.find(({ committedAt, timeline }) => committedAt !== undefined && timeline !== undefined)
-    ?.timeline ?? `${cluster.clusterId}-1`;
+    ?.timeline ??
+  `${cluster.clusterId}-1`;
 
 function planOf(
   chosen: Candidate,

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ClusterRecord } from '../../contract/records/cluster.ts';
 import { id, slotId } from '../../contract/records/ids.ts';
 import { policySchema } from '../../contract/records/policy.ts';
+import type { Archives } from '../catalog/archive.ts';
 import type { Backups } from '../catalog/backup.ts';
 import type { Clusters } from '../catalog/cluster.ts';
 import type { Hosts } from '../catalog/host.ts';
@@ -17,6 +18,7 @@ export type PlanDeps = {
   clusters: Pick<Clusters, 'get'>;
   hosts: Pick<Hosts, 'get'>;
   backups: Pick<Backups, 'list'>;
+  archives: Pick<Archives, 'get'>;
   sites: Sites;
   mint: Mint;
   now: () => Date;
@@ -61,6 +63,7 @@ export function makeHandler(deps: PlanDeps) {
         inspections: inspections.flatMap(readInspection),
         history: await deps.backups.list(cluster.clusterId),
         asked: askedLevel(record, admitted),
+        timeline: (await deps.archives.get({ clusterId: cluster.clusterId, set: 'main' }))?.timeline,
         slot: admitted.slot,
         attempt: admitted.attempt,
         now,

@@ -1,4 +1,6 @@
 import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { makeAgents } from './agent.ts';
+import { makeArchives } from './archive.ts';
 import { makeBackups } from './backup.ts';
 import { makeBreaches } from './breach.ts';
 import { makeClusters } from './cluster.ts';
@@ -16,6 +18,8 @@ import { makeTombstones } from './tombstone.ts';
 /** All record kinds over one client. Handlers take only the parts they use. */
 export function makeCatalog(deps: { client: DynamoDBDocumentClient; table: string; jobs: string }) {
   return {
+    agents: makeAgents(deps),
+    archives: makeArchives(deps),
     backups: makeBackups(deps),
     breaches: makeBreaches(deps),
     clusters: makeClusters(deps),

@@ -16,6 +16,8 @@ export type Objects = {
   bucket: string;
   /** The whole object; undefined when there is none. */
   get(key: string): Promise<{ body: Uint8Array; versionId: string | null } | undefined>;
+  /** Its first bytes, as many as there are up to `most`; undefined when there is none. */
+  first(key: string, most: number): Promise<Uint8Array | undefined>;
   /** Its bytes as they come; undefined when there is none. */
   stream(key: string, versionId?: string | null): Promise<Readable | undefined>;
   /** Undefined when there is no such object or version. */
@@ -92,6 +94,15 @@ export function makeObjects(client: S3Client, bucket: string): Objects {
           const answer = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
           const body = (await answer.Body?.transformToByteArray()) ?? new Uint8Array();
           return { body, versionId: answer.VersionId ?? null };
+        }),
+      ),
+    first: (key, most) =>
+      named('get', key, () =>
+        unlessMissing(async () => {
+          const answer = await client.send(
+            new GetObjectCommand({ Bucket: bucket, Key: key, Range: `bytes=0-${most - 1}` }),
+          );
+          return (await answer.Body?.transformToByteArray()) ?? new Uint8Array();
         }),
       ),
     stream: (key, versionId) =>

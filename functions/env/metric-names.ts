@@ -29,6 +29,12 @@ export const metricNames = {
   attemptsStarted: 'AttemptsStarted',
   /** What attempts without a manifest have stored, marked to be deleted. */
   straysTombstoned: 'StraysTombstoned',
+  /** Sets whose log is to be archived. */
+  archives: 'Archives',
+  /** What is in the log does not become durable, or nobody archives it. */
+  archivesLagging: 'ArchivesLagging',
+  /** After a gap or a dead branch, until a backup is joined to the new timeline. */
+  archivesBroken: 'ArchivesBroken',
   dutiesFailed: 'DutiesFailed',
 } as const;
 

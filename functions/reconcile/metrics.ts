@@ -13,6 +13,7 @@ export type Findings = {
   foreign: { names: readonly string[]; failed: number } | undefined;
   /** `counts`: undefined until every cluster has been looked at once. */
   coverage: { counts: CoverageCounts | undefined; failed: number } | undefined;
+  logs: { sets: number; lagging: number; broken: number; failed: number } | undefined;
 };
 
 /**
@@ -20,8 +21,9 @@ export type Findings = {
  * failure, of a duty or of an item of it, shows as `DutiesFailed`: never as a quiet zero.
  */
 export function countsOf(found: Findings): MetricCounts {
-  const { clusters, lostJobs, closedExecutions, unrecorded, retries, strays, foreign, coverage } = found;
-  const duties = [lostJobs, closedExecutions, unrecorded, retries, strays, foreign, coverage];
+  const { clusters, lostJobs, closedExecutions, unrecorded, retries, strays, foreign, coverage, logs } =
+    found;
+  const duties = [lostJobs, closedExecutions, unrecorded, retries, strays, foreign, coverage, logs];
   const whole = duties.filter((d) => d === undefined).length + (clusters === undefined ? 1 : 0);
   const parts = duties.reduce((n, d) => n + (d?.failed ?? 0), 0);
   const of = coverage?.counts;
@@ -45,6 +47,9 @@ export function countsOf(found: Findings): MetricCounts {
     backupsAdopted: unrecorded?.adopted,
     attemptsStarted: retries?.started,
     straysTombstoned: strays?.tombstoned,
+    archives: logs?.sets,
+    archivesLagging: logs?.lagging,
+    archivesBroken: logs?.broken,
     dutiesFailed: whole + parts,
   };
 }

@@ -1,9 +1,16 @@
 import { z } from 'zod';
 import { NamedError, toErrorRecord } from '../../contract/errors/named-error.ts';
-import { decodeClusterRecord, decodeHostRecord, decodeReceipt } from '../../contract/formats/codec.ts';
+import {
+  decodeClusterRecord,
+  decodeHostRecord,
+  decodeLogReceipt,
+  decodeReceipt,
+} from '../../contract/formats/codec.ts';
+import type { LogReceipt } from '../../contract/formats/log-receipt.ts';
 import type { Receipt } from '../../contract/formats/receipt.ts';
-import { receiptsPrefix, registryPrefix } from '../../contract/layout.ts';
+import { isLogReceipt, receiptsPrefix, registryPrefix } from '../../contract/layout.ts';
 import { id } from '../../contract/records/ids.ts';
+import type { Archives } from '../catalog/archive.ts';
 import type { Backups } from '../catalog/backup.ts';
 import type { Clusters } from '../catalog/cluster.ts';
 import type { Hosts } from '../catalog/host.ts';
@@ -25,6 +32,7 @@ const unreadableShown = 20;
 export type RebuildDeps = {
   clusters: Pick<Clusters, 'restore'>;
   hosts: Pick<Hosts, 'restore'>;
+  archives: Pick<Archives, 'restore' | 'putRange'>;
   backups: Pick<Backups, 'apply'>;
   slots: Pick<Slots, 'recordBackup'>;
   retentionSwitch: Pick<RetentionSwitch, 'turnOff'>;
@@ -65,6 +73,32 @@ async function applyReceipt(deps: RebuildDeps, receipt: Receipt): Promise<void> 
   if (slot !== null && !extra && committedAt !== undefined) {
     await deps.slots.recordBackup(clusterId, slot, attempt, backupId, committedAt);
   }
+}
+
+/**
+ * An archive as it was when its timeline began, and the days that were complete. What came after them is found again by
+ * Reconcile, by a walk back from what its archiver says.
+ */
+async function applyLogReceipt(deps: RebuildDeps, receipt: LogReceipt): Promise<void> {
+  const { clusterId, set, timeline, at, archiver, range } = receipt;
+  if (range) await deps.archives.putRange(range);
+  if (!archiver) return;
+  await deps.archives.restore({
+    v: 1,
+    clusterId,
+    set,
+    timeline,
+    openedAt: at,
+    ...archiver,
+    since: at,
+    newest: null,
+    first: null,
+    state: 'silent',
+    reason: 'rebuilt from receipts',
+    durableAt: null,
+    broke: null,
+    revision: 0,
+  });
 }
 
 async function keysBelow(objects: Objects, prefix: string): Promise<string[]> {
@@ -144,7 +178,10 @@ export const makeHandler = (deps: RebuildDeps) =>
       let batch: string[] = [];
       let last = after ?? null;
       const flush = async () => {
-        receipts += await reader.each(batch, decodeReceipt, (receipt) => applyReceipt(deps, receipt));
+        const logs = batch.filter(isLogReceipt);
+        const backups = batch.filter((key) => !isLogReceipt(key));
+        receipts += await reader.each(backups, decodeReceipt, (receipt) => applyReceipt(deps, receipt));
+        receipts += await reader.each(logs, decodeLogReceipt, (receipt) => applyLogReceipt(deps, receipt));
         last = batch.at(-1) ?? last;
         batch = [];
       };

@@ -14,6 +14,7 @@ import type { MetricCounts } from '../env/metric-names.ts';
 import type { Sites } from '../env/variables.ts';
 import { makeLambda } from '../log/lambda.ts';
 import type { Log } from '../log/log.ts';
+import { reconcileLogs } from '../logs/reconcile-logs.ts';
 import { reconcileClosedExecutions } from './closed-executions.ts';
 import { clustersOfPass } from './clusters-of-pass.ts';
 import { looksOfPass } from './looks.ts';
@@ -45,7 +46,7 @@ export type ReconcileAnswer = { outcome: 'reconciled'; counts: MetricCounts; unc
 const unclaimedShown = 20;
 
 /**
- * One pass: lost jobs, what closed executions hold, manifests without a record, retries, what ended attempts left in
+ * One pass: lost jobs, what closed executions hold, manifests without a record, archived logs, retries, what ended attempts left in
  * the store, coverage, and the counts of all. In this order, since each may make room for the next. A duty that fails
  * does not keep the others from being done; the pass fails at its end, so that its alarm hears of it.
  */
@@ -77,6 +78,8 @@ export const makeHandler = (given: ReconcileDeps) =>
       const unrecorded = await duty('unrecorded manifests', () =>
         reconcileUnrecordedManifests({ ...deps, log }, share),
       );
+      // Before the retries, which start what a broken archive orders.
+      const logs = await duty('logs', () => reconcileLogs({ ...deps, log }, clusters ?? []));
       const retries = await duty('retries', () => reconcileRetries({ ...deps, log }, share));
       const foreign = await duty('foreign names', async () =>
         clusters ? reconcileForeignNames({ ...deps, log }, clusters) : { names: [], failed: 0 },
@@ -98,6 +101,7 @@ export const makeHandler = (given: ReconcileDeps) =>
         strays,
         foreign,
         coverage,
+        logs,
       });
       await duty('metrics', () => deps.putMetrics(counts, at));
       if (failed.length > 0) {

@@ -3,7 +3,6 @@ import {
   backupsPrefix,
   clusterPrefix,
   controlFolders,
-  logsPrefix,
   manifestKey,
 } from '../../contract/layout.ts';
 import type { SiteRef } from '../../contract/records/backup.ts';
@@ -15,6 +14,8 @@ import { limited } from '../clients/limited.ts';
 import type { ObjectsOf } from '../clients/objects.ts';
 import type { Sites } from '../env/variables.ts';
 import type { Log } from '../log/log.ts';
+import { type UnclaimedSegmentsDeps, unclaimedSegments } from '../logs/unclaimed-segments.ts';
+import { passSeconds } from './clusters-of-pass.ts';
 import { each } from './each.ts';
 
 /**
@@ -40,16 +41,14 @@ async function firstForeign(names: AsyncIterable<string>, isForeign: (name: stri
   return foreign;
 }
 
-export type UnclaimedDeps = {
+export type UnclaimedDeps = UnclaimedSegmentsDeps & {
   backups: Pick<Backups, 'get'>;
   objectsOf: ObjectsOf;
   folders: Folders;
+  now: () => Date;
 };
 
-/**
- * What lies below a cluster's prefix and is not of a backup in `ordered`. No agent archives logs yet, so that every
- * segment is unclaimed.
- */
+/** What lies below a cluster's prefix and is neither of a backup in `ordered` nor a recorded segment. */
 export async function unclaimedOf(
   deps: UnclaimedDeps,
   clusterId: string,
@@ -57,6 +56,7 @@ export async function unclaimedOf(
   ordered: ReadonlySet<string>,
 ): Promise<Unclaimed> {
   const objects = deps.objectsOf(site);
+  const turn = Math.floor(deps.now().getTime() / 1000 / passSeconds);
   const shown = (key: string) => `s3://${site.bucket}/${key}`;
   const below = await firstForeign(deps.folders(site, clusterPrefix(clusterId)), () => true);
   const backups = below.includes('backups')
@@ -70,7 +70,7 @@ export async function unclaimedOf(
     return { manifests: [], others: [shown(backupPrefix(place))] };
   });
   const segments = below.includes('logs')
-    ? await firstForeign(objects.list(logsPrefix(clusterId)), () => true)
+    ? await firstForeign(unclaimedSegments(deps, clusterId, site, turn), () => true)
     : [];
   return {
     manifests: judged.flatMap(({ manifests }) => manifests),

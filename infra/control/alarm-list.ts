@@ -69,6 +69,16 @@ function ofTheFleet(names: Names): AlarmFacts[] {
       'Objects were stored below a cluster that nobody ordered: forged, or left by a catalog that was lost.',
     ),
     count(
+      'archives-lagging',
+      'archivesLagging',
+      'What a server writes into its log does not become durable: a loss of the server would lose more than the policy allows.',
+    ),
+    count(
+      'archives-broken',
+      'archivesBroken',
+      'An archive had a gap or a dead branch: nothing behind it can be recovered until a full backup has followed.',
+    ),
+    count(
       'duties-failed',
       'dutiesFailed',
       'Reconcile cannot do part of its work, pass after pass: what it looks after is not looked after.',

@@ -54,13 +54,15 @@ export class FleetFunctions extends Construct {
       folder: 'reconcile',
       name: 'reconcile',
       description:
-        'Ends lost jobs, frees what closed executions held, adopts manifests, starts retries, marks strays, tells of breaches',
+        'Ends lost jobs, frees what closed executions held, adopts manifests, records archived logs, starts retries, marks strays, tells of breaches',
       env: reconcileEnv,
       statements: [
         rights.catalog('GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem'),
-        rights.jobs('GetItem', 'UpdateItem'),
+        rights.jobs('GetItem', 'PutItem', 'UpdateItem'),
         rights.policies(),
-        ...rights.readSites(),
+        ...rights.readSites('*/backups/*', '*/logs/*'),
+        // Of archives only; those of backups are written where they are verified.
+        ...rights.writeSites('receipts/*/logs/*'),
         rights.listVersions(),
         rights.answerTasks(),
         rights.describeExecutions(),

@@ -21,7 +21,7 @@ export class RestoreFunctions extends Construct {
       name: 'plan-restore',
       description: 'Finds the backup and what its restore needs, before anything is touched',
       env: planRestoreEnv,
-      statements: [rights.catalog('GetItem', 'Query'), ...rights.readSites()],
+      statements: [rights.catalog('GetItem', 'Query'), ...rights.readSites('*/backups/*', '*/logs/*')],
       // As for Record: it reads the manifest.
       memoryMiB: 512,
     });

@@ -13,7 +13,7 @@ const backupReaders = [
   'rebuild',
 ];
 /** Functions that write receipts, and those that write the registry. */
-const receiptWriters = ['record', 'record-restore'];
+const receiptWriters = ['record', 'record-restore', 'reconcile'];
 const registryWriters = ['register'];
 
 /** Role ARNs of everyone who touches a site, from settings alone. */

@@ -50,6 +50,9 @@ export function keptRelease(commit: string) {
           const body = read(key);
           return body && { body, versionId: find(key)?.versionId ?? null };
         },
+        async first(key, most) {
+          return read(key)?.subarray(0, most);
+        },
         async stream(key) {
           const body = read(key);
           return body && Readable.from([body]);

@@ -28,6 +28,7 @@ export function makeMemoryBuckets({ now = () => new Date() }: { now?: () => Date
         const body = find(key);
         return body && { body, versionId: versionOf(body) };
       },
+      first: async (key, most) => find(key)?.subarray(0, most),
       stream: async (key, version) => {
         const body = find(key, version);
         return body && Readable.from([body]);

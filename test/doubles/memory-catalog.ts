@@ -3,6 +3,8 @@ import type { BackupRecord } from '../../contract/records/backup.ts';
 import type { ClusterRecord } from '../../contract/records/cluster.ts';
 import type { HostRecord } from '../../contract/records/host.ts';
 import type { JobRow } from '../../contract/records/job.ts';
+import { makeAgents } from '../../functions/catalog/agent.ts';
+import { makeArchives } from '../../functions/catalog/archive.ts';
 import type { BreachRecord } from '../../functions/catalog/breach.ts';
 import type { Catalog } from '../../functions/catalog/catalog.ts';
 import type { CoverageRecord } from '../../functions/catalog/coverage.ts';
@@ -13,6 +15,7 @@ import type { PinRecord } from '../../functions/catalog/pin.ts';
 import type { RetentionOff } from '../../functions/catalog/retention-switch.ts';
 import type { SlotRecord } from '../../functions/catalog/slot.ts';
 import type { Tombstone } from '../../functions/catalog/tombstone.ts';
+import { makeMemoryDynamoDb } from './memory-dynamodb.ts';
 
 /** The catalog in memory: the same answers as the tables give, held to them by `catalog-contract.ts`. */
 export function makeMemoryCatalog(): Catalog {
@@ -61,7 +64,11 @@ export function makeMemoryCatalog(): Catalog {
     return rest;
   };
 
+  const tables = { client: makeMemoryDynamoDb().client, table: 'catalog', jobs: 'jobs' };
   return {
+    // Of these the tables in memory are the shorter double.
+    agents: makeAgents(tables),
+    archives: makeArchives(tables),
     clusters: {
       get: async (id) => copy(clusters.get(id)),
       list: async () => byName(clusters),

@@ -65,7 +65,7 @@ export function makeMemoryControl(at: string) {
     tasks,
     sites,
     publish,
-    archives: { heads: async () => archiveHeads },
+    archives: { ...catalog.archives, heads: async () => archiveHeads },
     /** Where logs are archived to, for a test to say. */
     archiveHeads,
     backupMachineArn,

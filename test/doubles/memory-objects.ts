@@ -35,6 +35,10 @@ export function makeMemoryObjects(bucket = 'example-holdfast-frankfurt'): Memory
       calls.push(`get ${key}`);
       return find(key);
     },
+    async first(key, most) {
+      calls.push(`first ${key}`);
+      return find(key)?.body.subarray(0, most);
+    },
     async stream(key, versionId) {
       calls.push(`stream ${key}`);
       const found = find(key, versionId);

@@ -45,6 +45,8 @@ describe('alarms', () => {
       ['clusters-suspect', 'ClustersSuspect'],
       ['jobs-lost', 'JobsLost'],
       ['objects-unclaimed', 'ObjectsUnclaimed'],
+      ['archives-lagging', 'ArchivesLagging'],
+      ['archives-broken', 'ArchivesBroken'],
       ['duties-failed', 'DutiesFailed'],
       ['reconcile-silent', 'Passes'],
     ]);

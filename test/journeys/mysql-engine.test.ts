@@ -102,6 +102,10 @@ describe('the MariaDB physical full', () => {
     const { manifest } = taken;
     expect(manifest.comparison).toBe('exact');
     expect(manifest.position).toEqual(manifest.fingerprint.position);
+    expect(manifest.server.accounts).toMatchObject({
+      in: 'mysql/',
+      names: expect.arrayContaining(["'root'@'localhost'"]),
+    });
     expect(manifest.metrics.applierStoppedSeconds).toBeGreaterThan(0);
     expect(await applierRuns()).toBe(true);
     expect(taken.rows.filter((row) => row.t === 'file')).toHaveLength(manifest.metrics.files);

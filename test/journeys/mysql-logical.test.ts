@@ -124,6 +124,10 @@ describe('a logical backup of MariaDB with mydumper', () => {
     const { manifest } = taken;
     expect(manifest).toMatchObject({ comparison: 'exact', tool: { name: 'mydumper' } });
     expect(manifest.position).toEqual(manifest.fingerprint.position);
+    expect(manifest.server.accounts).toMatchObject({
+      in: 'holdfast/4-accounts.sql',
+      names: expect.arrayContaining(["'app'@'%'", "'reader'", "'root'@'localhost'"]),
+    });
     expect(manifest.metrics.applierStoppedSeconds).toBeGreaterThan(0);
     expect(await applierRuns()).toBe(true);
 

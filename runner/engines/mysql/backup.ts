@@ -10,6 +10,7 @@ import { backupPosition, metadata, withPlainCopies } from './backup-position.ts'
 import { roleOf } from './eligibility.ts';
 import { mustHold, readTableNames } from './expected-tables.ts';
 import { openFingerprint } from './fingerprint/take.ts';
+import { readAccountNames } from './logical/read-accounts.ts';
 import { resolveLogin, writeToolOptions } from './login.ts';
 import { describeServer, restoreNeeds } from './manifest-facts.ts';
 import { chainBroken, originOf, otherLsn, otherOrigin } from './origin.ts';
@@ -172,7 +173,7 @@ export async function backup(
       }
       const unpackedBytes = decision.files.reduce((sum, file) => sum + file.bytes, 0);
       return {
-        server,
+        server: { ...server, accounts: await readAccountNames(reader, 'mysql/') },
         tool: {
           name: tool.name,
           version: toolVersion,

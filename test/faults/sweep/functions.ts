@@ -65,6 +65,7 @@ const all = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
 const objectsThrough = (outside: Outside, objects: Objects): Objects => ({
   bucket: objects.bucket,
   get: (key) => outside(`GetObject ${key}`, () => objects.get(key)),
+  first: (key, most) => outside(`GetObject ${key}`, () => objects.first(key, most)),
   stream: (key, version) => outside(`GetObject ${key}`, () => objects.stream(key, version)),
   head: (key, version) => outside(`HeadObject ${key}`, () => objects.head(key, version)),
   putOnce: (key, body) => outside(`PutObject ${key}`, () => objects.putOnce(key, body)),

@@ -44,7 +44,7 @@ describe('the key of a site', () => {
 
   it('seals for hosts and writers, opens for readers and restores, all through S3 in its region', () => {
     expect(who('kms:GenerateDataKey', throughS3())).toEqual(
-      [names.hostRole, ...functions('record', 'record-restore', 'register')].toSorted(),
+      [names.hostRole, ...functions('reconcile', 'record', 'record-restore', 'register')].toSorted(),
     );
     expect(who('kms:Decrypt', throughS3())).toEqual(
       [

@@ -143,6 +143,9 @@ describe('every other role at the bucket', () => {
     expect(who('s3:GetObject', 'registry/clusters/shop.json')).toEqual(functions('rebuild'));
     expect(who('s3:ListBucket')).toEqual([...readers, ...functions('rebuild', 'record-restore')].toSorted());
     expect(who('s3:PutObject', receipt)).toEqual(functions('record', 'record-restore'));
+    expect(who('s3:PutObject', 'receipts/shop/logs/main/t/20261123-gap.json')).toEqual(
+      functions('reconcile', 'record', 'record-restore'),
+    );
     expect(who('s3:PutObject', 'registry/clusters/shop.json')).toEqual(functions('register'));
     expect(who('s3:PutObject', volume)).toEqual([]);
   });
@@ -177,7 +180,7 @@ describe('every other role at the bucket', () => {
     for (const key of control) expect(allowed('s3:DeleteObjectVersion', key), key).toEqual([]);
     for (const action of ['s3:PutObjectRetention', 's3:PutObjectLegalHold'])
       expect(allowed(action, volume)).toEqual(functions('copy', 'retention', 'verify'));
-    expect(allowed('s3:PutObject', receipt)).toEqual(functions('record', 'record-restore'));
+    expect(allowed('s3:PutObject', receipt)).toEqual(functions('reconcile', 'record', 'record-restore'));
     expect(allowed('s3:PutObject', 'registry/clusters/shop.json')).toEqual(functions('register'));
     for (const action of ['s3:PutLifecycleConfiguration', 's3:PutBucketVersioning', 's3:DeleteBucket'])
       expect(allowed(action)).toEqual([]);

@@ -5,15 +5,16 @@ import { existsSync, mkdirSync, statfsSync } from 'node:fs';
 const smallBytes = 64 * 1024 * 1024;
 
 /**
- * Gives `use` a directory on a small disk: 8 MB mounted at `directory` for as long as it runs or, in a container that
+ * Gives `use` a directory on a small disk: 8 MB, or as many as are named, mounted at `directory` for as long as it runs or, in a container that
  * may not mount, one of the small file systems that containers have.
  */
 export async function onSmallDisk(
   directory: string,
   use: (directory: string) => Promise<void>,
+  megabytes = 8,
 ): Promise<void> {
   mkdirSync(directory, { mode: 0o755 });
-  const mounted = run('mount', ['-t', 'tmpfs', '-o', 'size=8m,mode=0755', 'tmpfs', directory]);
+  const mounted = run('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m,mode=0755`, 'tmpfs', directory]);
   if (mounted !== undefined) return use(smallPlace(mounted));
   try {
     await use(directory);

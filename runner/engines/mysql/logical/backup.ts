@@ -27,7 +27,7 @@ import { findDumper } from './find-dumper.ts';
 import { dumpFaults, keyOf, type SeenDump, standsStill } from './judge-dump.ts';
 import { logicalNeeds } from './manifest-facts.ts';
 import { type DumpMetadata, parseDumpMetadata } from './metadata.ts';
-import { readGrants, readSystemRows } from './read-accounts.ts';
+import { readAccountNames, readGrants, readSystemRows } from './read-accounts.ts';
 import { readCodeDefinitions, readTableDefinitions } from './read-definitions.ts';
 import { definitionScript, rowsScript } from './scripts.ts';
 import { withSnapshotLock } from './snapshot-lock.ts';
@@ -184,6 +184,7 @@ export async function logicalBackup(
     const names = await archiveDefinitions(archive, surroundings, flavour);
     const tables = await readUserTables(session);
     const relations = await readRelations(session);
+    const accounts = await readAccountNames(session, 'holdfast/4-accounts.sql');
     const nobodyWrites = applied && plan.stopApplier;
     if (nobodyWrites) applier = await stopForBackup(order, session, login, stateDirectory, context);
 
@@ -255,7 +256,7 @@ export async function logicalBackup(
       );
     }
     return {
-      server,
+      server: { ...server, accounts },
       tool: { name: 'mydumper', version, arguments: args, exitCode: 0 },
       position,
       lsn: null,

@@ -27,7 +27,15 @@ function failureOf(end: ChildEnd, wrong: readonly string[]): Error | undefined {
   if (end.firstCause instanceof NamedError) return end.firstCause;
   if (end.exitCode === 0 && end.firstCause === undefined && wrong.length === 0) return undefined;
   const how = end.signal === null ? `with code ${end.exitCode}` : `by ${end.signal}`;
-  const lines = wrong.length > 0 ? wrong : end.stderrTail.slice(-8);
+  // 0.10 says on stdout what it does not understand.
+  const lines = wrong.length > 0 ? wrong : [end.stdout.trim(), ...end.stderrTail.slice(-8)].filter(Boolean);
+  if (lines.some((line) => /No space left on device/.test(line))) {
+    return new NamedError(
+      'Backup.SpoolFull',
+      `the host's disk became full while mydumper wrote: ${lines.join(' | ').slice(-1000)}`,
+      { exitCode: end.exitCode },
+    );
+  }
   return new NamedError(
     'Backup.ToolFailed',
     `mydumper ended ${how}${end.firstCause ? ` (${end.firstCause.message})` : ''}: ${lines.join(' | ').slice(-3000)}`,

@@ -1,3 +1,4 @@
+import type { Manifest } from '../../../../contract/formats/manifest.ts';
 import { quoteName, type Session } from '../session.ts';
 import type { Definition } from './definition.ts';
 
@@ -28,6 +29,24 @@ const carried = [
   'time_zone_transition_type',
   'time_zone_leap_second',
 ];
+
+/** What the manifest names of accounts; `where` they lie in the backup. */
+export async function readAccountNames(
+  session: Session,
+  where: string,
+): Promise<NonNullable<Manifest['server']['accounts']>> {
+  const table = session.words.family === 'mariadb' ? 'global_priv' : 'user';
+  const quoted = (text: string | null | undefined) => `'${(text ?? '').replaceAll("'", "''")}'`;
+  const accounts = await session.rows(
+    `SELECT User AS user, Host AS host FROM mysql.${table} ORDER BY User, Host`,
+  );
+  const functions = await session.rows('SELECT name, dl FROM mysql.func ORDER BY name');
+  return {
+    in: where,
+    names: accounts.map(({ user, host }) => (host === '' ? quoted(user) : `${quoted(user)}@${quoted(host)}`)),
+    functions: functions.map(({ name, dl }) => `${name} of ${dl}`),
+  };
+}
 
 const numeric = /^(?:tiny|small|medium|big)?int$|^(?:decimal|float|double|year)$/;
 /** Rows of one statement: those of time zones are 130,000 of some 30 bytes. */

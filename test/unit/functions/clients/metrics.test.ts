@@ -19,6 +19,7 @@ describe('the counts that go to CloudWatch', () => {
       strays: none,
       foreign: none,
       coverage: none,
+      logs: none,
     });
     const at = new Date('2026-11-23T01:10:00.000Z');
     await makePutMetrics('holdfast', client)(counts, at);
@@ -36,7 +37,7 @@ describe('the counts that go to CloudWatch', () => {
         count('Clusters', 3),
         count('HeldLocks', 1),
         count('HoldersFreed', 0),
-        count('DutiesFailed', 6),
+        count('DutiesFailed', 7),
       ],
     });
   });

@@ -95,10 +95,11 @@ describe('the counts of a pass', () => {
       strays: { tombstoned: 2, failed: 1 },
       foreign: { names: ['d'], failed: 0 },
       coverage: undefined,
+      logs: undefined,
     });
     expect(counts).toMatchObject({
       passes: 1,
-      dutiesFailed: 8,
+      dutiesFailed: 9,
       heldLocks: 2,
       holdersFreed: 1,
       backupsAdopted: 1,

@@ -1,0 +1,45 @@
+import { gtidContains } from '../../contract/formats/segment-chain.ts';
+import type { BackupRecord } from '../../contract/records/backup.ts';
+import type { ArchiveRecord } from '../catalog/archive.ts';
+
+/** From when to when a set can be brought back, and by which backup its earliest time is reached. */
+export type LogWindow = { from: string; to: string; backupId: string; gtid: string };
+
+/** Whether a backup's position lies within what is archived in a timeline (M01): not before its beginning, not behind its end. */
+export function isAnchored(
+  archive: Pick<ArchiveRecord, 'first' | 'newest'>,
+  backup: Pick<BackupRecord, 'position'>,
+): boolean {
+  const { first, newest } = archive;
+  const { position } = backup;
+  if (!first || !newest || !position || position.gtid === '') return false;
+  if (position.flavour !== newest.end.flavour) return false;
+  return (
+    gtidContains(position.flavour, position.gtid, first.start.gtid) &&
+    gtidContains(position.flavour, newest.end.gtid, position.gtid)
+  );
+}
+
+/**
+ * The window of one set: it begins with the oldest backup that counts and whose position lies in the timeline, and ends
+ * with the newest recorded segment. Undefined: no backup is joined to the archive.
+ */
+export function windowOf(archive: ArchiveRecord, backups: readonly BackupRecord[]): LogWindow | undefined {
+  const { newest } = archive;
+  if (newest === null) return undefined;
+  const bases = backups
+    .filter(
+      (backup) => (backup.state === 'verified' || backup.state === 'proven') && isAnchored(archive, backup),
+    )
+    .toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
+  const base = bases[0];
+  // A backup's data stand at its end: what was committed while it ran is in it.
+  return (
+    base && {
+      from: base.committedAt ?? base.startedAt,
+      to: newest.seen,
+      backupId: base.backupId,
+      gtid: newest.end.gtid,
+    }
+  );
+}
