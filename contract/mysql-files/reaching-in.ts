@@ -37,8 +37,12 @@ export function reachingIn(
     const named = tables.map((at) => index.tables[at]).filter((name) => name !== undefined);
     const touched = named.filter(([schema, table]) => own.has(tableKey({ schema, table })));
     if (ddl === undefined) {
-      return unsure ? `${gtid} may touch more than its log says (it was written as a statement)` : undefined;
+      return unsure
+        ? `${gtid} may touch more than its log says (written as a statement, or of very many tables)`
+        : undefined;
     }
+    // What is there already is not made once more.
+    if (/^create (?:database|schema)$/.test(ddl)) return undefined;
     if (named.some(ofAll)) return `${gtid} (${ddl}) is of a whole schema of theirs`;
     if (touched.length === 0) return undefined;
     const others = named.filter(

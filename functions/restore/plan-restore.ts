@@ -24,6 +24,7 @@ import { notYet, restoreRequestSchema } from './request.ts';
 import { chooseBackup } from './restorable.ts';
 import { predictedRestoreSeconds, replaySeconds } from './restore-time.ts';
 import { memberFor, plannedTablesSchema, planTables } from './tables/plan-tables.ts';
+import { reachedInto } from './tables/reached-into.ts';
 import { kindRefusal, withTables } from './tables/with-tables.ts';
 import { targetDirectory } from './target-directory.ts';
 
@@ -147,7 +148,7 @@ export function planOf(
 }
 
 /** What a log needs of the disk besides: its files, what it adds to the data, relay logs and a scratch server. */
-const withLog = (need: { bytes: number; unpackedBytes: number }, log: PlannedRestore['log']) =>
+export const withLog = (need: { bytes: number; unpackedBytes: number }, log: PlannedRestore['log']) =>
   log === undefined ? need : { ...need, bytes: need.bytes + 3 * log.bytes + 512 * 1024 * 1024 };
 
 /** No backup can be brought to the point: why not the newest and the oldest, and what can be had. */
@@ -277,7 +278,11 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
         predictedSeconds: predictedRestoreSeconds(records, backups) + replaySeconds(log?.bytes ?? 0),
       });
       if (!member || !whole) return planned;
-      const answer = await planTables(input, whole, member, deps.objectsOf(backup.site));
-      return answer.outcome === 'refused' ? answer : withTables(planned, answer.tables);
+      const objects = deps.objectsOf(backup.site);
+      const at = to?.point.lastCommit ?? whole.fingerprint.takenAt;
+      const answer = await planTables(input, whole, member, objects, at);
+      if (answer.outcome === 'refused') return answer;
+      const reached = to && log && (await reachedInto(answer.tables, log, to.changes(log.from)));
+      return reached ?? withTables(planned, answer.tables);
     },
   });

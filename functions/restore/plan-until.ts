@@ -1,4 +1,4 @@
-import type { SegmentHeader } from '../../contract/formats/segment.ts';
+import type { SegmentHeader, SegmentIndex } from '../../contract/formats/segment.ts';
 import { gtidContains } from '../../contract/formats/segment-chain.ts';
 import type { MysqlPosition } from '../../contract/positions/position.ts';
 import type { BackupRecord } from '../../contract/records/backup.ts';
@@ -32,6 +32,8 @@ export type Reachable = {
   /** Undefined where a backup that stands there can be brought to the point. */
   whyNot: (backup: Pick<BackupRecord, 'position' | 'site' | 'timeline'>) => string | undefined;
   orderFrom: (position: MysqlPosition) => LogOrder;
+  /** What is in the segments between a position and the point that change definitions. */
+  changes: (from: MysqlPosition) => AsyncIterable<SegmentIndex>;
   /** What can be had instead, where no backup fits. */
   nearest: string;
 };
@@ -137,6 +139,12 @@ export async function planUntil(
       return whyNotFrom(position, point, stretch);
     },
     orderFrom: (position) => logOrderOf(position, point, stretch),
+    async *changes(from) {
+      for (const { key, header } of stretch.segments.slice(0, point.segment + 1)) {
+        const passed = gtidContains(header.server.flavour, from.gtid, header.end.gtid);
+        if (header.ddl > 0 && !passed) yield await readIndex(deps.objectsOf(head.site), key);
+      }
+    },
     nearest: reachOf(stretch),
   };
 }

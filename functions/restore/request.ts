@@ -26,10 +26,7 @@ export type RestoreRequest = z.infer<typeof restoreRequestSchema>;
 const wholeBackup = z.strictObject({ backup: z.literal(true) });
 
 /** Why this kind of restore is not available yet, naming the field; undefined when it is. */
-export function notYet(request: Pick<RestoreRequest, 'tables' | 'until' | 'to'>): string | undefined {
-  if (request.tables !== undefined && request.until !== undefined) {
-    return 'tables: single tables come back as they were backed up; with until only a whole cluster is restored, from which they can be taken';
-  }
+export function notYet(request: Pick<RestoreRequest, 'to'>): string | undefined {
   if (request.to !== undefined && !wholeBackup.safeParse(request.to).success) {
     const shown = JSON.stringify(request.to).slice(0, 200);
     return `to: ${shown} is not known; {"backup": true} or leaving it out restores the state of the backup, and until names a point in the log`;

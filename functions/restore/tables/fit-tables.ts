@@ -52,4 +52,5 @@ export const tablesOrderOf = ({
   member: tables.member,
   tables: tables.wanted,
   ancestors: tables.ancestors,
+  ...(planned.log === undefined ? {} : { log: planned.log }),
 });

@@ -62,12 +62,16 @@ const scratchNeed = (bytes: number) => Math.ceil(bytes * 1.1) + (64 + 100) * 102
 /** A copied row is written once into the table and once into the log. */
 const liveNeed = (bytes: number) => 2 * bytes;
 
-/** Which files of one full backup are read for some of its tables, and what they come to; refused with what is near. */
+/**
+ * Which files of one full backup are read for some of its tables, and what they come to; refused with what is near.
+ * @param at the instant as of which they come back, for their names
+ */
 export async function planTables(
   request: Pick<RestoreRequest, 'tables'>,
   manifest: Manifest,
   member: PlannedTables['member'],
   objects: Pick<Objects, 'get'>,
+  at: string,
 ): Promise<{ outcome: 'tables'; tables: PlannedTables } | Refused> {
   const found = findTables(request.tables ?? [], manifest.fingerprint.tables);
   if (found.outcome !== 'found') {
@@ -106,7 +110,7 @@ export async function planTables(
   return {
     outcome: 'tables',
     tables: {
-      wanted: found.tables.map((of) => ({ ...of, as: nameBeside(of.table, manifest.fingerprint.takenAt) })),
+      wanted: found.tables.map((of) => ({ ...of, as: nameBeside(of.table, at) })),
       ancestors,
       member,
       reading,

@@ -1,6 +1,6 @@
 import type { BackupRecord } from '../../../contract/records/backup.ts';
 import { type Refused, refused } from '../../log/lambda.ts';
-import type { PlannedRestore } from '../plan-restore.ts';
+import { type PlannedRestore, withLog } from '../plan-restore.ts';
 import type { PlannedTables } from './plan-tables.ts';
 
 /** Why no single tables are read of a backup of this kind; undefined where they are. */
@@ -23,7 +23,7 @@ export function withTables(planned: PlannedRestore, tables: PlannedTables): Plan
   return {
     ...planned,
     check: { ...check, order: { ...check.order, member, tables: wanted } },
-    need: { ...need, bytes: scratchBytes, unpackedBytes },
+    need: { ...need, ...withLog({ bytes: scratchBytes, unpackedBytes }, planned.log) },
     tables,
   };
 }

@@ -174,7 +174,7 @@ describe('a plan for single tables', () => {
     ],
     [{ into: 'orders-b' }, 'Input.Invalid', 'target.hostId: tables are prepared on the host of the member'],
     [{ tables: [] }, 'Input.Invalid', 'tables'],
-    [{ until: 'latest' }, 'Restore.NotYet', 'tables: single tables come back as they were backed up'],
+    [{ until: 'latest' }, 'Restore.PointOutside', 'no log of orders is archived'],
   ])('%j is refused with %s and what would be right', async (wrong, name, said) => {
     await store();
     expect(await plan(wrong)).toMatchObject({
