@@ -18,8 +18,8 @@ import { targetLock } from '../catalog/lock.ts';
 import type { ObjectsOf } from '../clients/objects.ts';
 import type { Sites } from '../env/variables.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
-import { type ArchiveHeads, planUntil, type Reachable } from './plan-until.ts';
-import { hostRefusal, manifestRefusal, unreplayed } from './refusals.ts';
+import { type PlanUntilDeps, planUntil } from './plan-until.ts';
+import { hostRefusal, manifestRefusal, pointUnreached, unreplayed } from './refusals.ts';
 import { notYet, restoreRequestSchema } from './request.ts';
 import { chooseBackup } from './restorable.ts';
 import { predictedRestoreSeconds, replaySeconds } from './restore-time.ts';
@@ -151,32 +151,12 @@ export function planOf(
 export const withLog = (need: { bytes: number; unpackedBytes: number }, log: PlannedRestore['log']) =>
   log === undefined ? need : { ...need, bytes: need.bytes + 3 * log.bytes + 512 * 1024 * 1024 };
 
-/** No backup can be brought to the point: why not the newest and the oldest, and what can be had. */
-function pointUnreached(to: Reachable, backups: readonly BackupRecord[]): Refused {
-  const good = backups
-    .filter(({ state, extra }) => (state === 'verified' || state === 'proven') && !extra)
-    .toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
-  const asked = [...new Set([good.at(-1), good[0]])].filter((backup) => backup !== undefined);
-  const why = asked.map(
-    (backup) => `${backup.backupId} (${backup.startedAt}): ${to.whyNot(backup) ?? 'fits'}`,
-  );
-  const { gtid, file, offset } = to.point.position;
-  return refused(
-    'Restore.PointOutside',
-    `until: no verified backup leads to ${gtid || `${file}:${offset}`}${why.length > 0 ? `; ${why.join('; ')}` : ''}; ${to.nearest}`.slice(
-      0,
-      3500,
-    ),
-    { field: 'until' },
-  );
-}
-
 export type PlanRestoreDeps = {
   clusters: Pick<Clusters, 'get'>;
   backups: Pick<Backups, 'list'>;
   hosts: Pick<Hosts, 'get'>;
   objectsOf: ObjectsOf;
-  archives: ArchiveHeads;
+  archives: PlanUntilDeps['archives'];
   sites: Sites;
   mintJobId: () => string;
 };
@@ -228,7 +208,27 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
         const chain = chainOf(backup, backups);
         return chain.outcome === 'broken' ? chain.why : undefined;
       };
-      const to = input.until && (await planUntil(clusterId, input.until, backups, deps));
+      const { homeSite } = cluster.document;
+      const home = deps.sites[homeSite];
+      if (input.until && !home) {
+        return refused(
+          'Restore.PointOutside',
+          `until: the log of ${clusterId} lies at ${homeSite}, which is not in the settings`,
+          {
+            field: 'until',
+          },
+        );
+      }
+      const to =
+        input.until &&
+        home &&
+        (await planUntil(
+          clusterId,
+          { site: homeSite, bucket: home.bucket, region: home.region },
+          input.until,
+          backups,
+          deps,
+        ));
       if (to?.outcome === 'refused') return to;
       const unfitFor = (backup: BackupRecord) => holeIn(backup) ?? to?.whyNot(backup);
       const choice = chooseBackup(clusterId, candidates, input.backupId, input.allowSuspect, unfitFor);

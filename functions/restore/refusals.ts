@@ -1,6 +1,8 @@
 import type { Manifest } from '../../contract/formats/manifest.ts';
+import type { BackupRecord } from '../../contract/records/backup.ts';
 import type { HostRecord } from '../../contract/records/host.ts';
 import { type Refused, refused } from '../log/lambda.ts';
+import type { Reachable } from './plan-until.ts';
 import { restorePrograms } from './version-fit.ts';
 
 /** Why nothing is restored onto this host; undefined when something may be. */
@@ -64,3 +66,23 @@ export const unreplayed = ({
         `until: the log is not replayed on a physical backup of ${flavour} in this version; leave out until, and the state of backup ${backupId} is restored`,
         { field: 'until', value: backupId },
       );
+
+/** No backup can be brought to the point: why not the newest and the oldest, and what can be had. */
+export function pointUnreached(to: Reachable, backups: readonly BackupRecord[]): Refused {
+  const good = backups
+    .filter(({ state, extra }) => (state === 'verified' || state === 'proven') && !extra)
+    .toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
+  const asked = [...new Set([good.at(-1), good[0]])].filter((backup) => backup !== undefined);
+  const why = asked.map(
+    (backup) => `${backup.backupId} (${backup.startedAt}): ${to.whyNot(backup) ?? 'fits'}`,
+  );
+  const { gtid, file, offset } = to.point.position;
+  return refused(
+    'Restore.PointOutside',
+    `until: no verified backup leads to ${gtid || `${file}:${offset}`}${why.length > 0 ? `; ${why.join('; ')}` : ''}; ${to.nearest}`.slice(
+      0,
+      3500,
+    ),
+    { field: 'until' },
+  );
+}
