@@ -10,6 +10,7 @@ import { reconciling } from './whole-way/reconciling.ts';
 import { refusingRestores } from './whole-way/refusing-restores.ts';
 import { registering } from './whole-way/registering.ts';
 import { restoring } from './whole-way/restoring.ts';
+import { restoringTables } from './whole-way/restoring-tables.ts';
 import { telling } from './whole-way/telling.ts';
 import { startWorld, stopWorld, type World } from './whole-way/world.ts';
 
@@ -34,5 +35,6 @@ chains(the);
 archiving(the);
 reconciling(the);
 keepingSecrets(the);
+restoringTables(the);
 restoring(the);
 withoutHoldfast(the);
