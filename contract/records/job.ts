@@ -178,6 +178,8 @@ export const memberInspectionSchema = z.object({
   ineligible: z.array(z.string()),
   /** What tells the files in `datadir` from others put in their place; a runner that takes no incrementals says nothing. */
   files: z.string().optional(),
+  /** Of the reasons in `ineligible` those that speak against the physical method only. */
+  onlyPhysical: z.array(z.string()).optional(),
   /** What a logical backup of it would need; undefined of a runner that takes none. */
   logical: z
     .object({

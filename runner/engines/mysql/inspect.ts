@@ -4,7 +4,7 @@ import { findAccount } from '../../host/accounts.ts';
 import { directoryState, freeBytes } from '../../host/disks.ts';
 import { portFree } from '../../host/ports.ts';
 import type { EngineContext } from '../engine.ts';
-import { ineligibility, lagOf, roleOf } from './eligibility.ts';
+import { ineligibility, lagOf, physicalOnly, roleOf } from './eligibility.ts';
 import { findDumper } from './logical/find-dumper.ts';
 import { readLogicalFacts } from './logical/read-facts.ts';
 import { logicalRefusals } from './logical/refusals.ts';
@@ -110,23 +110,20 @@ async function inspectServer(
         datadir: await datadirs(member, facts),
         maxReplicaLagSeconds: order.policy?.maxReplicaLagSeconds,
       }),
-      ...(words.family === 'mariadb'
-        ? {
-            logical: {
-              toolVersion: dumper,
-              spoolFreeBytes: await freeBytes(spoolDirectory),
-              refusals: logicalRefusals(
-                await readLogicalFacts(session, facts, {
-                  toolVersion: dumper,
-                  grants,
-                  outsideDatadir: places.outsideDatadir,
-                }),
-              )
-                .slice(0, 20)
-                .map((reason) => reason.slice(0, 400)),
-            },
-          }
-        : {}),
+      onlyPhysical: physicalOnly({ version: facts.version, toolVersion }),
+      logical: {
+        toolVersion: dumper,
+        spoolFreeBytes: await freeBytes(spoolDirectory),
+        refusals: logicalRefusals(
+          await readLogicalFacts(session, facts, {
+            toolVersion: dumper,
+            grants,
+            outsideDatadir: places.outsideDatadir,
+          }),
+        )
+          .slice(0, 20)
+          .map((reason) => reason.slice(0, 400)),
+      },
     };
   });
 }

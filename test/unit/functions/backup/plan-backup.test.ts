@@ -90,6 +90,11 @@ describe('planning a backup', () => {
     // The runner of that host may be of the release before, which knows no other word.
     expect(copied.order).toMatchObject({ plan: { method: 'physical' }, policy: { method: 'physical' } });
     expect(copied.reasons.join()).toContain('orders-b: shop.t.f are FLOAT');
+    const misfit = 'mariadb-backup is missing';
+    const bare = { logical, toolVersion: null, ineligible: [misfit], onlyPhysical: [misfit] };
+    const dumped = { policy: aPolicy({ method: 'logical' }), inspections: [replica('orders-b', bare)] };
+    expect(planned(dumped).order.plan.method).toBe('logical');
+    expect(refusal({ ...dumped, policy: aPolicy({ method: 'auto' }) })?.cause).toContain(misfit);
     expect(refusal({ policy: aPolicy({ method: 'logical' }), inspections: [inspections[1]!] })).toEqual({
       name: 'Plan.Refused',
       cause: expect.stringContaining('orders-b: shop.t.f are FLOAT'),
