@@ -133,6 +133,12 @@ export const settingsSchema = z
       if (policy.copies.length > 0) {
         refuse(['policies', i, 'copies'], 'must be empty: this version makes no copies at other sites');
       }
+      if (policy.incrementals && policy.method === 'logical') {
+        refuse(
+          ['policies', i, 'incrementals'],
+          'must be left out where the method is logical: a dump has none',
+        );
+      }
       // The default lock must outlast the longest backup by a day: the time in which it is verified or adopted.
       for (const [name, site] of Object.entries(settings.sites)) {
         if (site.objectLockDays * 24 < policy.deadlineHours + 24) {

@@ -3,16 +3,13 @@ import { catalogFrom } from '../clients/catalog.ts';
 import { makeObjectsOf } from '../clients/objects.ts';
 import { planRestoreEnv } from '../env/plan-restore.ts';
 import { readEnv } from '../env/read.ts';
-import { makeArchiveHeads } from '../logs/archive-heads.ts';
 import { makeHandler } from './plan-restore.ts';
 
 const env = readEnv(planRestoreEnv, process.env);
-const catalog = catalogFrom(env);
 
 export const handler = makeHandler({
-  ...catalog,
+  ...catalogFrom(env),
   objectsOf: makeObjectsOf(),
-  archives: makeArchiveHeads({ ...catalog, sites: env.SITES }),
   sites: env.SITES,
   mintJobId: mint.jobId,
 });

@@ -19,7 +19,7 @@ import { targetLock } from '../catalog/lock.ts';
 import type { ObjectsOf } from '../clients/objects.ts';
 import type { Sites } from '../env/variables.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
-import { type ArchiveHeads, planUntil, type Reachable } from './plan-until.ts';
+import { type PlanUntilDeps, planUntil, type Reachable } from './plan-until.ts';
 import { notYet, restoreRequestSchema } from './request.ts';
 import { chooseBackup } from './restorable.ts';
 import { predictedRestoreSeconds, replaySeconds } from './restore-time.ts';
@@ -230,7 +230,7 @@ export type PlanRestoreDeps = {
   backups: Pick<Backups, 'list'>;
   hosts: Pick<Hosts, 'get'>;
   objectsOf: ObjectsOf;
-  archives: ArchiveHeads;
+  archives: PlanUntilDeps['archives'];
   sites: Sites;
   mintJobId: () => string;
 };
@@ -252,7 +252,8 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
         });
       }
       const { clusterId } = input;
-      if (!(await deps.clusters.get(clusterId))) {
+      const cluster = await deps.clusters.get(clusterId);
+      if (!cluster) {
         return refused('Cluster.Unknown', `clusterId: ${clusterId} is not registered`, {
           field: 'clusterId',
           value: clusterId,
@@ -265,7 +266,27 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
         const chain = chainOf(backup, backups);
         return chain.outcome === 'broken' ? chain.why : undefined;
       };
-      const to = input.until && (await planUntil(clusterId, input.until, backups, deps));
+      const { homeSite } = cluster.document;
+      const home = deps.sites[homeSite];
+      if (input.until && !home) {
+        return refused(
+          'Restore.PointOutside',
+          `until: the log of ${clusterId} lies at ${homeSite}, which is not in the settings`,
+          {
+            field: 'until',
+          },
+        );
+      }
+      const to =
+        input.until &&
+        home &&
+        (await planUntil(
+          clusterId,
+          { site: homeSite, bucket: home.bucket, region: home.region },
+          input.until,
+          backups,
+          deps,
+        ));
       if (to?.outcome === 'refused') return to;
       const unfitFor = (backup: BackupRecord) => holeIn(backup) ?? to?.whyNot(backup);
       const choice = chooseBackup(clusterId, backups, input.backupId, input.allowSuspect, unfitFor);

@@ -1,14 +1,17 @@
-import type { SegmentHeader } from '../../contract/formats/segment.ts';
 import { gtidContains } from '../../contract/formats/segment-chain.ts';
 import type { MysqlPosition } from '../../contract/positions/position.ts';
-import type { BackupRecord } from '../../contract/records/backup.ts';
+import type { BackupRecord, SiteRef } from '../../contract/records/backup.ts';
 import type { LogOrder } from '../../contract/records/log-order.ts';
 import { microseconds, type Until } from '../../contract/records/until.ts';
+import type { Archives } from '../catalog/archive.ts';
 import type { ObjectsOf } from '../clients/objects.ts';
 import { type Refused, refused } from '../log/lambda.ts';
+import { type ArchiveHead, archiveHeads, isOfHistory } from './point/archive-heads.ts';
 import { mayHoldPoint, type Sought } from './point/first-unwanted.ts';
 import { logOrderOf, whyNotFrom } from './point/log-order.ts';
+import { readIndex, recordedStretch } from './point/recorded-stretch.ts';
 import {
+  type ArchivedSegment,
   type NoPoint,
   type Point,
   reachOf,
@@ -16,32 +19,22 @@ import {
   type Stretch,
   soughtOf,
 } from './point/resolve-point.ts';
-import { type ArchiveHead, readIndex, walkArchive } from './point/walk-archive.ts';
 
-export type ArchiveHeads = {
-  /** Where the archives of a cluster end, one per timeline, the newest timeline first; none where no log is archived. */
-  heads: (clusterId: string) => Promise<ArchiveHead[]>;
+export type PlanUntilDeps = {
+  archives: Pick<Archives, 'list' | 'allRanges' | 'ranges' | 'segments'>;
+  objectsOf: ObjectsOf;
 };
-
-export type PlanUntilDeps = { archives: ArchiveHeads; objectsOf: ObjectsOf };
 
 /** A point, the stretch it lies in, and why a backup cannot be brought to it. */
 export type Reachable = {
   outcome: 'reachable';
   point: Point;
   /** Undefined where a backup that stands there can be brought to the point. */
-  whyNot: (backup: Pick<BackupRecord, 'position' | 'site' | 'timeline'>) => string | undefined;
+  whyNot: (backup: Pick<BackupRecord, 'position' | 'site' | 'startedAt'>) => string | undefined;
   orderFrom: (position: MysqlPosition) => LogOrder;
   /** What can be had instead, where no backup fits. */
   nearest: string;
 };
-
-/** One GTID stands for two transactions in two histories; where there is one alone, every backup is of it. */
-const ofHistory = (
-  { timeline }: Pick<BackupRecord, 'timeline'>,
-  head: ArchiveHead,
-  heads: readonly ArchiveHead[],
-): boolean => heads.length === 1 || timeline === head.timeline;
 
 const positionOf = ({ position }: Pick<BackupRecord, 'position'>): MysqlPosition | undefined =>
   position?.kind === 'mysql' ? position : undefined;
@@ -52,18 +45,18 @@ const positionOf = ({ position }: Pick<BackupRecord, 'position'>): MysqlPosition
  */
 function makeEnough(until: Until, backups: readonly Pick<BackupRecord, 'position'>[]) {
   const sought = soughtOf(until);
-  let pointLies: SegmentHeader | undefined;
-  return (header: SegmentHeader): boolean => {
-    if (pointLies === undefined && !liesBefore(sought, header)) pointLies = header;
+  let pointLies: ArchivedSegment | undefined;
+  return (segment: ArchivedSegment): boolean => {
+    if (pointLies === undefined && !liesBefore(sought, segment)) pointLies = segment;
     const point = pointLies;
     if (point === undefined) return false;
-    const { flavour } = header.server;
+    const { flavour } = segment;
     const fits = (backup: Pick<BackupRecord, 'position'>) => {
       const position = positionOf(backup);
       if (position?.flavour !== flavour) return false;
-      if (position.gtid === '') return position.file === header.log.file;
+      if (position.gtid === '') return position.file === segment.log.file;
       return (
-        gtidContains(flavour, position.gtid, header.start.gtid) &&
+        gtidContains(flavour, position.gtid, segment.start.gtid) &&
         gtidContains(flavour, point.start.gtid, position.gtid)
       );
     };
@@ -72,11 +65,21 @@ function makeEnough(until: Until, backups: readonly Pick<BackupRecord, 'position
 }
 
 /** Whether the point lies before the beginning of this segment, as far as its header tells. */
-function liesBefore(sought: Sought, header: SegmentHeader): boolean {
+function liesBefore(sought: Sought, segment: ArchivedSegment): boolean {
   if (sought.kind === 'latest') return false;
-  if (sought.kind === 'time') return microseconds(header.seen.first) > sought.micros;
-  return !mayHoldPoint(sought, header);
+  if (sought.kind === 'time') return microseconds(segment.seen.first) > sought.micros;
+  return !mayHoldPoint(sought, segment);
 }
+
+/** Whether a point lies on a dead branch behind what the history that went on has of it. */
+const isAstray = ({ position: { flavour, gtid } }: Point, { dead }: ArchiveHead): boolean =>
+  dead !== undefined && (dead.shared === null || !gtidContains(flavour, dead.shared, gtid));
+
+const deadBranch = ({ timeline }: ArchiveHead): NoPoint => ({
+  outcome: 'no-point',
+  why: `it lies in ${timeline}, which is a dead branch: the cluster went on without it`,
+  nearest: `name ${timeline} as until.timeline to have it all the same`,
+});
 
 const noPoint = (until: Until, found: readonly NoPoint[]): Refused =>
   refused(
@@ -88,12 +91,13 @@ const noPoint = (until: Until, found: readonly NoPoint[]): Refused =>
 /** Finds the exact position of a point in the cluster's archive. Refuses with the nearest that can be had. */
 export async function planUntil(
   clusterId: string,
+  site: SiteRef,
   until: Until,
   backups: readonly BackupRecord[],
   deps: PlanUntilDeps,
 ): Promise<Reachable | Refused> {
-  const heads = await deps.archives.heads(clusterId);
   const asked = until === 'latest' ? undefined : until.timeline;
+  const heads = await archiveHeads(deps.archives, clusterId, site);
   const chosen = heads.filter(({ timeline }) => asked === undefined || timeline === asked);
   if (chosen.length === 0) {
     const instead =
@@ -108,11 +112,14 @@ export async function planUntil(
   const missing: NoPoint[] = [];
   for (const head of chosen) {
     const objects = deps.objectsOf(head.site);
-    const own = backups.filter((backup) => ofHistory(backup, head, heads));
-    const stretch = await walkArchive(head, objects, makeEnough(until, own));
+    const own = backups.filter((backup) => isOfHistory(backup, head));
+    const stretch = await recordedStretch(head, deps.archives, objects, makeEnough(until, own));
     const point = await resolvePoint(until, stretch, (n) => readIndex(objects, stretch.segments[n]!.key));
-    if (point.outcome === 'point') found.push({ point, stretch, head });
-    else missing.push(point);
+    const astray = point.outcome === 'point' && asked === undefined && isAstray(point, head);
+    if (point.outcome === 'no-point') missing.push(point);
+    else if (astray && !(until !== 'latest' && ('gtid' in until || 'beforeGtid' in until)))
+      missing.push(deadBranch(head));
+    else found.push({ point, stretch, head });
     // A time is one of the newest history that has it; a transaction may be in several.
     if (found.length > 0 && (until === 'latest' || 'time' in until)) break;
   }
@@ -126,13 +133,14 @@ export async function planUntil(
     );
   }
   const { point, stretch, head } = one;
+  if (asked === undefined && isAstray(point, head)) return noPoint(until, [deadBranch(head)]);
   return {
     outcome: 'reachable',
     point,
     whyNot: (backup) => {
       const position = positionOf(backup);
       if (position === undefined) return 'it has no position in the log';
-      if (!ofHistory(backup, head, heads)) return `it is of the timeline ${backup.timeline ?? 'before all'}`;
+      if (!isOfHistory(backup, head)) return `it is of another history than ${head.timeline}`;
       if (backup.site.bucket !== head.site.bucket) return `it lies at another site than the archive`;
       return whyNotFrom(position, point, stretch);
     },

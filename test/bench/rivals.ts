@@ -18,7 +18,7 @@ export type Rival = {
 export type UploadSettings = { partBytes: number; concurrency: number; expectedBytes: number };
 
 /** A program each and the Debian package that brings it. */
-const packageOfProgram = { rclone: 'rclone', zstd: 'zstd' };
+const packageOfProgram = { rclone: 'rclone', zstd: 'zstd', 'mariadb-binlog': 'mariadb-client' };
 
 /** Installs what is missing of the rivals; the AWS CLI comes with the emulator. */
 export function installRivals(say: (line: string) => void): void {

@@ -6,6 +6,7 @@ import { backup } from './backup.ts';
 import { controlPlane } from './control-plane.ts';
 import { type Measure, tableLines } from './measure.ts';
 import { memory } from './memory.ts';
+import { replay } from './replay.ts';
 import { restore } from './restore.ts';
 import { installRivals } from './rivals.ts';
 import { type Bench, makeStand } from './stand.ts';
@@ -13,7 +14,7 @@ import { streaming } from './streaming.ts';
 import { zstd } from './zstd.ts';
 
 /** `npm run bench [name]`: all benches, or one of them. Succeeds when every measure meets its target. */
-const benches: readonly Bench[] = [streaming, zstd, memory, backup, restore, controlPlane];
+const benches: readonly Bench[] = [streaming, zstd, memory, backup, restore, replay, controlPlane];
 
 const [wanted, ...more] = process.argv.slice(2);
 const chosen = benches.filter((bench) => wanted === undefined || bench.name === wanted);

@@ -6,7 +6,6 @@ import { type ExecutionStatus, type Executions, executionArnOf } from '../../fun
 import type { Tasks } from '../../functions/clients/tasks.ts';
 import type { Message, Publish } from '../../functions/clients/topic.ts';
 import { silent } from '../../functions/log/log.ts';
-import type { ArchiveHead } from '../../functions/restore/point/walk-archive.ts';
 import { makeMemoryBuckets } from './memory-buckets.ts';
 import { makeMemoryDynamoDb } from './memory-dynamodb.ts';
 
@@ -32,7 +31,6 @@ export function makeMemoryControl(at: string) {
   const told: Told[] = [];
   const late = new Set<string>();
   const published: Message[] = [];
-  const archiveHeads: ArchiveHead[] = [];
   const publish: Publish = async (message) => void published.push(message);
   const executions: Executions = {
     describe: async (arn) => status.get(arn) ?? { status: 'unknown' },
@@ -65,9 +63,6 @@ export function makeMemoryControl(at: string) {
     tasks,
     sites,
     publish,
-    archives: { ...catalog.archives, heads: async () => archiveHeads },
-    /** Where logs are archived to, for a test to say. */
-    archiveHeads,
     backupMachineArn,
     installation: 'holdfast',
     log: silent,

@@ -70,6 +70,16 @@ describe('settings', () => {
       'policies[0].copies: must be empty: this version makes no copies at other sites (is ["away"])',
     ],
     [
+      'incrementals of a dump',
+      (s) => Object.assign(s.policies[0]!, { method: 'logical', incrementals: {} }),
+      'policies[0].incrementals: must be left out where the method is logical: a dump has none',
+    ],
+    [
+      'no incremental at all, which is left out',
+      (s) => (s.policies[0]!.incrementals = { most: 0 }),
+      'policies[0].incrementals.most',
+    ],
+    [
       'hosts in another account than control',
       (s) => (s.hosts[1]!.account = '222222222222'),
       'hosts[1].account: must be the account of control, 111111111111 (is "222222222222")',

@@ -1,6 +1,9 @@
-import type { SegmentHeader, SegmentIndex, SegmentTransaction } from '../../../contract/formats/segment.ts';
+import type { SegmentIndex, SegmentTransaction } from '../../../contract/formats/segment.ts';
 import { microseconds } from '../../../contract/records/until.ts';
 import { liesBetween } from './gtids.ts';
+import type { ArchivedSegment } from './resolve-point.ts';
+
+type Seen = Pick<ArchivedSegment, 'flavour' | 'seen' | 'start' | 'end' | 'commits' | 'transactions'>;
 
 /** A point as it is looked for: microseconds since 1970, or one transaction. */
 export type Sought =
@@ -12,9 +15,9 @@ export type Sought =
 export type LookBefore = number;
 
 /** Between which looks, in microseconds, each transaction of a segment appeared in the log: `(after, by]`. */
-function appearances(header: SegmentHeader, index: SegmentIndex, lookBefore: LookBefore) {
+function appearances(segment: Seen, index: SegmentIndex, lookBefore: LookBefore) {
   const looks = index.looks.map(({ to, at }) => ({ to, at: microseconds(at) }));
-  const ended = microseconds(header.seen.last);
+  const ended = microseconds(segment.seen.last);
   return ({ at, bytes }: SegmentTransaction): { after: number; by: number } => {
     const n = looks.findIndex(({ to }) => to >= at + bytes);
     if (n < 0) return { after: looks.at(-1)?.at ?? lookBefore, by: ended };
@@ -48,12 +51,7 @@ export type Cut = {
 };
 
 /** Where the point lies in this segment. A transaction that it does not hold leaves everything wanted. */
-export function cutOf(
-  sought: Sought,
-  header: SegmentHeader,
-  index: SegmentIndex,
-  lookBefore: LookBefore,
-): Cut {
+export function cutOf(sought: Sought, segment: Seen, index: SegmentIndex, lookBefore: LookBefore): Cut {
   const { transactions } = index;
   const whole: Cut = { unwanted: undefined, perhaps: 0 };
   if (sought.kind === 'latest') return whole;
@@ -62,10 +60,10 @@ export function cutOf(
     if (at < 0) return whole;
     return { unwanted: sought.included ? at + 1 : at, perhaps: 0 };
   }
-  const appeared = appearances(header, index, lookBefore);
+  const appeared = appearances(segment, index, lookBefore);
   let perhaps = 0;
   for (const [at, transaction] of transactions.entries()) {
-    const committed = committedBy(sought.micros, transaction, header.server.flavour, appeared(transaction));
+    const committed = committedBy(sought.micros, transaction, segment.flavour, appeared(transaction));
     if (committed === 'later') return { unwanted: at, perhaps };
     if (committed === 'perhaps') perhaps++;
   }
@@ -73,10 +71,10 @@ export function cutOf(
 }
 
 /** Whether the index of this segment must be read to know where the point lies; by its header alone. */
-export function mayHoldPoint(sought: Sought, header: SegmentHeader): boolean {
-  if (header.transactions === 0 || sought.kind === 'latest') return false;
-  const { flavour } = header.server;
-  if (sought.kind === 'gtid') return liesBetween(flavour, header.start.gtid, header.end.gtid, sought.gtid);
-  if (flavour === 'mysql') return header.commits !== null && header.commits.last > sought.micros;
-  return microseconds(header.seen.last) > sought.micros;
+export function mayHoldPoint(sought: Sought, segment: Seen): boolean {
+  if (segment.transactions === 0 || sought.kind === 'latest') return false;
+  const { flavour } = segment;
+  if (sought.kind === 'gtid') return liesBetween(flavour, segment.start.gtid, segment.end.gtid, sought.gtid);
+  if (flavour === 'mysql') return segment.commits !== null && segment.commits.last > sought.micros;
+  return microseconds(segment.seen.last) > sought.micros;
 }

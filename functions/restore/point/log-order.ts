@@ -15,8 +15,8 @@ const bare = ({ kind, flavour, gtid }: MysqlPosition): MysqlPosition => ({ kind,
  */
 export function whyNotFrom(from: MysqlPosition, point: Point, stretch: Stretch): string | undefined {
   const { flavour, gtid } = point.position;
-  const first = stretch.segments[0]!.header;
-  const known = stretch.segments.at(-1)!.header.end.gtid;
+  const first = stretch.segments[0]!;
+  const known = stretch.segments.at(-1)!.end.gtid;
   if (from.flavour !== flavour) return `its position is of ${from.flavour}`;
   if (gtid !== '' || from.gtid !== '') {
     if (!contains(flavour, gtid, from.gtid, known))
@@ -36,8 +36,7 @@ export function whyNotFrom(from: MysqlPosition, point: Point, stretch: Stretch):
 
 function placeOf({ file, offset }: MysqlPosition, { segments }: Stretch) {
   const segment = segments.findIndex(
-    ({ header: { log } }) =>
-      log.file === file && offset !== undefined && log.from <= offset && offset <= log.to,
+    ({ log }) => log.file === file && offset !== undefined && log.from <= offset && offset <= log.to,
   );
   return segment < 0 ? undefined : { segment, offset: offset! };
 }
@@ -46,16 +45,15 @@ function placeOf({ file, offset }: MysqlPosition, { segments }: Stretch) {
 function firstNeeded(from: MysqlPosition, point: Point, stretch: Stretch): number {
   const { segments } = stretch;
   const { flavour } = point.position;
-  const known = segments.at(-1)!.header.end.gtid;
+  const known = segments.at(-1)!.end.gtid;
   let n =
     from.gtid === '' && point.position.gtid === ''
       ? (placeOf(from, stretch)?.segment ?? 0)
       : segments.findLastIndex(
-          ({ header }, i) => i <= point.segment && contains(flavour, from.gtid, header.start.gtid, known),
+          ({ start }, i) => i <= point.segment && contains(flavour, from.gtid, start.gtid, known),
         );
   for (n = Math.max(0, n); n > 0; n--) {
-    const { log } = segments[n]!.header;
-    if (log.from === 0 || log.head !== undefined) break;
+    if (segments[n]!.log.begins) break;
   }
   return n;
 }
@@ -64,7 +62,7 @@ function firstNeeded(from: MysqlPosition, point: Point, stretch: Stretch): numbe
 export function logOrderOf(from: MysqlPosition, point: Point, stretch: Stretch): LogOrder {
   const begin = firstNeeded(from, point, stretch);
   const needed = stretch.segments.slice(begin, point.segment + 1);
-  const { set } = needed[0]!.header;
+  const { set } = needed[0]!;
   const step = Math.ceil(needed.length / mostEnds);
   const ends = needed
     .map(({ key, crc }, i) => ({ key, crc, i }))
@@ -79,6 +77,6 @@ export function logOrderOf(from: MysqlPosition, point: Point, stretch: Stretch):
     first: needed[0]!.key,
     ends,
     segments: needed.length,
-    bytes: needed.reduce((sum, { header: { log } }) => sum + log.to - log.from, 0),
+    bytes: needed.reduce((sum, { log }) => sum + log.to - log.from, 0),
   };
 }

@@ -5,10 +5,22 @@ import { microseconds, momentOf, type Until } from '../../../contract/records/un
 import { cutOf, mayHoldPoint, type Sought } from './first-unwanted.ts';
 import { after, both, contains, isOf } from './gtids.ts';
 
+/** What a point is looked for in: a segment by what its header says. */
+export type ArchivedSegment = Pick<
+  SegmentHeader,
+  'set' | 'start' | 'end' | 'openAfter' | 'commits' | 'seen' | 'transactions'
+> & {
+  key: string;
+  crc: string;
+  flavour: 'mariadb' | 'mysql';
+  /** `begins`: a file begins with it, or is entered with it. */
+  log: { file: string; from: number; to: number; begins: boolean };
+};
+
 /** One unbroken stretch of a set's archive, oldest segment first, and until when it is known that nothing more was in the log. */
 export type Stretch = {
   timeline: string;
-  segments: readonly { key: string; crc: string; header: SegmentHeader }[];
+  segments: readonly ArchivedSegment[];
   /** Everything that was in the log at this instant is in the segments. */
   durableAt: string | null;
 };
@@ -41,7 +53,7 @@ export const soughtOf = (until: Until): Sought => {
 
 /** How far the archive reaches, as an operator may ask for it. */
 export function reachOf({ segments, durableAt }: Stretch): string {
-  const end = segments.at(-1)!.header;
+  const end = segments.at(-1)!;
   const known = durableAt === null || durableAt < end.seen.last ? end.seen.last : durableAt;
   return `the archive reaches to ${known} (${end.end.gtid || `${end.log.file}:${end.log.to}`}): ask for {"time": "${known}"} or "latest"`;
 }
@@ -57,30 +69,32 @@ export async function resolvePoint(
 ): Promise<Point | NoPoint> {
   const { segments, timeline } = stretch;
   const sought = soughtOf(until);
-  const end = segments.at(-1)?.header;
+  const end = segments.at(-1);
   if (end === undefined) {
     return { outcome: 'no-point', why: 'nothing of the log is archived', nearest: 'a backup without until' };
   }
-  const { flavour } = end.server;
+  const { flavour } = end;
   const refusal = outside(sought, stretch);
   if (refusal !== undefined) return refusal;
 
-  let reached = segments[0]!.header.start.gtid;
+  let reached = segments[0]!.start.gtid;
   let perhapsLater = 0;
+  let passed = 0;
   /** The last two: one look may see the end of a segment and the beginning of the next. */
   let looks = [0];
-  for (const [n, { header }] of segments.entries()) {
-    if (mayHoldPoint(sought, header)) {
+  for (const [n, segment] of segments.entries()) {
+    if (mayHoldPoint(sought, segment)) {
       const index = await readIndex(n);
-      const seen = microseconds(header.seen.first);
+      const seen = microseconds(segment.seen.first);
       const lookBefore = looks.findLast((at) => at < seen) ?? 0;
-      const { unwanted, perhaps } = cutOf(sought, header, index, lookBefore);
+      const { unwanted, perhaps } = cutOf(sought, segment, index, lookBefore);
       perhapsLater += perhaps;
+      if (unwanted === 0 && passed === 0 && sought.kind === 'time') return beforeAll(stretch);
       if (unwanted !== undefined) {
         const wanted = index.transactions.slice(0, unwanted);
         const own = after(
           flavour,
-          header.start.gtid,
+          segment.start.gtid,
           wanted.map(({ gtid }) => gtid),
         );
         const next = index.transactions[unwanted];
@@ -92,8 +106,8 @@ export async function resolvePoint(
             kind: 'mysql',
             flavour,
             gtid: both(flavour, reached, own),
-            file: header.log.file,
-            offset: next?.at ?? endOf(header),
+            file: segment.log.file,
+            offset: next?.at ?? endOf(segment),
           },
           segment: n,
           lastCommit: times.length === 0 ? null : momentOf(times.reduce((a, b) => Math.max(a, b))),
@@ -102,9 +116,10 @@ export async function resolvePoint(
       }
       looks = lastTwo([...looks, ...index.looks.map(({ at }) => microseconds(at))]);
     } else {
-      looks = lastTwo([...looks, microseconds(header.seen.first), microseconds(header.seen.last)]);
+      looks = lastTwo([...looks, microseconds(segment.seen.first), microseconds(segment.seen.last)]);
     }
-    reached = both(flavour, reached, header.end.gtid);
+    passed += segment.transactions;
+    reached = both(flavour, reached, segment.end.gtid);
   }
   if (sought.kind === 'gtid') return unknown(sought.gtid, stretch);
   return {
@@ -120,11 +135,12 @@ export async function resolvePoint(
 const lastTwo = (looks: readonly number[]): number[] => [...new Set(looks)].slice(-2);
 
 /** Where the last complete transaction of a segment ends. */
-const endOf = ({ openAfter, log }: SegmentHeader): number => openAfter?.at ?? log.to;
+const endOf = ({ openAfter, log }: Pick<ArchivedSegment, 'openAfter' | 'log'>): number =>
+  openAfter?.at ?? log.to;
 
 function outside(sought: Sought, stretch: Stretch): NoPoint | undefined {
   const { segments, durableAt } = stretch;
-  const [first, end] = [segments[0]!.header, segments.at(-1)!.header];
+  const [first, end] = [segments[0]!, segments.at(-1)!];
   if (sought.kind === 'time') {
     const known = Math.max(microseconds(end.seen.last), durableAt === null ? 0 : microseconds(durableAt));
     if (sought.micros > known) {
@@ -136,7 +152,7 @@ function outside(sought: Sought, stretch: Stretch): NoPoint | undefined {
     }
   }
   if (sought.kind !== 'gtid') return undefined;
-  const { flavour } = end.server;
+  const { flavour } = end;
   if (!isOf(flavour, sought.gtid)) {
     const form = flavour === 'mariadb' ? 'domain-server-sequence' : 'uuid:number';
     return { outcome: 'no-point', why: `a GTID of ${flavour} is ${form}`, nearest: reachOf(stretch) };
@@ -148,16 +164,21 @@ function outside(sought: Sought, stretch: Stretch): NoPoint | undefined {
       return { outcome: 'no-point', why: error.message, nearest: reachOf(stretch) };
     throw error;
   }
+  return beforeAll(stretch);
+}
+
+function beforeAll({ timeline, segments }: Stretch): NoPoint {
+  const { start, seen } = segments[0]!;
   return {
     outcome: 'no-point',
     why: 'it lies before the archive begins',
-    nearest: `the archive begins at ${first.start.gtid || 'the first transaction'}, seen at ${first.seen.first}`,
+    nearest: `${timeline} begins at ${start.gtid || 'the first transaction'}, seen at ${seen.first}`,
   };
 }
 
 function unknown(gtid: string, stretch: Stretch): NoPoint {
-  const end = stretch.segments.at(-1)!.header;
-  const passed = contains(end.server.flavour, end.end.gtid, gtid, gtid);
+  const end = stretch.segments.at(-1)!;
+  const passed = contains(end.flavour, end.end.gtid, gtid, gtid);
   return {
     outcome: 'no-point',
     why: passed ? 'the archived log holds no such transaction' : 'it is not in the archived log',

@@ -150,7 +150,7 @@ export function functionOf(name: string, around: Surroundings, outside: Outside)
         backupMachineArn: around.backupMachineArn,
       });
     case 'plan-restore':
-      return planRestore({ ...shared, archives: { heads: async () => [] }, mintJobId: around.mint });
+      return planRestore({ ...shared, mintJobId: around.mint });
     case 'hold-restore':
       return holdRestore(shared);
     case 'fit-restore':

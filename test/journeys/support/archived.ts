@@ -7,6 +7,7 @@ import { resolvePoint } from '../../../functions/restore/point/resolve-point.ts'
 import type { ArchivedLog } from '../../../runner/engines/engine.ts';
 import { type AssembledLog, assembleLog } from '../../../runner/engines/mysql/replay/assemble.ts';
 import { archivedLog } from '../../../runner/job/archived-log.ts';
+import { stretchOf } from '../../doubles/archived-segments.ts';
 import type { StoredSegment } from '../../doubles/stored-log.ts';
 import { contextIn } from './mysql-jobs.ts';
 
@@ -17,7 +18,7 @@ export async function planned(
   until: Until,
   directory: string,
 ): Promise<ArchivedLog & { until: MysqlPosition }> {
-  const stretch = { timeline: 't-1', segments: stored, durableAt: null };
+  const stretch = stretchOf(stored);
   const point = await resolvePoint(until, stretch, async (n) => stored[n]!.index);
   if (point.outcome !== 'point') throw new Error(`${point.why}; ${point.nearest}`);
   const why = whyNotFrom(from, point, stretch);

@@ -71,6 +71,7 @@ export async function replayMariadb(
   await session.run(
     `SET GLOBAL slave_parallel_threads = ${target.workers}, slave_parallel_mode = 'optimistic', gtid_strict_mode = OFF, gtid_ignore_duplicates = ${request.repeats ? 'ON' : 'OFF'}`,
   );
+  await leaveOutRemote(session, context);
   const source = {
     place: target.place,
     files: request.files.map(({ path }) => path),
@@ -106,6 +107,23 @@ function refuseOwnEvents({ serverIds }: ReplayRequest, serverId: number): void {
     `the restored server has the id ${serverId}, which wrote events of the log: it would skip them; restore again, which draws another`,
     { serverId },
   );
+}
+
+/**
+ * Rows of tables that another server holds are not applied: that server is production (M17). Their engines are off, so
+ * that they are the tables which cannot be opened; all others were before.
+ */
+async function leaveOutRemote(session: Session, context: EngineContext): Promise<void> {
+  const rows = await session.rows(
+    `SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) AS name FROM information_schema.TABLES
+     WHERE TABLE_TYPE = 'BASE TABLE' AND (ENGINE IS NULL OR ENGINE IN ('FEDERATED', 'CONNECT', 'SPIDER', 'S3'))`,
+    [],
+    600,
+  );
+  const names = rows.map(({ name }) => name ?? '');
+  if (names.length > 0)
+    context.log('tables of other servers are left out', { tables: names.join(', ').slice(0, 1000) });
+  await session.run('SET GLOBAL replicate_ignore_table = ?', [names.join(',')]);
 }
 
 const quoted = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;

@@ -64,6 +64,18 @@ describe('planning a backup', () => {
     expect(reasons).toContain('member orders-b is a replica 0 s behind, the best of 2 that may be backed up');
   });
 
+  it('shows the call of the tool as its host told it, with what the plan decides behind it', () => {
+    const toolCommand = ['mariadb-backup', '--defaults-file=<private>/client.cnf', '--backup'];
+    const reasons = planned({ inspections: [replica('orders-b', { toolCommand })] }).reasons;
+    const call = 'the tool is called as: mariadb-backup --defaults-file=<private>/client.cnf --backup';
+    expect(reasons).toContain(`${call} --innodb-log-checkpoint-now`);
+  });
+
+  it('makes no checkpoint first where the tool has no word for it', () => {
+    const cluster = { ...aCluster().document, flavour: 'mysql' as const };
+    expect(planned({ cluster }).order.plan.checkpointFirst).toBe(false);
+  });
+
   it('takes the primary when no replica may be backed up, without a checkpoint and with its applier left alone', () => {
     const { order } = planned({ inspections: [primary, replica('orders-b', { lagSeconds: 301 })] });
     expect(order.member.memberId).toBe('orders-a');
@@ -71,7 +83,8 @@ describe('planning a backup', () => {
   });
 
   it('dumps a small database where the policy leaves the method, from the member that can be dumped, without a checkpoint', () => {
-    const logical = { toolVersion: '0.10.0', spoolFreeBytes: 1e12, refusals: [] };
+    const toolCommand = ['mydumper', '--no-locks'];
+    const logical = { toolVersion: '0.10.0', spoolFreeBytes: 1e12, refusals: [], toolCommand };
     const lossy = { ...logical, refusals: ['shop.t.f are FLOAT'] };
     const inspections = [
       {
@@ -86,6 +99,7 @@ describe('planning a backup', () => {
     expect(order.plan.spoolBytes).toBeGreaterThan(0);
     expect(order.policy.method).toBe('auto');
     expect(reasons[0]).toContain('leaves the method to the size');
+    expect(reasons).toContain('the tool is called as: mydumper --no-locks');
     const copied = planned({ policy: aPolicy({ method: 'auto' }), inspections: [inspections[1]!] });
     // The runner of that host may be of the release before, which knows no other word.
     expect(copied.order).toMatchObject({ plan: { method: 'physical' }, policy: { method: 'physical' } });

@@ -4,12 +4,12 @@ import type { AgentOrders, ArchiveEnd, SetReport } from '../../../../contract/re
 import type { HostRecord } from '../../../../contract/records/host.ts';
 import { type Policy, policySchema } from '../../../../contract/records/policy.ts';
 import { makeCatalog } from '../../../../functions/catalog/catalog.ts';
-import { makeArchiveHeads } from '../../../../functions/logs/archive-heads.ts';
 import { reconcileLogs } from '../../../../functions/logs/reconcile-logs.ts';
 import { segmentsOfDay } from '../../../../functions/logs/segments-of-day.ts';
 import { unclaimedSegments } from '../../../../functions/logs/unclaimed-segments.ts';
 import { windowOf } from '../../../../functions/logs/window.ts';
 import { makeHandler as makeRebuild } from '../../../../functions/reconcile/rebuild.ts';
+import { archiveHeads } from '../../../../functions/restore/point/archive-heads.ts';
 import { example } from '../../../doubles/examples.ts';
 import { type MemoryControl, makeMemoryControl, sites } from '../../../doubles/memory-control.ts';
 import { type Archiving, type MadeSegment, nextSegment, segmentsAfter } from '../../../doubles/segments.ts';
@@ -244,10 +244,11 @@ describe('archives in a pass of Reconcile', () => {
       );
       expect((await control.clusters.get(clusterId))!.ordered).toMatchObject({ level: 'full' });
       const own = makeCatalog({ client: control.dynamo.client, table: 'catalog', jobs: 'jobs' }).archives;
-      const { heads } = makeArchiveHeads({ ...control, archives: own });
+      const site = { site: 'home', bucket, region: 'eu-central-1' };
       // What was archived before can still be recovered from, up to its end.
-      expect(await heads(clusterId)).toMatchObject([
-        { timeline: before.timeline, newest: { key: made.at(-1)!.key }, site: { bucket } },
+      expect(await archiveHeads(own, clusterId, site)).toMatchObject([
+        { timeline: after.timeline },
+        { timeline: before.timeline, notAfter: after.openedAt, ...(state === 'gap' ? {} : { dead: {} }) },
       ]);
       // The old agent's last word is of another epoch now.
       expect(await pass()).toMatchObject({ broken: 1 });

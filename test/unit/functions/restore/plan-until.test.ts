@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { encodeManifest } from '../../../../contract/formats/codec.ts';
 import { manifestKey } from '../../../../contract/layout.ts';
+import { archiveEndOf } from '../../../../contract/records/agent.ts';
 import type { BackupRecord } from '../../../../contract/records/backup.ts';
+import type { ArchiveRecord } from '../../../../functions/catalog/archive.ts';
+import { recordSegments } from '../../../../functions/logs/record.ts';
 import { makeHandler as makeFit } from '../../../../functions/restore/fit-restore.ts';
 import { makeHandler as makeHold } from '../../../../functions/restore/hold-restore.ts';
 import { makeHandler as makePlan, type PlannedRestore } from '../../../../functions/restore/plan-restore.ts';
@@ -32,7 +35,6 @@ async function backup(
     position,
     startedAt,
     chain: backupId,
-    timeline: 't-1',
     manifestSha256: createHash('sha256').update(text).digest('hex'),
     ...changes,
   };
@@ -40,11 +42,42 @@ async function backup(
   await control.backups.apply({ ...example('receipt'), backupId, backup: record });
 }
 
-function archive(timeline: string, begins: string, said: readonly Said[], durableAt: string | null = null) {
+/** Archives a log and records it, as reconcile does; the newest timeline is the cluster's. */
+async function archive(
+  timeline: string,
+  begins: string,
+  said: readonly Said[],
+  durableAt: string | null = null,
+  broke: ArchiveRecord['broke'] = null,
+) {
   const stored = syntheticLog({ clusterId: 'orders', timeline, flavour: 'mariadb', begins }, said);
   for (const { key, body } of stored) control.objects.put(site.bucket, key, body);
-  const { key, crc } = stored.at(-1)!;
-  control.archiveHeads.unshift({ site, set: 'main', timeline, newest: { key, crc }, durableAt });
+  const found = stored.map(({ key, crc, body, header }) => ({
+    header,
+    end: archiveEndOf(header, key, crc),
+    bytes: body.length,
+  }));
+  const before = await control.archives.get({ clusterId: 'orders', set: 'main' });
+  const record: ArchiveRecord = {
+    v: 1,
+    clusterId: 'orders',
+    set: 'main',
+    timeline,
+    openedAt: said[0]!.seen,
+    epoch: 1,
+    memberId: 'db1',
+    hostId: 'i-0a',
+    since: said[0]!.seen,
+    newest: found.at(-1)!.end,
+    first: { start: stored[0]!.header.start, seen: said[0]!.seen },
+    state: 'archiving',
+    reason: '',
+    durableAt,
+    broke,
+    revision: 0,
+  };
+  await recordSegments({ archives: control.archives, objects: control.objectsOf(site) }, record, found);
+  await control.archives.put(record, before);
   return stored;
 }
 
@@ -76,9 +109,9 @@ beforeEach(async () => {
 });
 
 describe('Plan the restore to a point', () => {
-  let stored: ReturnType<typeof archive>;
-  beforeEach(() => {
-    stored = archive(
+  let stored: Awaited<ReturnType<typeof archive>>;
+  beforeEach(async () => {
+    stored = await archive(
       't-1',
       '0-1-100',
       [
@@ -98,7 +131,6 @@ describe('Plan the restore to a point', () => {
       backupId: 'b-new',
       log: {
         set: 'main',
-        timeline: 't-1',
         from: { gtid: '0-1-150' },
         until: { gtid: '0-1-170', file: 'binlog.000003', offset: 1050 },
         // The file in which the backup lies, from its beginning on.
@@ -134,7 +166,7 @@ describe('Plan the restore to a point', () => {
   it.each([
     [{ time: '2026-11-23T08:13:00Z' }, 'the archive reaches to 2026-11-23T08:12:00.000Z'],
     [{ gtid: '0-1-201' }, 'it is not in the archived log; the archive reaches to'],
-    [{ gtid: '0-1-100' }, 'the archive begins at 0-1-100'],
+    [{ gtid: '0-1-100' }, 't-1 begins at 0-1-100'],
     [{ gtid: '3e11fa47-71ca-11e1-9e33-c80aa9429562:5' }, 'a GTID of mariadb is domain-server-sequence'],
     [{ gtid: '0-1-105' }, 'b-old (2026-11-23T08:01:00.000Z): it holds what lies behind the point'],
     [{ gtid: '0-1-150', timeline: 't-9' }, 'orders has the timelines t-1'],
@@ -156,29 +188,54 @@ describe('Plan the restore to a point', () => {
     });
   });
 
-  it('M16 asks which history is meant where a restored server has written the same GTIDs again', async () => {
-    archive('t-2', '0-1-160', [{ gtids: gtids(161, 175), seen: at(30) }]);
+  it('M16 asks which history is meant where a dead branch has borne the same GTIDs', async () => {
+    const reason = 'the old primary came back without them';
+    await archive('t-2', '0-1-160', [{ gtids: gtids(161, 175), seen: at(30) }], null, {
+      kind: 'dead-branch',
+      at: at(29),
+      reason,
+      timeline: 't-1',
+    });
     expect(await plan({ gtid: '0-1-170' })).toMatchObject({
       error: { name: 'Restore.PointAmbiguous', cause: expect.stringContaining('t-2 and t-1') },
     });
     expect(await planned({ gtid: '0-1-170', timeline: 't-1' })).toMatchObject({ log: { timeline: 't-1' } });
-    expect(await planned({ gtid: '0-1-190' })).toMatchObject({ log: { timeline: 't-1' } });
-    // What the old history holds is no beginning of the new one, though its position seems to fit.
-    await backup('b-astray', '0-1-165', '2026-11-23T08:09:00.000Z');
+    for (const until of [{ gtid: '0-1-190' }, { time: '2026-11-23T08:09:00Z' }]) {
+      expect(await plan(until)).toMatchObject({
+        error: {
+          name: 'Restore.PointOutside',
+          cause: expect.stringContaining('t-1, which is a dead branch'),
+        },
+      });
+      expect(await planned({ ...until, timeline: 't-1' })).toMatchObject({ log: { timeline: 't-1' } });
+    }
+    // What both histories share may be had without ceremony.
+    expect(await planned({ gtid: '0-1-155' })).toMatchObject({ log: { timeline: 't-1' } });
+    // What the dead branch holds is no beginning of the new history, though its position seems to fit.
+    await backup('b-astray', '0-1-165', at(9));
     expect(await plan('latest')).toMatchObject({
-      error: { name: 'Restore.PointOutside', cause: expect.stringContaining('it is of the timeline t-1') },
+      error: {
+        name: 'Restore.PointOutside',
+        cause: expect.stringContaining('it is of another history than t-2'),
+      },
     });
-    await backup('b-next', '0-1-160', '2026-11-23T08:20:00.000Z', { timeline: 't-2' });
+    await backup('b-next', '0-1-160', at(40));
     expect(await planned('latest')).toMatchObject({
       backupId: 'b-next',
       log: { timeline: 't-2', until: { gtid: '0-1-175' } },
     });
   });
 
-  it('does not go across a hole in the archive', async () => {
-    await control.versionsOf(site).remove({ key: stored[2]!.key, versionId: '', deleteMarker: false });
-    expect(await plan({ gtid: '0-1-170' })).toMatchObject({
-      error: { name: 'Restore.PointOutside', cause: expect.stringContaining('the archive begins behind it') },
+  it('goes on in a new timeline from a backup of before, where only a gap lies between', async () => {
+    await archive('t-2', '0-1-140', [{ gtids: gtids(141, 220), seen: at(30) }], null, {
+      kind: 'gap',
+      at: at(29),
+      reason: 'the server purged its log',
+      timeline: 't-1',
+    });
+    expect(await planned('latest')).toMatchObject({
+      backupId: 'b-new',
+      log: { timeline: 't-2', from: { gtid: '0-1-150' }, until: { gtid: '0-1-220' } },
     });
   });
 

@@ -7,6 +7,7 @@ import type { LogOrder } from '../../../../contract/records/log-order.ts';
 import { logOrderOf } from '../../../../functions/restore/point/log-order.ts';
 import { resolvePoint } from '../../../../functions/restore/point/resolve-point.ts';
 import { archivedLog } from '../../../../runner/job/archived-log.ts';
+import { stretchOf } from '../../../doubles/archived-segments.ts';
 import { syntheticLog } from '../../../doubles/synthetic-log.ts';
 
 const of = { clusterId: 'shop', timeline: 't-1', flavour: 'mariadb' as const, begins: '' };
@@ -27,7 +28,7 @@ let order: LogOrder;
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'holdfast-log-'));
   bodies = new Map(stored.map(({ key, body }) => [key, body]));
-  const stretch = { timeline: 't-1', segments: stored, durableAt: null };
+  const stretch = stretchOf(stored);
   const point = await resolvePoint({ gtid: '0-1-140' }, stretch, async (n) => stored[n]!.index);
   if (point.outcome !== 'point') throw new Error(point.why);
   order = logOrderOf(from, point, stretch);
