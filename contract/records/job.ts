@@ -160,6 +160,11 @@ export const memberInspectionSchema = z.object({
   serverUuid: z.string(),
   serverId: z.number(),
   toolVersion: z.string().nullable(),
+  /**
+   * How the tool would be called for a full backup by the policy of the check; what the plan adds (a checkpoint first, the
+   * LSN of an incremental) comes behind it. Only where the tool is there.
+   */
+  toolCommand: z.array(z.string().max(2000)).max(60).optional(),
   datadir: z.string(),
   /** Bytes of data files, without logs, undo and temporary space: what the 20 GB rule looks at. */
   dataBytes: z.number().min(0).max(Number.MAX_SAFE_INTEGER),

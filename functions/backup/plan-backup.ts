@@ -84,6 +84,21 @@ const timelineOf = ({ timeline: archived, history, cluster }: PlanInput): string
     ?.timeline ??
   `${cluster.clusterId}-1`;
 
+/** The call of the tool as the host told it, with what this plan decides behind it. */
+function commandSentence(
+  { seen }: Candidate,
+  checkpointFirst: boolean,
+  level: Extract<LevelChoice, { level: 'full' | 'incremental' }>,
+): string[] {
+  if (seen.toolCommand === undefined) return [];
+  const command = [
+    ...seen.toolCommand,
+    ...(checkpointFirst ? ['--innodb-log-checkpoint-now'] : []),
+    ...(level.level === 'incremental' ? [`--incremental-lsn=${level.increment.fromLsn}`] : []),
+  ];
+  return [`the tool is called as: ${command.join(' ')}`];
+}
+
 function planOf(
   chosen: Candidate,
   others: number,
@@ -112,6 +127,7 @@ function planOf(
       ...level.reasons,
       `member ${chosen.member.memberId} is a ${role}${behind}, ${level.level === 'incremental' ? 'of which the chain is, one' : 'the best'} of ${others + 1} that may be backed up`,
       `${GB(expectedBytes)} are expected, in volumes of ${sizes.volumeBytes / 1024 ** 2} MiB with ${sizes.uploadsInFlight} in flight: ${sizes.memoryMiB} of ${policy.memoryMiB} MiB`,
+      ...(method.method === 'physical' ? commandSentence(chosen, checkpointFirst, level) : []),
       ...(outside > 0
         ? [`${outside} tables lie outside the data directory: a restore needs a decision about them`]
         : []),

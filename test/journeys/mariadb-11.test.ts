@@ -14,7 +14,9 @@ import {
   contextIn,
   memberOf,
   orderOnTop,
+  policy,
   restoreOrderFor,
+  shownOf,
   stopRestored,
   storedOf,
   type Taken,
@@ -72,6 +74,12 @@ describe.skipIf(others.missing !== null)('MariaDB of a line after 11.1', () => {
       const taken = await takeBackup(engine(), backupOrderFor(memberOf(pair[role])), context());
       await writer.stop();
       const { manifest } = taken;
+      const seen = await engine().inspect(
+        { kind: 'check', engine: 'mysql', flavour: 'mariadb', member: memberOf(pair[role]), policy },
+        context(),
+      );
+      const decided = role === 'replica' ? ['--innodb-log-checkpoint-now'] : [];
+      expect(shownOf(manifest)).toEqual([...(seen.toolCommand ?? []), ...decided]);
       expect(manifest.server.version).toBe(mariadb.version);
       expect(manifest.tool.version).toBe(mariadb.version);
       expect(manifest.comparison).toBe(role === 'replica' ? 'exact' : 'bounded');

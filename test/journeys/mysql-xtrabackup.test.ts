@@ -21,6 +21,7 @@ import {
   memberOf,
   policy,
   restoreOrderFor,
+  shownOf,
   stopRestored,
   storedOf,
   type Taken,
@@ -118,6 +119,7 @@ describe.skipIf(others.missing !== null)(
         gtid: manifest.fingerprint.position?.gtid,
       });
       expect(manifest.tool).toMatchObject({ name: 'xtrabackup', version: '9.7.2-2' });
+      expect(shownOf(manifest)).toEqual(seen.toolCommand);
       expect(Number(manifest.lsn?.to)).toBeGreaterThan(0);
       expect(await applierRuns()).toBe(true);
 
@@ -178,6 +180,23 @@ describe.skipIf(others.missing !== null)(
       const [rows] = await connection.query('SELECT @@gtid_executed AS gtid');
       await connection.end();
       expect(rows).toEqual([{ gtid: instance.position?.gtid }]);
+    });
+
+    it('is not backed up where the policy asks for what tool or server do not have', async () => {
+      const wants = async (settings: object, version = '9.7.2-2') => {
+        const xtrabackup = xtrabackupSettingsSchema.parse(settings);
+        const old = installXtrabackup(join(pair.directory, `tool-${version}`), version);
+        const runChild = makeRunChild({ path: `${old.directory}:${mysql.path}` });
+        const check = { kind: 'check' as const, engine: 'mysql' as const, flavour: 'mysql' as const };
+        const order = { ...check, member: memberOf(pair.primary), policy: { ...policy, xtrabackup } };
+        return (await engine().inspect(order, contextIn(pair.directory, { runChild }))).ineligible.join();
+      };
+      expect(await wants({ lockDdl: 'reduced' })).toBe('');
+      expect(await wants({ pageTracking: true })).toContain('no component_mysqlbackup');
+      expect(await wants({ lockDdl: 'reduced' }, '8.4.0-4')).toContain('reduced needs XtraBackup 8.4.0-5');
+      await pair.sql(pair.primary, "INSTALL COMPONENT 'file://component_mysqlbackup'");
+      expect(await wants({ pageTracking: true })).toBe('');
+      await pair.sql(pair.primary, "UNINSTALL COMPONENT 'file://component_mysqlbackup'");
     });
 
     describe('when the tool goes wrong', () => {

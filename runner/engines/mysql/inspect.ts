@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import { NamedError } from '../../../contract/errors/named-error.ts';
 import type { CheckOrder, MemberInspection, TargetInspection } from '../../../contract/records/job.ts';
+import type { Policy } from '../../../contract/records/policy.ts';
 import { findAccount } from '../../host/accounts.ts';
 import { directoryState, freeBytes } from '../../host/disks.ts';
 import { portFree } from '../../host/ports.ts';
@@ -8,12 +10,16 @@ import { ineligibility, lagOf, roleOf } from './eligibility.ts';
 import { findDumper } from './logical/find-dumper.ts';
 import { readLogicalFacts } from './logical/read-facts.ts';
 import { logicalRefusals } from './logical/refusals.ts';
-import { resolveLogin } from './login.ts';
+import { type Login, resolveLogin } from './login.ts';
 import { filesIdentity } from './origin.ts';
 import { readEncryption, readPlugins } from './plugins.ts';
 import { datadirs, readPlaces, readServerFacts } from './server-facts.ts';
 import { type Session, withSession } from './session.ts';
+import { backupCommand, privateDirectory } from './tools/backup-command.ts';
+import { toolOf } from './tools/tool.ts';
+import { settingsMisfit } from './tools/xtrabackup-arguments.ts';
 import { findTools, type ToolVersions, versionIn } from './versions.ts';
+import type { Words } from './words/words.ts';
 
 type MemberOrder = Pick<CheckOrder, 'policy' | 'flavour'> & { member: NonNullable<CheckOrder['member']> };
 
@@ -83,6 +89,16 @@ async function inspectServer(
       serverUuid: facts.uuid,
       serverId: facts.serverId,
       toolVersion,
+      ...(toolVersion === null || order.policy === undefined
+        ? {}
+        : {
+            toolCommand: commandShown(order.policy, toolVersion, {
+              words,
+              address: login.address,
+              datadir: facts.datadir,
+              replica: role === 'replica',
+            }),
+          }),
       datadir: facts.datadir,
       dataBytes: places.dataBytes,
       redoBytes: places.redoBytes,
@@ -95,21 +111,24 @@ async function inspectServer(
       outsideDatadir: places.outsideDatadir.slice(0, 50),
       // Incrementals of XtraBackup are not ordered in this version.
       ...(words.family === 'mariadb' ? { files: await filesIdentity(facts) } : {}),
-      ineligible: ineligibility({
-        memberId: member.memberId,
-        version: facts.version,
-        versionComment: facts.variables.version_comment ?? '',
-        toolVersion,
-        variables: facts.variables,
-        channels: facts.channels,
-        dumpThreads: facts.dumpThreads,
-        encryption: await readEncryption(session, plugins),
-        flavour: order.flavour,
-        ...(words.family === 'mysql' ? await readMysqlState(session) : {}),
-        grants,
-        datadir: await datadirs(member, facts),
-        maxReplicaLagSeconds: order.policy?.maxReplicaLagSeconds,
-      }),
+      ineligible: [
+        ...(await settingsReasons(session, order.policy, toolVersion)),
+        ...ineligibility({
+          memberId: member.memberId,
+          version: facts.version,
+          versionComment: facts.variables.version_comment ?? '',
+          toolVersion,
+          variables: facts.variables,
+          channels: facts.channels,
+          dumpThreads: facts.dumpThreads,
+          encryption: await readEncryption(session, plugins),
+          flavour: order.flavour,
+          ...(words.family === 'mysql' ? await readMysqlState(session) : {}),
+          grants,
+          datadir: await datadirs(member, facts),
+          maxReplicaLagSeconds: order.policy?.maxReplicaLagSeconds,
+        }),
+      ],
       ...(words.family === 'mariadb'
         ? {
             logical: {
@@ -129,6 +148,52 @@ async function inspectServer(
         : {}),
     };
   });
+}
+
+/** The tool's call as a plan shows it: exact but for what the job makes when it runs. */
+function commandShown(
+  policy: Policy,
+  toolVersion: string,
+  seen: { words: Words; address: Login['address']; datadir: string; replica: boolean },
+): string[] {
+  const { words, address, datadir, replica } = seen;
+  const tool = toolOf(words.family);
+  const inPrivate = (name: string) => join(privateDirectory, name);
+  const args = backupCommand({
+    tool,
+    toolVersion,
+    policy,
+    address,
+    datadir,
+    replica,
+    checkpointFirst: false,
+    defaultsFile: inPrivate('client.cnf'),
+    extraLsnDir: inPrivate('lsn'),
+    targetDir: inPrivate('tool'),
+  });
+  return [tool.name, ...args];
+}
+
+/** What of the policy's settings the tool or the server cannot do. */
+async function settingsReasons(
+  session: Session,
+  policy: Policy | undefined,
+  toolVersion: string | null,
+): Promise<string[]> {
+  const settings = policy?.xtrabackup;
+  if (session.words.family !== 'mysql' || settings === undefined || toolVersion === null) return [];
+  const misfit = settingsMisfit(settings, toolVersion);
+  const [component] = settings.pageTracking
+    ? await session.rows(
+        "SELECT COUNT(*) AS n FROM mysql.component WHERE component_urn = 'file://component_mysqlbackup'",
+      )
+    : [{ n: '1' }];
+  return [
+    ...(misfit === undefined ? [] : [misfit]),
+    ...(Number(component?.n) > 0
+      ? []
+      : ['xtrabackup.pageTracking: the server has no component_mysqlbackup; INSTALL COMPONENT it first']),
+  ];
 }
 
 /** What only MySQL has: Group Replication, and redo that can be switched off. */

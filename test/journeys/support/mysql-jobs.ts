@@ -158,6 +158,12 @@ export async function takeBackup(
   return { manifest: composeManifest(order, facts, [stream], job), bytes, rows };
 }
 
+/** The tool's call as a plan shows it: what the job made for itself is not known there. */
+export const shownOf = ({ tool }: Pick<Manifest, 'tool'>): string[] => [
+  tool.name,
+  ...tool.arguments.map((argument) => argument.replace(/=.*\/(client\.cnf|lsn|tool)$/, '=<private>/$1')),
+];
+
 /** What a restore reads back: the stream in pieces that end anywhere. */
 export function storedOf({ manifest, bytes }: Pick<Taken, 'manifest' | 'bytes'>): StoredBackup {
   return {

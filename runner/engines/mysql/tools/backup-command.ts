@@ -20,8 +20,7 @@ export type BackupCommand = {
   incrementalLsn?: string | undefined;
 };
 
-/** The exact arguments of one backup; the same for the plan that shows them and for the job that runs them. */
-export function backupCommand(command: BackupCommand): string[] {
+function argumentsOf(command: BackupCommand): string[] {
   const { tool, policy, toolVersion, checkpointFirst } = command;
   const { address, datadir, defaultsFile, extraLsnDir, targetDir, replica, incrementalLsn } = command;
   const shared = {
@@ -51,5 +50,18 @@ export function backupCommand(command: BackupCommand): string[] {
   ];
 }
 
+/** What a plan decides after a host was asked how it would call its tool. */
+const ofPlan = (argument: string) =>
+  argument === '--innodb-log-checkpoint-now' || argument.startsWith('--incremental-lsn=');
+
+/**
+ * The exact arguments of one backup, what the plan decides last: the same for the plan that shows them and for the job
+ * that runs them.
+ */
+export function backupCommand(command: BackupCommand): string[] {
+  const all = argumentsOf(command);
+  return [...all.filter((argument) => !ofPlan(argument)), ...all.filter(ofPlan)];
+}
+
 /** Stands in a plan for what a job makes when it runs: its private directory. */
-export const privateDirectory = '<private directory of the job>';
+export const privateDirectory = '<private>';

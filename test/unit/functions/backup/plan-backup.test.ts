@@ -64,6 +64,18 @@ describe('planning a backup', () => {
     expect(reasons).toContain('member orders-b is a replica 0 s behind, the best of 2 that may be backed up');
   });
 
+  it('shows the call of the tool as its host told it, with what the plan decides behind it', () => {
+    const toolCommand = ['mariadb-backup', '--defaults-file=<private>/client.cnf', '--backup'];
+    const reasons = planned({ inspections: [replica('orders-b', { toolCommand })] }).reasons;
+    const call = 'the tool is called as: mariadb-backup --defaults-file=<private>/client.cnf --backup';
+    expect(reasons).toContain(`${call} --innodb-log-checkpoint-now`);
+  });
+
+  it('makes no checkpoint first where the tool has no word for it', () => {
+    const cluster = { ...aCluster().document, flavour: 'mysql' as const };
+    expect(planned({ cluster }).order.plan.checkpointFirst).toBe(false);
+  });
+
   it('takes the primary when no replica may be backed up, without a checkpoint and with its applier left alone', () => {
     const { order } = planned({ inspections: [primary, replica('orders-b', { lagSeconds: 301 })] });
     expect(order.member.memberId).toBe('orders-a');
