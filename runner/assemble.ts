@@ -144,7 +144,8 @@ export async function assembleAgent(
   const here = onThisHost(given, { verb: 'agent' });
   const { root, settings, clock, workRoot, stateDirectory, jobLog, runChild } = here;
   const { hide, log } = jobLog;
-  const lock = takeLockFile(workRoot, 'agent');
+  // Below the host's own root: work directories of several installations may lie in one place.
+  const lock = takeLockFile(stateDirectory, 'agent');
   if (lock === undefined) {
     log('another agent of this host has its work');
     return undefined;
