@@ -11,6 +11,7 @@ import { thisRunner } from '../../runner/engines/mysql/applier-marker.ts';
 import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
 import { readTableFacts } from '../../runner/engines/mysql/fingerprint/table-facts.ts';
 import { readUserTables } from '../../runner/engines/mysql/fingerprint/user-tables.ts';
+import { stagingDirectory } from '../../runner/engines/mysql/restore/marker.ts';
 import { withSession } from '../../runner/engines/mysql/session.ts';
 import { writeNote } from '../../runner/engines/mysql/tables/tables-note.ts';
 import { type Pair, startPair, startProbe } from './support/mariadb-pair.ts';
@@ -265,7 +266,7 @@ describe('tables of a physical backup, beside the live ones', () => {
 
   it('F11 are cleared away by the next who comes to the host where their runner was killed, and not while it lives', async () => {
     const scratch = join(pair.directory, 'scratch', 'killed');
-    mkdirSync(join(scratch, '.holdfast-partial', 'shop'), { recursive: true });
+    mkdirSync(join(stagingDirectory(scratch), 'shop'), { recursive: true });
     await pair.sql(pair.primary, 'CREATE TABLE shop.holdfast_killed_0 (id INT PRIMARY KEY)');
     const note = {
       v: 1 as const,
