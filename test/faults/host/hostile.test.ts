@@ -23,7 +23,7 @@ async function bring(stream: Buffer, files: number): Promise<{ error: Error | un
     target: { hostId: 'mi-0abc', directory: join(root, 'target'), port: 3310, user: 'nobody' },
   } as RestoreOrder;
   const stored = {
-    manifest: { tool: { exitCode: 0 }, metrics: { files }, restore: { bytes: 1e6 } },
+    manifest: { flavour: 'mariadb', tool: { exitCode: 0 }, metrics: { files }, restore: { bytes: 1e6 } },
     streams: [{ bytes: stream.length }],
     read: async function* () {
       yield stream;
