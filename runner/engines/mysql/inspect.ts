@@ -109,8 +109,7 @@ async function inspectServer(
       position: await words.currentPosition(session, role === 'replica'),
       logsBinary: facts.variables.log_bin === 'ON',
       outsideDatadir: places.outsideDatadir.slice(0, 50),
-      // Incrementals of XtraBackup are not ordered in this version.
-      ...(words.family === 'mariadb' ? { files: await filesIdentity(facts) } : {}),
+      files: await filesIdentity(facts),
       ineligible: [
         ...(await settingsReasons(session, order.policy, toolVersion)),
         ...ineligibility({
