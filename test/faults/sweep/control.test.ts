@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, vi } from 'vitest';
 import { limited } from '../../../functions/clients/limited.ts';
 import { faultTest } from '../fault-test.ts';
 import { countOutsideCalls, type Kind, kinds, type Strike, worthStriking } from './outside-calls.ts';
-import { backup, restore, type Story } from './stories.ts';
+import { backup, restore, restoreOfChain, type Story } from './stories.ts';
 
 // Thousands of functions log here what nobody reads.
 beforeAll(() => void vi.spyOn(console, 'log').mockImplementation(() => undefined));
@@ -69,6 +69,18 @@ describe('whatever call of control goes wrong', () => {
     'fails, and so do the next two invocations of its function',
     'is done, then the function dies and is called again',
   ];
+  faultTest(
+    ['k-th outside call'],
+    'a restore of a chain ends by name or well, and no link stays pinned',
+    async (faults) => {
+      const { runs, wrongs } = await sweep(restoreOfChain, () => faults.hit('k-th outside call'), some);
+      await faults.endState(() => {
+        expect(wrongs).toEqual([]);
+        expect(runs).toBeGreaterThan(80);
+      });
+    },
+  );
+
   for (const [end, atLeast] of [
     ['its tool fails', 300],
     ['it dies after its claim', 300],

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { NamedError } from '../../../contract/errors/named-error.ts';
 import type { Order } from '../../../contract/records/job.ts';
@@ -40,16 +40,29 @@ export type RunnerOutside = {
 };
 
 const version = '10.11.14';
+const files = 'inode:birth';
 
 /** The small engine with the versions that our plans and restores ask for. */
 function engineOf(server: MemoryServer, role: 'primary' | 'replica', end: RunnerEnd): Engine {
   const engine = makeMemoryEngine(server);
   return {
     ...engine,
+    abilities: ['incremental'],
+    restore: {
+      ...engine.restore,
+      // Its streams hold everything: the incremental takes the place of what was prepared.
+      apply: async (order, stored, context) => {
+        rmSync(`${order.target.directory}.partial`, { recursive: true });
+        await engine.restore.unpack(order, stored, context);
+      },
+    },
     tools: async () => ({ mariadbd: version, 'mariadb-backup': version, mbstream: version }),
     inspect: async (order, context) => ({
       ...(await engine.inspect(order, context)),
       role,
+      files,
+      // Where its fingerprints stand.
+      position: { kind: 'mysql', flavour: 'mariadb', gtid: '0-1-7' },
       serverVersion: version,
       toolVersion: version,
       lagSeconds: role === 'replica' ? 0 : null,
@@ -65,9 +78,12 @@ function engineOf(server: MemoryServer, role: 'primary' | 'replica', end: Runner
       }
       const facts = await engine.backup(order, sinks, context);
       const { server: its, tool, restore } = facts;
+      const { fromLsn = '0' } = order.plan.increment ?? {};
+      const to = String(Number(fromLsn) + 100);
       return {
         ...facts,
-        server: { ...its, version },
+        lsn: { from: fromLsn, to, last: to },
+        server: { ...its, version, role, datadir: order.member.datadir, files },
         tool: { ...tool, version },
         restore: { ...restore, toolVersion: version },
       };

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Order } from '../../../contract/records/job.ts';
+import type { Policy } from '../../../contract/records/policy.ts';
 import { makeCatalog } from '../../../functions/catalog/catalog.ts';
 import { type ExecutionStatus, executionArnOf } from '../../../functions/clients/executions.ts';
 import { makeTableRows } from '../../../runner/job/table-rows.ts';
@@ -14,7 +15,7 @@ import { type Host, makeHost, memoryStore, type RunnerEnd, type RunnerOutside, r
 import { type Ended, type Hands, StateError, Stopped, walk } from './machine-walk.ts';
 import type { OutsideCalls } from './outside-calls.ts';
 import { makeTaskTokens } from './task-tokens.ts';
-import { machineOf, machines, names, policy, site } from './what-is-deployed.ts';
+import { policy as deployedPolicy, machineOf, machines, names, site } from './what-is-deployed.ts';
 
 const reconcileSeconds = 120;
 
@@ -24,6 +25,8 @@ export type InstallationOptions = {
   endOf?: (kind: Order['kind'], n: number) => RunnerEnd;
   /** Called where an execution enters a state, and where it waits for a runner; `true` stops it there. */
   stopsAt?: (executionArn: string, where: string) => boolean;
+  /** In place of the deployed policy. */
+  policy?: Policy;
   /** How a runner reaches the outside, where not at once and in memory. */
   runnerOutside?: (host: Host, world: Installation) => Promise<RunnerOutside>;
 };
@@ -37,6 +40,7 @@ export type Installation = ReturnType<typeof makeInstallation>;
  */
 export function makeInstallation(options: InstallationOptions) {
   const { calls, endOf = () => 'well', stopsAt = () => false, runnerOutside } = options;
+  const policy = options.policy ?? deployedPolicy;
   // In memory where there is such a place: each installation makes and removes some dozen directories.
   const root = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'installation-'));
   const dynamo = makeMemoryDynamoDb();

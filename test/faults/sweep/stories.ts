@@ -2,7 +2,9 @@ import { wrongsOf } from './end-state.ts';
 import type { RunnerEnd } from './host.ts';
 import { type Installation, type InstallationOptions, makeInstallation } from './installation.ts';
 import type { OutsideCalls } from './outside-calls.ts';
-import { machines } from './what-is-deployed.ts';
+import { machines, policy } from './what-is-deployed.ts';
+
+const withIncrementals = { ...policy, incrementals: { most: 6, waitMinutes: 0 } };
 
 /** What a story came to: the counted part of its calls, and everything that is wrong at its end. */
 export type Told = { from: number; to: number; wrongs: string[] };
@@ -68,6 +70,36 @@ export const restore: Story = async (calls, { onPart = () => undefined, ...optio
     const second = await order('restore-2', 13_307);
     if (second.status === 'failed') wrongs.push(`the next restore failed: ${second.error} ${second.cause}`);
     await world.settle();
+    return { from, to, wrongs: [...wrongs, ...(await wrongsOf(world))] };
+  } finally {
+    world.remove();
+  }
+};
+
+/** A restore of a full and the incremental of the night after it: both are pinned and read, and both are let go. */
+export const restoreOfChain: Story = async (calls, { onPart = () => undefined, ...options } = {}) => {
+  const world = makeInstallation({ calls, policy: withIncrementals, ...options });
+  try {
+    await world.register();
+    await world.strikeTheHour('night-1');
+    await world.settle();
+    const wrongs = await nextNight(world);
+    const [last] = await world.catalog.backups.list('orders');
+    if (last?.level !== 'incremental') wrongs.push(`the second night took a ${last?.level}`);
+    const from = calls.calls.length;
+    const order = (name: string) =>
+      world.start(machines.restore, name, {
+        v: 1,
+        clusterId: 'orders',
+        backupId: 'latest',
+        target: world.target(name),
+      });
+    onPart('counted');
+    await order('restore-1');
+    await world.settle();
+    onPart('after');
+    calls.back();
+    const to = calls.calls.length;
     return { from, to, wrongs: [...wrongs, ...(await wrongsOf(world))] };
   } finally {
     world.remove();
