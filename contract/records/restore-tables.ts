@@ -4,6 +4,7 @@ import { positionSchema } from '../positions/position.ts';
 import { siteRefSchema } from './backup.ts';
 import { clusterDocumentSchema, memberSchema } from './cluster.ts';
 import { id, mintedId, sha256Hex } from './ids.ts';
+import { logOrderSchema } from './log-order.ts';
 import { policySchema } from './policy.ts';
 import { restoreTargetSchema } from './restore-target.ts';
 
@@ -31,6 +32,8 @@ export const restoreTablesOrderSchema = z.object({
   tables: z.array(wantedTableSchema).min(1).max(mostTables),
   /** Tables that these point to with foreign keys, to their ends: read, and not brought back. */
   ancestors: z.array(tableNameSchema),
+  /** Where the tables shall be as they were at a point of the log: what is replayed of it. */
+  log: logOrderSchema.optional(),
 });
 
 /**

@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { BackupRecord } from '../../contract/records/backup.ts';
 import { type BrokerAnswer, type BrokerRequest, brokerRequestSchema } from '../../contract/records/broker.ts';
 import { type JobRow, lostSeconds, type RestoreOrder } from '../../contract/records/job.ts';
+import type { RestoreTablesOrder } from '../../contract/records/restore-tables.ts';
 import type { Backups } from '../catalog/backup.ts';
 import type { Jobs } from '../catalog/job.ts';
 import type { Locks } from '../catalog/lock.ts';
@@ -10,6 +11,12 @@ import type { AssumeRole } from '../clients/credentials.ts';
 import { limited } from '../clients/limited.ts';
 import { makeLambda } from '../log/lambda.ts';
 import { sessionPolicyOf } from './session-policy.ts';
+
+/** Orders whose runner reads backups. */
+type ReadingOrder = RestoreOrder | RestoreTablesOrder;
+
+const reads = (order: OrderRecord['order']): order is ReadingOrder =>
+  order.kind === 'restore' || order.kind === 'restore-tables';
 
 /** What the broker knows when it decides; nothing of it is taken from the order in the host-writable row. */
 export type BrokerFacts = {
@@ -27,7 +34,7 @@ export type BrokerFacts = {
 };
 
 export type BrokerDecision =
-  | { outcome: 'grant'; roleArn: string; order: RestoreOrder }
+  | { outcome: 'grant'; roleArn: string; order: ReadingOrder }
   | { outcome: 'refuse'; why: string };
 
 /** Compares in constant time, so that the hash cannot be felt out byte by byte. */
@@ -57,7 +64,7 @@ export function brokerDecision(facts: BrokerFacts): BrokerDecision {
   if (!order || order.hostId !== request.hostId) {
     return refuse(`no job ${request.jobId} was ordered of host ${request.hostId}`);
   }
-  if (order.order.kind !== 'restore') return refuse(`a ${order.order.kind} job reads no backups`);
+  if (!reads(order.order)) return refuse(`a ${order.order.kind} job reads no backups`);
   const deadline = order.deadline ?? overAfter(order);
   if (facts.now.toISOString() > deadline) return refuse(`the job's deadline ${deadline} has passed`);
   const dead = notHeld(row, facts.now);
@@ -112,13 +119,13 @@ export const makeHandler = (deps: BrokerDeps) =>
     ...(deps.write ? { write: deps.write } : {}),
     handle: async (request, log): Promise<BrokerAnswer> => {
       const order = await deps.orders.get(request.jobId);
-      const restore = order?.order.kind === 'restore' ? order.order : undefined;
+      const restore = order && reads(order.order) ? order.order : undefined;
       const [row, lock, backup] = await Promise.all([
         order && deps.jobs.get(order.userid, request.jobId),
         order?.lock ? deps.locks.get(order.lock) : undefined,
         restore && deps.backups.get(restore.clusterId, restore.backupId),
       ]);
-      const below = restore?.chain?.slice(0, -1) ?? [];
+      const below = restore?.kind === 'restore' ? (restore.chain?.slice(0, -1) ?? []) : [];
       const links = await limited(below, 20, async ({ backupId }) => ({
         backupId,
         record: restore && (await deps.backups.get(restore.clusterId, backupId)),

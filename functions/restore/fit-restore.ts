@@ -7,8 +7,11 @@ import {
   protocolVersion,
   type RestoreOrder,
 } from '../../contract/records/job.ts';
+import type { RestoreTablesOrder } from '../../contract/records/restore-tables.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
 import { type PlannedRestore, plannedRestoreSchema } from './plan-restore.ts';
+import { tablesMisfits, tablesOrderOf } from './tables/fit-tables.ts';
+import type { PlannedTables } from './tables/plan-tables.ts';
 import { restorePrograms, serverMisfit, toolMisfit } from './version-fit.ts';
 
 /** One thing that is wrong with the target: the field, its value, and what would be right. */
@@ -104,6 +107,9 @@ function abilityMisfits(
   ];
 }
 
+const hasTables = (planned: PlannedRestore): planned is PlannedRestore & { tables: PlannedTables } =>
+  planned.tables !== undefined;
+
 /** Everything that keeps this target from taking the restore; empty when it fits. */
 export function misfitsOf(
   planned: PlannedRestore,
@@ -114,6 +120,7 @@ export function misfitsOf(
     ...abilityMisfits(planned, check),
     ...programMisfits(planned, check.tools),
     ...spaceMisfit(planned, check.target.freeBytes),
+    ...(hasTables(planned) ? tablesMisfits(planned, check) : []),
   ];
 }
 
@@ -138,7 +145,13 @@ const eventSchema = z.object({
 });
 
 export type FitAnswer =
-  | { outcome: 'fits'; jobId: string; hostId: string; order: RestoreOrder; deadlineSeconds: number }
+  | {
+      outcome: 'fits';
+      jobId: string;
+      hostId: string;
+      order: RestoreOrder | RestoreTablesOrder;
+      deadlineSeconds: number;
+    }
   | Refused;
 
 /** "Decide whether the target fits": refused before anything is touched, with all that is wrong. */
@@ -164,7 +177,7 @@ export const makeHandler = (deps: { mintJobId: () => string }) =>
         outcome: 'fits',
         jobId: deps.mintJobId(),
         hostId: hostId.parse(planned.target.hostId),
-        order: restoreOrderOf(planned),
+        order: hasTables(planned) ? tablesOrderOf(planned) : restoreOrderOf(planned),
         deadlineSeconds: planned.policy.deadlineHours * 3600,
       };
     },

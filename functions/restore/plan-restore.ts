@@ -6,7 +6,6 @@ import type { Manifest } from '../../contract/formats/manifest.ts';
 import { manifestKey } from '../../contract/layout.ts';
 import { type BackupRecord, backupPlanSchema, siteRefSchema } from '../../contract/records/backup.ts';
 import { clusterDocumentSchema } from '../../contract/records/cluster.ts';
-import type { HostRecord } from '../../contract/records/host.ts';
 import { hostId, id, mintedId, sha256Hex } from '../../contract/records/ids.ts';
 import { checkOrderSchema, restoreOrderSchema } from '../../contract/records/job.ts';
 import { policySchema } from '../../contract/records/policy.ts';
@@ -19,12 +18,15 @@ import { targetLock } from '../catalog/lock.ts';
 import type { ObjectsOf } from '../clients/objects.ts';
 import type { Sites } from '../env/variables.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
-import { type PlanUntilDeps, planUntil, type Reachable } from './plan-until.ts';
+import { type PlanUntilDeps, planUntil } from './plan-until.ts';
+import { hostRefusal, manifestRefusal, pointUnreached, unreplayed } from './refusals.ts';
 import { notYet, restoreRequestSchema } from './request.ts';
 import { chooseBackup } from './restorable.ts';
 import { predictedRestoreSeconds, replaySeconds } from './restore-time.ts';
+import { memberFor, plannedTablesSchema, planTables } from './tables/plan-tables.ts';
+import { reachedInto } from './tables/reached-into.ts';
+import { kindRefusal, withTables } from './tables/with-tables.ts';
 import { targetDirectory } from './target-directory.ts';
-import { restorePrograms } from './version-fit.ts';
 
 /** A check looks at a directory, a port and two programs: seconds; past this the host is not answering. */
 const checkDeadlineSeconds = 120;
@@ -69,67 +71,11 @@ export const plannedRestoreSchema = z.object({
     outsideDatadir: z.array(z.string()),
   }),
   policy: policySchema,
+  /** Where only some tables come back, beside the live ones. */
+  tables: plannedTablesSchema.optional(),
 });
 
 export type PlannedRestore = z.infer<typeof plannedRestoreSchema>;
-
-/** Why nothing is restored onto this host; undefined when something may be. */
-export function hostRefusal(hostId: string, host: HostRecord | undefined): Refused | undefined {
-  const facts = { field: 'target.hostId', value: hostId };
-  if (!host) {
-    return refused('Host.Unknown', `target.hostId: ${hostId} is not registered; register it first`, facts);
-  }
-  if (host.state !== 'registered') {
-    return refused(
-      'Host.Unknown',
-      `target.hostId: ${hostId} has not answered its check; register it again`,
-      facts,
-    );
-  }
-  const { purposes } = host.document;
-  if (purposes.some((p) => p === 'restore' || p === 'drill' || p === 'spare')) return undefined;
-  return refused(
-    'Host.WrongPurpose',
-    `target.hostId: ${hostId} has the purposes ${purposes.join(', ')}; one of restore, drill, spare is needed`,
-    facts,
-  );
-}
-
-/** Why what the manifest describes cannot be restored; undefined when it can. */
-export function manifestRefusal(
-  manifest: Pick<Manifest, 'backupId' | 'flavour' | 'restore'>,
-): Refused | undefined {
-  if (!restorePrograms[manifest.flavour]) {
-    return refused(
-      'Restore.NotYet',
-      `backupId: ${manifest.backupId} is of flavour ${manifest.flavour}; this version restores ${Object.keys(restorePrograms).join(', ')}`,
-      { field: 'backupId', value: manifest.backupId },
-    );
-  }
-  const outside = manifest.restore.outsideDatadir;
-  if (outside.length === 0) return undefined;
-  const shown =
-    outside.slice(0, 5).join(', ') + (outside.length > 5 ? ` and ${outside.length - 5} more` : '');
-  return refused(
-    'Restore.OutsideDatadir',
-    `backupId: ${manifest.backupId} holds tables outside the data directory (${shown}); a restore writes into target.directory only: move them into the data directory and back up again, or restore by hand`,
-    { field: 'backupId', value: manifest.backupId, tables: outside.length },
-  );
-}
-
-/** Why no log can be replayed on what the manifest describes; undefined when it can. */
-const unreplayed = ({
-  backupId,
-  flavour,
-  plan,
-}: Pick<Manifest, 'backupId' | 'flavour' | 'plan'>): Refused | undefined =>
-  flavour === 'mariadb' || plan.method === 'logical'
-    ? undefined
-    : refused(
-        'Restore.NotYet',
-        `until: the log is not replayed on a physical backup of ${flavour} in this version; leave out until, and the state of backup ${backupId} is restored`,
-        { field: 'until', value: backupId },
-      );
 
 /** What the plan needs of a manifest: the whole ones of a long chain do not fit into the function's memory. */
 type Planned = Pick<
@@ -202,28 +148,8 @@ export function planOf(
 }
 
 /** What a log needs of the disk besides: its files, what it adds to the data, relay logs and a scratch server. */
-const withLog = (need: { bytes: number; unpackedBytes: number }, log: PlannedRestore['log']) =>
+export const withLog = (need: { bytes: number; unpackedBytes: number }, log: PlannedRestore['log']) =>
   log === undefined ? need : { ...need, bytes: need.bytes + 3 * log.bytes + 512 * 1024 * 1024 };
-
-/** No backup can be brought to the point: why not the newest and the oldest, and what can be had. */
-function pointUnreached(to: Reachable, backups: readonly BackupRecord[]): Refused {
-  const good = backups
-    .filter(({ state, extra }) => (state === 'verified' || state === 'proven') && !extra)
-    .toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
-  const asked = [...new Set([good.at(-1), good[0]])].filter((backup) => backup !== undefined);
-  const why = asked.map(
-    (backup) => `${backup.backupId} (${backup.startedAt}): ${to.whyNot(backup) ?? 'fits'}`,
-  );
-  const { gtid, file, offset } = to.point.position;
-  return refused(
-    'Restore.PointOutside',
-    `until: no verified backup leads to ${gtid || `${file}:${offset}`}${why.length > 0 ? `; ${why.join('; ')}` : ''}; ${to.nearest}`.slice(
-      0,
-      3500,
-    ),
-    { field: 'until' },
-  );
-}
 
 export type PlanRestoreDeps = {
   clusters: Pick<Clusters, 'get'>;
@@ -259,9 +185,25 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
           value: clusterId,
         });
       }
-      const unfit = hostRefusal(input.target.hostId, await deps.hosts.get(input.target.hostId));
+      if (input.into !== undefined && input.tables === undefined) {
+        return refused('Input.Invalid', `into: ${input.into} takes tables, and none are named in tables`, {
+          field: 'into',
+        });
+      }
+      const member = input.tables && memberFor(input, cluster.document);
+      if (member && 'outcome' in member) return member;
+      const unfit = hostRefusal(
+        input.target.hostId,
+        await deps.hosts.get(input.target.hostId),
+        ...(member ? [['database' as const]] : []),
+      );
       if (unfit) return unfit;
       const backups = await deps.backups.list(clusterId);
+      // Single tables are read of a physical full alone.
+      const candidates =
+        member && input.backupId === 'latest'
+          ? backups.filter(({ level, method }) => level === 'full' && method === 'physical')
+          : backups;
       const holeIn = (backup: BackupRecord) => {
         const chain = chainOf(backup, backups);
         return chain.outcome === 'broken' ? chain.why : undefined;
@@ -289,7 +231,7 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
         ));
       if (to?.outcome === 'refused') return to;
       const unfitFor = (backup: BackupRecord) => holeIn(backup) ?? to?.whyNot(backup);
-      const choice = chooseBackup(clusterId, backups, input.backupId, input.allowSuspect, unfitFor);
+      const choice = chooseBackup(clusterId, candidates, input.backupId, input.allowSuspect, unfitFor);
       if (choice.outcome === 'refused') {
         return to && input.backupId === 'latest' ? pointUnreached(to, backups) : choice;
       }
@@ -305,7 +247,10 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
         );
       }
       const chain = chainOf(backup, backups);
+      const other = member && kindRefusal(backup);
+      if (other) return other;
       const links: Link[] = [];
+      let whole: Manifest | undefined;
       for (const record of chain.outcome === 'whole' ? chain.links : [backup]) {
         const said = record === backup ? '' : `needs ${record.backupId}, which `;
         const stored = await deps.objectsOf(record.site).get(manifestKey(record));
@@ -316,7 +261,9 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
             `${said}has another manifest than the one recorded (SHA-256 ${record.manifestSha256}, found ${found})`,
           );
         }
-        const manifest = plannedOf(decodeManifest(stored.body));
+        const decoded = decodeManifest(stored.body);
+        if (member) whole = decoded;
+        const manifest = plannedOf(decoded);
         const refusal = manifestRefusal(manifest) ?? (input.until && unreplayed(manifest));
         if (refusal) return refusal;
         links.push({ manifest, manifestSha256: found });
@@ -324,11 +271,18 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
       const target = { ...input.target, directory: path.directory };
       const records = chain.outcome === 'whole' ? chain.links : [backup];
       const log = to && backup.position ? to.orderFrom(backup.position) : undefined;
-      return planOf(backup, links, target, deps.mintJobId(), {
+      const planned = planOf(backup, links, target, deps.mintJobId(), {
         ...(to && log
           ? { log, point: { lastCommit: to.point.lastCommit, perhapsLater: to.point.perhapsLater } }
           : {}),
         predictedSeconds: predictedRestoreSeconds(records, backups) + replaySeconds(log?.bytes ?? 0),
       });
+      if (!member || !whole) return planned;
+      const objects = deps.objectsOf(backup.site);
+      const at = to?.point.lastCommit ?? whole.fingerprint.takenAt;
+      const answer = await planTables(input, whole, member, objects, at);
+      if (answer.outcome === 'refused') return answer;
+      const reached = to && log && (await reachedInto(answer.tables, log, to.changes(log.from)));
+      return reached ?? withTables(planned, answer.tables);
     },
   });

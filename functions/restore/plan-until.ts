@@ -1,3 +1,4 @@
+import type { SegmentIndex } from '../../contract/formats/segment.ts';
 import { gtidContains } from '../../contract/formats/segment-chain.ts';
 import type { MysqlPosition } from '../../contract/positions/position.ts';
 import type { BackupRecord, SiteRef } from '../../contract/records/backup.ts';
@@ -32,6 +33,8 @@ export type Reachable = {
   /** Undefined where a backup that stands there can be brought to the point. */
   whyNot: (backup: Pick<BackupRecord, 'position' | 'site' | 'startedAt'>) => string | undefined;
   orderFrom: (position: MysqlPosition) => LogOrder;
+  /** What is in the segments between a position and the point that change definitions. */
+  changes: (from: MysqlPosition) => AsyncIterable<SegmentIndex>;
   /** What can be had instead, where no backup fits. */
   nearest: string;
 };
@@ -145,6 +148,12 @@ export async function planUntil(
       return whyNotFrom(position, point, stretch);
     },
     orderFrom: (position) => logOrderOf(position, point, stretch),
+    async *changes(from) {
+      for (const { key, flavour, end, ddl } of stretch.segments.slice(0, point.segment + 1)) {
+        if (ddl === 0 || gtidContains(flavour, from.gtid, end.gtid)) continue;
+        yield await readIndex(deps.objectsOf(head.site), key);
+      }
+    },
     nearest: reachOf(stretch),
   };
 }

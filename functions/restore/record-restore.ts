@@ -5,6 +5,8 @@ import { gtidContains } from '../../contract/formats/segment-chain.ts';
 import type { BackupRecord } from '../../contract/records/backup.ts';
 import { id, mintedId } from '../../contract/records/ids.ts';
 import { type RestoreOrder, type RestoreResult, restoreResultSchema } from '../../contract/records/job.ts';
+import { type RestoredTable, restoreTablesResultSchema } from '../../contract/records/restore-tables.ts';
+
 import { writeReceipt } from '../backup/write-receipt.ts';
 import type { Backups } from '../catalog/backup.ts';
 import type { OrderRecord, Orders } from '../catalog/order.ts';
@@ -88,6 +90,22 @@ export type RecordRestoreAnswer = {
   reasons: string[];
 };
 
+/** What came of single tables. They prove themselves, not their backup, so there is no receipt. */
+export type RecordTablesAnswer = Pick<
+  RecordRestoreAnswer,
+  | 'outcome'
+  | 'clusterId'
+  | 'backupId'
+  | 'state'
+  | 'comparison'
+  | 'hostId'
+  | 'directory'
+  | 'position'
+  | 'tables'
+  | 'rows'
+  | 'seconds'
+> & { memberId: string; restored: RestoredTable[] };
+
 export type RecordRestoreDeps = {
   backups: Pick<Backups, 'get' | 'apply'>;
   orders: Pick<Orders, 'get'>;
@@ -102,10 +120,15 @@ export const makeHandler = (deps: RecordRestoreDeps) =>
       execution: z.string(),
       clusterId: id,
       backupId: mintedId,
-      result: restoreResultSchema,
+      result: z.discriminatedUnion('kind', [restoreResultSchema, restoreTablesResultSchema]),
     }),
     onInvalid: 'throw',
-    handle: async ({ execution, clusterId, backupId, result }): Promise<RecordRestoreAnswer> => {
+    handle: async ({
+      execution,
+      clusterId,
+      backupId,
+      result,
+    }): Promise<RecordRestoreAnswer | RecordTablesAnswer> => {
       const [backup, ordered] = await Promise.all([
         deps.backups.get(clusterId, backupId),
         deps.orders.get(result.jobId),
@@ -114,7 +137,8 @@ export const makeHandler = (deps: RecordRestoreDeps) =>
       const order = ordered?.order;
       if (
         !ordered ||
-        order?.kind !== 'restore' ||
+        (order?.kind !== 'restore' && order?.kind !== 'restore-tables') ||
+        order.kind !== result.kind ||
         ordered.execution !== execution ||
         order.clusterId !== clusterId ||
         order.backupId !== backupId ||
@@ -125,7 +149,25 @@ export const makeHandler = (deps: RecordRestoreDeps) =>
           `job ${result.jobId} was not ordered by this execution to restore ${clusterId} ${backupId}`,
         );
       }
-      const short = missed(order, result);
+      if (result.kind === 'restore-tables') {
+        return {
+          outcome: 'recorded',
+          clusterId,
+          backupId,
+          state: backup.state,
+          comparison: result.comparison,
+          hostId: ordered.hostId,
+          directory: order.target.directory,
+          position: result.position,
+          memberId: result.memberId,
+          tables: result.tables.length,
+          rows: result.tables.reduce((sum, { rows }) => sum + rows, 0),
+          seconds: secondsOf(result),
+          restored: result.tables,
+        };
+      }
+      const whole = order.kind === 'restore' ? order : undefined;
+      const short = whole && missed(whole, result);
       if (short !== undefined)
         throw new NamedError('Restore.PositionMissed', `job ${result.jobId}: ${short}`);
       const proof = proofOf(backup, result, ordered);
@@ -149,7 +191,7 @@ export const makeHandler = (deps: RecordRestoreDeps) =>
         rows: result.rows,
         seconds: secondsOf(result),
         howToReach: result.howToReach,
-        ...(result.replay && order.log ? { replay: { ...result.replay, from: order.log.from.gtid } } : {}),
+        ...(result.replay && whole?.log ? { replay: { ...result.replay, from: whole.log.from.gtid } } : {}),
         reasons: proof.outcome === 'proven' ? [] : [proof.reason],
       };
     },

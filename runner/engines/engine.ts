@@ -195,6 +195,7 @@ export type Engine = {
       order: RestoreTablesOrder,
       stored: StoredFiles,
       context: EngineContext,
+      log: ArchivedLog | undefined,
       timed: <T>(phase: string, step: () => Promise<T>) => Promise<T>,
     ) => Promise<RestoredTables>;
   };

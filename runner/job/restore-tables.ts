@@ -1,6 +1,7 @@
 import { NamedError } from '../../contract/errors/named-error.ts';
 import type { RestoreTablesOrder, RestoreTablesResult } from '../../contract/records/restore-tables.ts';
 import { openStored } from '../stream/stored.ts';
+import { archivedLog } from './archived-log.ts';
 import { refuse } from './backup.ts';
 import { makePhases } from './phases.ts';
 import { readManifest } from './read-chain.ts';
@@ -31,7 +32,8 @@ export async function runRestoreTables(
       signal: context.signal,
       memoryMiB: order.policy.memoryMiB,
     });
-    const restored = await tables.restore(order, stored, context, timed);
+    const log = order.log && archivedLog(order.log, order.clusterId, store, context);
+    const restored = await tables.restore(order, stored, context, log, timed);
     return {
       kind: 'restore-tables',
       jobId: job.jobId,

@@ -11,10 +11,11 @@ import { restore } from './restore.ts';
 import { installRivals } from './rivals.ts';
 import { type Bench, makeStand } from './stand.ts';
 import { streaming } from './streaming.ts';
+import { tables } from './tables.ts';
 import { zstd } from './zstd.ts';
 
 /** `npm run bench [name]`: all benches, or one of them. Succeeds when every measure meets its target. */
-const benches: readonly Bench[] = [streaming, zstd, memory, backup, restore, replay, controlPlane];
+const benches: readonly Bench[] = [streaming, zstd, memory, backup, restore, tables, replay, controlPlane];
 
 const [wanted, ...more] = process.argv.slice(2);
 const chosen = benches.filter((bench) => wanted === undefined || bench.name === wanted);

@@ -26,6 +26,7 @@ export async function startBenchServer(
   { paths, registry }: { paths: LocalPaths; registry: ProcessRegistry },
   name: string,
   bytes: number,
+  options: Readonly<Record<string, string>> = { 'skip-log-bin': '' },
 ): Promise<MariadbServer> {
   const plan = {
     name,
@@ -33,7 +34,7 @@ export async function startBenchServer(
     socket: join(paths.sockets, `${name}.sock`),
     port: await freePort(),
     serverId: 1,
-    options: { 'innodb-flush-log-at-trx-commit': '0', 'skip-log-bin': '' },
+    options: { 'innodb-flush-log-at-trx-commit': '0', ...options },
     registry,
   };
   installServer(plan);

@@ -23,10 +23,12 @@ export type Counts = {
   /** Objects whose CRC32 header was compared, and those that differed. */
   checked: number;
   damaged: number;
+  /** Bytes of volumes that were given. */
+  given: number;
 };
 
 const [mode = 'discard', detail = ''] = process.argv.slice(2);
-const counts: Counts = { puts: 0, bytes: 0, checked: 0, damaged: 0 };
+const counts: Counts = { puts: 0, bytes: 0, checked: 0, damaged: 0, given: 0 };
 /** Bytes by key, of an object's parts together; a rival asks for it afterwards. */
 const sizes = new Map<string, number>();
 const etag = '"00000000000000000000000000000000-1"';
@@ -78,6 +80,7 @@ async function give(request: IncomingMessage, response: ServerResponse, key: str
     const from = Number(range?.[1] ?? 0);
     const bytes = Buffer.allocUnsafe(Math.min(Number(range?.[2] ?? size - 1) + 1, size) - from);
     await file.read(bytes, 0, bytes.length, from);
+    if (key.includes('/volumes/')) counts.given += bytes.length;
     response.writeHead(range ? 206 : 200, { 'content-length': bytes.length });
     response.end(bytes);
   } finally {

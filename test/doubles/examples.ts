@@ -13,6 +13,7 @@ import type {
   RestoreResult,
 } from '../../contract/records/job.ts';
 import type { Policy } from '../../contract/records/policy.ts';
+import type { RestoreTablesOrder, RestoreTablesResult } from '../../contract/records/restore-tables.ts';
 
 type Examples = {
   manifest: Manifest;
@@ -24,8 +25,10 @@ type Examples = {
   job: JobRow;
   'order-backup': BackupOrder;
   'order-restore': RestoreOrder;
+  'order-restore-tables': RestoreTablesOrder;
   'result-check': CheckResult;
   'result-restore': RestoreResult;
+  'result-restore-tables': RestoreTablesResult;
 };
 
 /** A fresh copy of a kept example; they belong together: one backup of the cluster `orders`. */

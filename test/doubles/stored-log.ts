@@ -69,15 +69,22 @@ export function storeLog(parts: readonly Part[], bytes: number, began = new Date
         offset,
       });
       const seen = new Date(began.getTime() + (stored.length + 1) * 1000).toISOString();
+      const touched = [
+        ...new Map(own.flatMap(({ tables }) => tables).map((table) => [table.join('\0'), table])),
+      ];
+      const placeOf = (table: readonly string[]) => touched.findIndex(([name]) => name === table.join('\0'));
       const index: SegmentIndex = {
         t: 'index',
         v: 1,
-        tables: [],
-        transactions: own.map(({ gtid, at: first, bytes: length, time }) => ({
+        tables: touched.map(([, table]) => table),
+        transactions: own.map(({ gtid, at: first, bytes: length, time, ddl, tables, unsure }) => ({
           gtid,
           at: first,
           bytes: length,
           time,
+          ...(ddl === undefined ? {} : { ddl }),
+          ...(tables.length === 0 ? {} : { tables: tables.map(placeOf) }),
+          ...(unsure ? { unsure: true as const } : {}),
         })),
         looks: [{ to: end, at: seen }],
       };
@@ -114,7 +121,7 @@ export function storeLog(parts: readonly Part[], bytes: number, began = new Date
         commits: times.length === 0 ? null : { first: Math.min(...times), last: Math.max(...times) },
         seen: { first: seen, last: seen },
         transactions: own.length,
-        ddl: 0,
+        ddl: own.filter(({ ddl }) => ddl !== undefined).length,
         previous: before === undefined ? null : { key: before.key, crc: before.crc },
         sealedAt: seen,
         runnerVersion: 'test',

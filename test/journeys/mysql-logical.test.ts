@@ -212,7 +212,7 @@ describe('a logical backup of MariaDB with mydumper', () => {
     const tables = engine().tables!;
     expect(await tables.preflight(order, job.manifest, context)).toEqual({ outcome: 'ready' });
     const { stored, fetched } = await job.open();
-    const back = await tables.restore(order, stored, context, (_, step) => step());
+    const back = await tables.restore(order, stored, context, undefined, (_, step) => step());
     expect(back).toMatchObject({ comparison: 'exact', position: job.manifest.position });
     const recorded = new Map(
       job.manifest.fingerprint.tables.map((of) => [`${of.schema}.${of.table}`, of.rows]),

@@ -146,7 +146,7 @@ describe('tables of a physical backup, beside the live ones', () => {
     const context = contextIn(pair.directory, changes);
     expect(await tablesEngine().preflight(order, job.manifest, context)).toEqual({ outcome: 'ready' });
     const { stored, fetched } = await job.open();
-    const answer = await tablesEngine().restore(order, stored, context, (_, step) => step());
+    const answer = await tablesEngine().restore(order, stored, context, undefined, (_, step) => step());
     return { ...answer, fetched: fetched() };
   };
   /** Facts of tables by name, read as the fingerprint reads them. */

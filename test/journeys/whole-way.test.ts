@@ -9,6 +9,7 @@ import { reconciling } from './whole-way/reconciling.ts';
 import { refusingRestores } from './whole-way/refusing-restores.ts';
 import { registering } from './whole-way/registering.ts';
 import { restoring } from './whole-way/restoring.ts';
+import { restoringTables } from './whole-way/restoring-tables.ts';
 import { telling } from './whole-way/telling.ts';
 import { startWorld, stopWorld, type World } from './whole-way/world.ts';
 
@@ -32,5 +33,6 @@ lonePrimary(the);
 chains(the);
 reconciling(the);
 keepingSecrets(the);
+restoringTables(the);
 restoring(the);
 withoutHoldfast(the);

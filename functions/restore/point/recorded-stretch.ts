@@ -25,6 +25,7 @@ export function archivedSegment(record: SegmentRecord, before: SegmentRecord | u
     commits: record.commits,
     seen: record.seen,
     transactions: record.transactions,
+    ddl: record.ddl,
   };
 }
 

@@ -12,6 +12,8 @@ export type ArchivedSegment = Pick<
 > & {
   key: string;
   crc: string;
+  /** How many of its transactions change definitions; undefined where nobody has counted. */
+  ddl?: number;
   flavour: 'mariadb' | 'mysql';
   /** `begins`: a file begins with it, or is entered with it. */
   log: { file: string; from: number; to: number; begins: boolean };

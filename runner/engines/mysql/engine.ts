@@ -81,8 +81,8 @@ export function makeMysqlEngine({
         return inspectTables(order, context);
       },
       preflight: tablesPreflight,
-      restore: (order, stored, context, timed) =>
-        restoreTables(order, stored, context, stateDirectory, timed),
+      restore: (order, stored, context, log, timed) =>
+        restoreTables(order, stored, context, log, stateDirectory, timed),
     },
   };
 }

@@ -1,6 +1,7 @@
 import { describe, expect } from 'vitest';
 import { canonicalJson } from '../../../contract/formats/codec.ts';
 import { type BackupOrder, checkResultSchema, type JobRow } from '../../../contract/records/job.ts';
+import { policySchema } from '../../../contract/records/policy.ts';
 import { judgeMember } from '../../../functions/backup/member.ts';
 import { makeHandler as makeRecord } from '../../../functions/backup/record.ts';
 import { makeHandler as makeVerify } from '../../../functions/backup/verify.ts';
@@ -47,7 +48,8 @@ describe('control that is deployed while backups run', () => {
       const the = { ...control, objectsOf: () => objects, sites };
       control.status.set(String(verified.execution), { status: 'succeeded' });
       control.status.set(String(running.execution), { status: 'open' });
-      const { policy } = runningRow.order as BackupOrder;
+      // Of the release before, read as control reads a parameter.
+      const policy = policySchema.parse((runningRow.order as BackupOrder).policy);
 
       const { counts } = (await makeReconcile({
         ...the,
@@ -126,7 +128,7 @@ describe('control that is deployed while backups run', () => {
         error: 'Job.Lost',
         cause: 'no beat',
       });
-      const { policy } = runningRow.order as BackupOrder;
+      const policy = policySchema.parse((runningRow.order as BackupOrder).policy);
       const pass = () =>
         makeReconcile({ ...the, getPolicy: async () => policy, putMetrics: async () => {} })({});
       if ((await control.jobs.get(runningRow.pk, runningRow.jobId))?.state === 'claimed') hit('F57');
@@ -181,7 +183,7 @@ describe('a runner', () => {
       const next = await runJob(rows, 'j-next', works);
       await endState(() => {
         expect(old.outcome).toBe('succeeded');
-        expect(orders).toEqual([runningRow.order]);
+        expect(orders).toMatchObject([runningRow.order]);
         expect(old.row).toMatchObject({ state: 'succeeded', result: { backupId: running.backupId } });
         expect(next.outcome).toBe('failed');
         expect(next.row).toMatchObject({ state: 'failed', error: { name: 'Runner.VersionUnsupported' } });

@@ -32,8 +32,11 @@ export function refusingRestores(the: () => World): void {
       await refused(request({}, { hostId: 'mi-replica' }), 'Host.WrongPurpose', 'mi-replica', 'database');
     });
 
-    it('of single tables, or to a time, which this version cannot do', async () => {
-      await refused(request({ tables: ['shop.orders'] }), 'Restore.NotYet', 'tables');
+    it('of tables that are not there or for nobody, or to a time, which this version cannot do', async () => {
+      await refused(request({ tables: ['shop.orders'] }), 'Input.Invalid', 'into:', 'primary, replica');
+      const onPrimary = { hostId: 'mi-primary' };
+      const oders = request({ tables: ['shop.oders'], into: 'primary' }, onPrimary);
+      await refused(oders, 'Restore.TableUnknown', 'tables[0]', 'shop.orders');
       await refused(request({ to: { time: '2026-11-23T02:00:00Z' } }), 'Restore.NotYet', 'to:', '2026-11-23');
     });
 

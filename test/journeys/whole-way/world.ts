@@ -20,6 +20,8 @@ export type World = {
   target: LocalTarget;
   servers: LocalServers;
   writer: Writer;
+  /** Transactions on the primary that were not the writer's, all after the backups that are restored. */
+  others: number;
   events: EventQueue;
   tables: Tables;
   documents: ReturnType<typeof localDocuments>;
@@ -41,6 +43,7 @@ export async function startWorld(purpose = 'journey'): Promise<World> {
     target,
     servers,
     writer: await startWriter({ socketPath: servers.primary.socket, ...applicationAccount }, 20),
+    others: 0,
     events: await subscribe(target),
     tables: tablesOf(target),
     documents: localDocuments(servers, target.settings.control),

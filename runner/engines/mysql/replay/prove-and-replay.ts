@@ -45,6 +45,7 @@ export async function ownAccount(
  * Fetches the archived log first, since its damage should be known before an hour of comparing; then proves the
  * backup's data on the staged server as it was stored, and replays the log on it, without durability until its clean
  * shutdown.
+ * @param options of the server while it replays
  */
 export async function proveAndReplay<T>(
   order: Pick<RestoreOrder, 'target' | 'policy'>,
@@ -52,6 +53,7 @@ export async function proveAndReplay<T>(
   log: ArchivedLog,
   context: EngineContext,
   prove: (session: Session) => Promise<T>,
+  options: readonly string[] = [],
 ): Promise<{ proven: T; replay: ReplayOutcome }> {
   const { account, user, serverId } = staged;
   return withReplayPlace(order.target.directory, account, async (place) => {
@@ -66,7 +68,7 @@ export async function proveAndReplay<T>(
       const error = applierErrorIn(line);
       if (error !== undefined) errors.push(error);
     };
-    const args = replayOptions(place, order.policy.memoryMiB);
+    const args = [...replayOptions(place, order.policy.memoryMiB), ...options];
     const proven = await withStagedServer({ ...staged, context }, prove);
     context.progress('replaying');
     const own = await ownAccount(place, account, context);

@@ -13,6 +13,13 @@ export async function tablesPreflight(
   manifest: Manifest,
   context: EngineContext,
 ): Promise<PreflightOutcome> {
+  if (manifest.flavour !== 'mariadb') {
+    return {
+      outcome: 'refused',
+      name: 'Restore.NotYet',
+      cause: `backupId: ${manifest.backupId} is of ${manifest.flavour}; single tables are restored of backups of MariaDB`,
+    };
+  }
   if (manifest.plan.level !== 'full') {
     return {
       outcome: 'refused',

@@ -1,11 +1,26 @@
 import { randomBytes } from 'node:crypto';
+import type { Fingerprint } from '../../../../contract/formats/fingerprint.ts';
 import type { RestoreTablesOrder } from '../../../../contract/records/restore-tables.ts';
-import type { EngineContext, RestoredTables, StoredFiles } from '../../engine.ts';
+import type { ArchivedLog, EngineContext, RestoredTables, StoredFiles } from '../../engine.ts';
 import { thisRunner } from '../applier-marker.ts';
 import { loadTables } from '../logical/restore/load-tables.ts';
+import { proveAndReplay } from '../replay/prove-and-replay.ts';
 import { prepare } from '../restore/prepare.ts';
+import { removeReplicationLeftovers } from '../restore/replication-leftovers.ts';
+import { setMariadbPosition } from '../restore/set-position.ts';
+import type { Session } from '../session.ts';
 import { bringTables } from './bring.ts';
-import { proveTables, removeScratch, withScratch } from './scratch.ts';
+import { logOfTables, tableFilters } from './replay-tables.ts';
+import {
+  makeSchemas,
+  makeScratch,
+  proveTables,
+  readReplayed,
+  removeScratch,
+  type Scratch,
+  scratchOf,
+  withScratch,
+} from './scratch.ts';
 import { isLeftOut } from './table-set.ts';
 import { writeNote } from './tables-note.ts';
 import { unpackTables } from './unpack.ts';
@@ -23,11 +38,15 @@ async function unpackAndPrepare(
   return bytes;
 }
 
-/** Reads, prepares and proves the tables in a scratch instance, and brings them beside the live ones; the instance goes. */
+/**
+ * Reads, prepares and proves the tables in a scratch instance, replays the log of them where a point is asked for, and
+ * brings them beside the live ones; the instance goes.
+ */
 export async function restoreTables(
   order: RestoreTablesOrder,
   stored: StoredFiles,
   context: EngineContext,
+  log: ArchivedLog | undefined,
   stateDirectory: string,
   timed: <T>(phase: string, step: () => Promise<T>) => Promise<T>,
 ): Promise<RestoredTables> {
@@ -46,23 +65,52 @@ export async function restoreTables(
     runner: thisRunner(),
   });
   // Rows of a dump stand without those that they point to.
-  const proven = manifest.plan.method === 'logical' ? { ...order, ancestors: [] } : order;
+  const compared = manifest.plan.method === 'logical' ? { ...order, ancestors: [] } : order;
   let left = false;
   try {
     const bytes =
       manifest.plan.method === 'logical'
         ? (await timed('unpacking', () => loadTables(order, stored, context))).bytes
         : await unpackAndPrepare(order, stored, context, timed);
-    return await withScratch(order, manifest, context, async (scratch) => {
-      const { comparison, fingerprint } = await timed('proving', () =>
-        proveTables(proven, manifest, scratch, context),
+    const place = await makeScratch(order, manifest);
+    const prove = (session: Session) =>
+      timed('proving', () =>
+        proveTables(compared, manifest, scratchOf(session, place.staging, place.socket), context),
       );
-      const tables = await timed('bringing', () =>
-        bringTables(order, working, fingerprint.tables, scratch, context, () => {
+    const bring = (scratch: Scratch, facts: Fingerprint) =>
+      timed('bringing', () =>
+        bringTables(order, working, facts.tables, scratch, context, () => {
           left = true;
         }),
       );
-      return { comparison, tables, bytes, position: manifest.position };
+    if (log === undefined) {
+      return await withScratch(place, context, async (scratch) => {
+        const { comparison, fingerprint } = await prove(scratch.session);
+        const tables = await bring(scratch, fingerprint);
+        return { comparison, tables, bytes, position: manifest.position };
+      });
+    }
+    const set = [...order.tables, ...order.ancestors];
+    const { proven, replay } = await timed('replaying', () =>
+      proveAndReplay(
+        order,
+        place,
+        logOfTables(log, set),
+        context,
+        async (session) => {
+          const found = await prove(session);
+          await setMariadbPosition(session, manifest);
+          await makeSchemas(session, manifest);
+          return found;
+        },
+        tableFilters(order),
+      ),
+    );
+    await removeReplicationLeftovers(place.staging);
+    return await withScratch(place, context, async (scratch) => {
+      const facts = await readReplayed(order, manifest, scratch, context);
+      const tables = await bring(scratch, facts);
+      return { comparison: proven.comparison, tables, bytes, position: replay.reached };
     });
   } finally {
     await removeScratch(target.directory);

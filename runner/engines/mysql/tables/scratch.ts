@@ -8,19 +8,20 @@ import type { Manifest } from '../../../../contract/formats/manifest.ts';
 import { filesOfTables } from '../../../../contract/mysql-files/files-of-tables.ts';
 import { tableKey, tableText } from '../../../../contract/mysql-files/relations.ts';
 import type { RestoreTablesOrder } from '../../../../contract/records/restore-tables.ts';
-import { findAccount } from '../../../host/accounts.ts';
+import { type Account, findAccount } from '../../../host/accounts.ts';
 import { compareTables } from '../../compare-fingerprints.ts';
 import type { EngineContext } from '../../engine.ts';
 import { openFingerprint } from '../fingerprint/take.ts';
 import { loadingConfig } from '../logical/restore/new-server.ts';
 import type { Login } from '../login.ts';
 import { readRelations } from '../relations.ts';
+import { replayDirectory } from '../replay/place.ts';
 import { markerPath, stagingDirectory, temporaryDirectory } from '../restore/marker.ts';
 import { removeReplicationLeftovers } from '../restore/replication-leftovers.ts';
 import { newServerId, serverConfig, socketPath } from '../restore/server-config.ts';
 import { makeSocketPlace, withStagedServer } from '../restore/staged-server.ts';
 import { checkTables } from '../restore/table-check.ts';
-import type { Session } from '../session.ts';
+import { quoteName, type Session } from '../session.ts';
 
 /** What the scratch instance is beside a restored one: it makes values of any size, and nothing of it must last. */
 const scratchOptions = [
@@ -28,7 +29,6 @@ const scratchOptions = [
   'innodb-log-file-size=67108864',
   'innodb-buffer-pool-size=134217728',
   'innodb-flush-log-at-trx-commit=0',
-  'innodb-fast-shutdown=2',
 ];
 
 /** Seconds that the transactions which the backup found unfinished may take to be undone. */
@@ -36,13 +36,18 @@ const undoSeconds = 3600;
 
 export type Scratch = { session: Session; login: Login; staging: string };
 
-/** Starts an instance on the prepared files, reached by this process alone, for `work`. */
-export async function withScratch<T>(
-  order: RestoreTablesOrder,
-  manifest: Manifest,
-  context: EngineContext,
-  work: (scratch: Scratch) => Promise<T>,
-): Promise<T> {
+/** The scratch instance as it lies there, between its starts. */
+export type ScratchPlace = {
+  configFile: string;
+  staging: string;
+  socket: string;
+  user: string;
+  account: Account;
+  serverId: number;
+};
+
+/** Lays out an instance on the prepared files. */
+export async function makeScratch(order: RestoreTablesOrder, manifest: Manifest): Promise<ScratchPlace> {
   const { target } = order;
   const staging = stagingDirectory(target.directory);
   const account = findAccount(target.user);
@@ -52,25 +57,41 @@ export async function withScratch<T>(
     });
   }
   const configFile = join(target.directory, 'my.cnf');
-  const config = serverConfig(target, manifest, newServerId(manifest.server.serverId));
+  const serverId = newServerId(manifest.server.serverId);
+  const config = serverConfig(target, manifest, serverId);
   await writeFile(configFile, `${config}${scratchOptions.join('\n')}\n`, { mode: 0o644, flag: 'wx' });
   // The runner's umask takes it from others, and the server reads it under its own account.
   await chmod(configFile, 0o644);
   await removeReplicationLeftovers(staging);
   const socket = socketPath({ directory: staging, port: target.port }, 'staged.sock');
   await makeSocketPlace(socket, [staging], account);
-  context.progress('starting the scratch instance');
-  const login = { user: 'root', password: undefined, address: { socket } };
-  return withStagedServer({ configFile, staging, socket, user: target.user, context }, (session) =>
-    work({ session, login, staging }),
-  );
+  return { configFile, staging, socket, user: target.user, account, serverId };
 }
+
+/** Runs the instance, reached by this process alone, for `work`. */
+export async function withScratch<T>(
+  place: ScratchPlace,
+  context: EngineContext,
+  work: (scratch: Scratch) => Promise<T>,
+): Promise<T> {
+  context.progress('starting the scratch instance');
+  const { staging, socket } = place;
+  return withStagedServer({ ...place, context }, (session) => work(scratchOf(session, staging, socket)));
+}
+
+/** The instance as seen by a session on it. */
+export const scratchOf = (session: Session, staging: string, socket: string): Scratch => ({
+  session,
+  login: { user: 'root', password: undefined, address: { socket } },
+  staging,
+});
 
 /** Removes all that the scratch instance had; the directory too, where nothing else is in it. */
 export async function removeScratch(directory: string): Promise<void> {
   for (const path of [
     stagingDirectory(directory),
     temporaryDirectory(directory),
+    replayDirectory(directory),
     join(directory, 'my.cnf'),
     loadingConfig(directory),
     markerPath(directory),
@@ -142,13 +163,7 @@ export async function proveTables(
   await checkTables(session, manifest.fingerprint.coverage === 'full', context.log, (done, of) =>
     context.progress(`opening tables: ${done} of ${of}`),
   );
-  context.progress('comparing');
-  const open = await openFingerprint(session, {
-    applied: false,
-    like: manifest.fingerprint,
-    holdTables: false,
-  });
-  const fingerprint = await open.finish((done, of) => context.progress(`comparing tables: ${done} of ${of}`));
+  const fingerprint = await readScratch(session, manifest, context);
   const found = new Set(fingerprint.tables.map(tableKey));
   const set = [...order.tables, ...order.ancestors];
   const absent = set.filter((table) => !found.has(tableKey(table)));
@@ -165,4 +180,45 @@ export async function proveTables(
     });
   }
   return { comparison, fingerprint };
+}
+
+/** Facts of all tables of the set, read as those of the backup were. */
+async function readScratch(
+  session: Session,
+  manifest: Manifest,
+  context: EngineContext,
+): Promise<Fingerprint> {
+  context.progress('comparing');
+  const like = manifest.fingerprint;
+  const open = await openFingerprint(session, { applied: false, like, holdTables: false });
+  return open.finish((done, of) => context.progress(`comparing tables: ${done} of ${of}`));
+}
+
+/**
+ * The schemas of the backup that are not there: a log that changes what is in them (routines, events) is replayed with
+ * the rest.
+ */
+export async function makeSchemas(session: Session, manifest: Manifest): Promise<void> {
+  for (const schema of new Set(manifest.fingerprint.tables.map((table) => table.schema))) {
+    await session.run(`CREATE DATABASE IF NOT EXISTS ${quoteName(schema)}`);
+  }
+}
+
+/** What the set holds after a replay; a table that is not there at the point is told by name. */
+export async function readReplayed(
+  order: RestoreTablesOrder,
+  manifest: Manifest,
+  { session }: Scratch,
+  context: EngineContext,
+): Promise<Fingerprint> {
+  await settle(session, context);
+  const fingerprint = await readScratch(session, manifest, context);
+  const found = new Set(fingerprint.tables.map(tableKey));
+  const absent = order.tables.filter((table) => !found.has(tableKey(table)));
+  if (absent.length === 0) return fingerprint;
+  throw new NamedError(
+    'Restore.TableUnknown',
+    `tables: ${absent.map(tableText).join(', ')} ${absent.length === 1 ? 'is' : 'are'} not there at that point of the log; choose one before`,
+    { tables: absent.length },
+  );
 }

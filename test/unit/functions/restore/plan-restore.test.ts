@@ -96,7 +96,8 @@ describe('Plan the restore', () => {
     [{ target: { ...target, port: 80 } }, 'Input.Invalid', 'target.port'],
     [{ target: { ...target, directory: 'data2' } }, 'Input.Invalid', 'target.directory'],
     [{ force: true }, 'Input.Invalid', 'force'],
-    [{ tables: ['shop.orders'] }, 'Restore.NotYet', 'tables: '],
+    [{ tables: ['shop.orders'] }, 'Input.Invalid', 'into: name the member'],
+    [{ into: 'orders-b' }, 'Input.Invalid', 'into: orders-b takes tables'],
     [{ to: { time: '2026-11-23T01:00:00Z' } }, 'Restore.NotYet', 'to: {"time":'],
   ])('%j is refused with %s and what is wrong', async (wrong, name, said) => {
     await store();

@@ -174,7 +174,7 @@ describe('restoring an incremental', () => {
   it('lends reading rights while every link is good', async () => {
     await store();
     const fits = await fitOn(['incremental']);
-    if (fits.outcome !== 'fits') throw new Error('does not fit');
+    if (fits.outcome !== 'fits' || fits.order.kind !== 'restore') throw new Error('does not fit');
     const order: RestoreOrder = fits.order;
     const secret = 'hV3kq8Zt0pXw6nJc1rBy5mEd9sGf2uLa';
     await control.dispatched({

@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import type { Manifest } from '../../../contract/formats/manifest.ts';
+import { ancestorsOf, tableNameSchema, tableText } from '../../../contract/mysql-files/relations.ts';
+import type { ClusterDocument } from '../../../contract/records/cluster.ts';
+import { memberSchema } from '../../../contract/records/cluster.ts';
+import { wantedTableSchema } from '../../../contract/records/restore-tables.ts';
+import type { Objects } from '../../clients/objects.ts';
+import { type Refused, refused } from '../../log/lambda.ts';
+import type { RestoreRequest } from '../request.ts';
+import { findTables } from './find-tables.ts';
+import { indexRows } from './index-rows.ts';
+import { nameBeside } from './name-beside.ts';
+import { readingOf, readingSchema } from './reading.ts';
+
+/** The part of a planned restore that is about single tables. */
+export const plannedTablesSchema = z.object({
+  wanted: z.array(wantedTableSchema),
+  /** Read for their foreign keys, not brought back. */
+  ancestors: z.array(tableNameSchema),
+  member: memberSchema,
+  reading: readingSchema,
+  /** Disk that the scratch instance needs, and disk that the tables need beside the live ones. */
+  scratchBytes: z.number(),
+  liveBytes: z.number(),
+});
+
+export type PlannedTables = z.infer<typeof plannedTablesSchema>;
+
+/** The member that takes the tables; a refusal where it is not named, unknown, or on another host than the scratch. */
+export function memberFor(
+  { into, target }: Pick<RestoreRequest, 'into' | 'target'>,
+  document: ClusterDocument,
+): ClusterDocument['members'][number] | Refused {
+  const members = document.members.map(({ memberId }) => memberId).join(', ');
+  if (into === undefined) {
+    return refused('Input.Invalid', `into: name the member that takes the tables, one of ${members}`, {
+      field: 'into',
+    });
+  }
+  const member = document.members.find(({ memberId }) => memberId === into);
+  if (member === undefined) {
+    return refused(
+      'Input.Invalid',
+      `into: ${into} is no member of ${document.clusterId}; there are ${members}`,
+      {
+        field: 'into',
+        value: into,
+      },
+    );
+  }
+  if (member.hostId === target.hostId) return member;
+  return refused(
+    'Input.Invalid',
+    `target.hostId: tables are prepared on the host of the member that takes them, ${member.hostId} for ${into} (is ${target.hostId})`,
+    { field: 'target.hostId', value: target.hostId },
+  );
+}
+
+/** Room of the scratch instance beside its files: a tenth for undo, its own redo of 64 MiB, temporary space. */
+const scratchNeed = (bytes: number) => Math.ceil(bytes * 1.1) + (64 + 100) * 1024 ** 2;
+/** A copied row is written once into the table and once into the log. */
+const liveNeed = (bytes: number) => 2 * bytes;
+
+/**
+ * Which files of one full backup are read for some of its tables, and what they come to; refused with what is near.
+ * @param at the instant as of which they come back, for their names
+ */
+export async function planTables(
+  request: Pick<RestoreRequest, 'tables'>,
+  manifest: Manifest,
+  member: PlannedTables['member'],
+  objects: Pick<Objects, 'get'>,
+  at: string,
+): Promise<{ outcome: 'tables'; tables: PlannedTables } | Refused> {
+  const found = findTables(request.tables ?? [], manifest.fingerprint.tables);
+  if (found.outcome !== 'found') {
+    const { field, value, why } = found;
+    const name = found.outcome === 'unknown' ? 'Restore.TableUnknown' : 'Restore.TableUnfit';
+    return refused(name, `${field}: ${value} ${why}`, { field, value });
+  }
+  const unreadable = (why: string) =>
+    refused('Backup.NotRestorable', `backupId: ${manifest.backupId} ${why}`, {
+      field: 'backupId',
+      value: manifest.backupId,
+    });
+  const [stream, ...more] = manifest.streams;
+  if (stream === undefined || more.length > 0) return unreadable('has not one stream');
+  const stored = await objects.get(stream.index.key);
+  const sha256 = createHash('sha256')
+    .update(stored?.body ?? '')
+    .digest('hex');
+  if (stored === undefined || sha256 !== stream.index.sha256) {
+    return unreadable(`has not the index that its manifest names (${stream.index.key})`);
+  }
+  const ancestors = ancestorsOf(found.tables, manifest.relations ?? []);
+  const set = { tables: found.tables, ancestors, relations: manifest.relations };
+  const { reading, absent, faults } = await readingOf(set, indexRows(stored.body, stream.stream));
+  if (faults.length > 0)
+    return unreadable(`has an index that is not sound: ${faults.slice(0, 3).join('; ')}`);
+  const [first] = absent;
+  if (first !== undefined) {
+    return refused(
+      'Restore.TableUnknown',
+      `tables: ${tableText(first)} came while the backup ran and is not in it; choose a later one`,
+      { field: 'tables', value: tableText(first) },
+    );
+  }
+  const unpacked = reading.tables.bytes + reading.ancestors.bytes + reading.fixed.bytes;
+  return {
+    outcome: 'tables',
+    tables: {
+      wanted: found.tables.map((of) => ({ ...of, as: nameBeside(of.table, at) })),
+      ancestors,
+      member,
+      reading,
+      scratchBytes: scratchNeed(unpacked),
+      liveBytes: liveNeed(reading.tables.bytes),
+    },
+  };
+}

@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { countNeeded, neededOf } from '../../../contract/formats/needed-bytes.ts';
+import {
+  type FileRole,
+  filesOfTables,
+  renamedStem,
+  type TableSet,
+} from '../../../contract/mysql-files/files-of-tables.ts';
+import { type TableName, tableKey } from '../../../contract/mysql-files/relations.ts';
+import { tableFile } from '../../../contract/mysql-files/table-file.ts';
+import type { indexRows } from './index-rows.ts';
+
+const partSchema = z.object({
+  /** Of files, as they lie on a disk. */
+  bytes: z.number(),
+  /** What they take of what is stored, and what is read for them: whole frames. */
+  storedBytes: z.number(),
+  readBytes: z.number(),
+});
+
+/** What will be read, in three parts: the tables, what they depend on, and what a server needs to start. */
+export const readingSchema = z.object({
+  tables: partSchema,
+  ancestors: partSchema,
+  fixed: partSchema,
+  frames: z.number(),
+});
+
+export type Reading = z.infer<typeof readingSchema>;
+
+/** Frames that hold bytes of several are counted for the first. */
+const roles: readonly FileRole[] = ['table', 'ancestor', 'fixed'];
+
+export type Read = {
+  reading: Reading;
+  /** Tables of which the index has no definition: they came while the backup ran. */
+  absent: TableName[];
+  faults: string[];
+};
+
+/** Finds in the index what must be read to bring the tables back. */
+export async function readingOf(set: TableSet, rows: ReturnType<typeof indexRows>): Promise<Read> {
+  const renamed = new Set<string>();
+  for await (const { path } of rows.files()) {
+    const stem = renamedStem(path);
+    if (stem !== undefined) renamed.add(stem);
+  }
+  const { files, chunks, faults } = await neededOf(rows, filesOfTables(set, renamed));
+  const counted = await countNeeded(chunks, rows.frames(), roles);
+  const part = (role: FileRole) => ({
+    bytes: files.filter((file) => file.role === role).reduce((sum, { bytes }) => sum + bytes, 0),
+    storedBytes: counted.stored[role],
+    readBytes: counted.read[role],
+  });
+  const defined = new Set(
+    files
+      .map(({ path }) => tableFile(path))
+      .filter((file) => file?.extension === 'frm')
+      .map((file) => tableKey({ schema: file!.db, table: file!.table })),
+  );
+  return {
+    reading: {
+      tables: part('table'),
+      ancestors: part('ancestor'),
+      fixed: part('fixed'),
+      frames: counted.frames,
+    },
+    absent: [...set.tables, ...set.ancestors].filter((table) => !defined.has(tableKey(table))),
+    faults,
+  };
+}

@@ -1,0 +1,29 @@
+import type { BackupRecord } from '../../../contract/records/backup.ts';
+import { type Refused, refused } from '../../log/lambda.ts';
+import { type PlannedRestore, withLog } from '../plan-restore.ts';
+import type { PlannedTables } from './plan-tables.ts';
+
+/** Why no single tables are read of a backup of this kind; undefined where they are. */
+export function kindRefusal({ backupId, flavour, method, level, chain }: BackupRecord): Refused | undefined {
+  const refuse = (why: string) =>
+    refused('Restore.NotYet', `tables: backup ${backupId} is ${why}`, { field: 'backupId', value: backupId });
+  if (flavour !== 'mariadb') return refuse(`of ${flavour}; single tables are read of backups of MariaDB`);
+  if (method !== 'physical') return refuse('a dump; single tables are read of physical ones');
+  if (level === 'full') return undefined;
+  return refuse(
+    `an incremental; single tables are read of a full one, the nearest is ${chain ?? 'an earlier one'}`,
+  );
+}
+
+/** A plan for some tables only: the check asks the member too, and the scratch instance needs less room. */
+export function withTables(planned: PlannedRestore, tables: PlannedTables): PlannedRestore {
+  const { check, need } = planned;
+  const { member, wanted, scratchBytes, reading } = tables;
+  const unpackedBytes = reading.tables.bytes + reading.ancestors.bytes + reading.fixed.bytes;
+  return {
+    ...planned,
+    check: { ...check, order: { ...check.order, member, tables: wanted } },
+    need: { ...need, ...withLog({ bytes: scratchBytes, unpackedBytes }, planned.log) },
+    tables,
+  };
+}

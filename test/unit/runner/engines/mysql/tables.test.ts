@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest';
+import { compareTables } from '../../../../../runner/engines/compare-fingerprints.ts';
+import { missingFileOf } from '../../../../../runner/engines/mysql/restore/prepare.ts';
+import { missingForTables, wayOf } from '../../../../../runner/engines/mysql/tables/live-member.ts';
+import { rowTextQuery } from '../../../../../runner/engines/mysql/tables/row-text.ts';
+import { isLeftOut, wantedFiles } from '../../../../../runner/engines/mysql/tables/table-set.ts';
+import { faultsOfSet } from '../../../../../runner/engines/mysql/tables/unpack.ts';
+import { aManifest } from '../../../../doubles/records.ts';
+
+const orders = { schema: 'shop', table: 'orders', as: 'orders_restored' };
+const set = { tables: [orders], ancestors: [{ schema: 'shop', table: 'customers' }] };
+const relations = [{ schema: 'shop', table: 'orders', fullText: '0000000000000013' }];
+
+describe('what prepare may miss of some tables', () => {
+  const absent = (path: string, how: (path: string) => string) => missingFileOf(how(path));
+  const withRedo = (path: string) =>
+    `2026-11-25 18:59:18 0 [Warning] InnoDB: Tablespace 18 was not found at ${path} when restoring a (partial?) backup. All redo log for this file will be ignored!`;
+  const without = (path: string) =>
+    `2026-11-25 19:25:36 0 [Note] InnoDB: Tablespace 7 was not found at '${path}', but there were no modifications either.`;
+
+  it('M19 is what was left out, by both of its sentences, and nothing that was read', () => {
+    const leftOut = isLeftOut(set, { relations });
+    for (const how of [withRedo, without]) {
+      expect(absent('./shop/odd when restoring.ibd', how)).toBe('shop/odd when restoring.ibd');
+      expect(leftOut(absent('./other/big.ibd', how)!)).toBe(true);
+      expect(leftOut(absent('./shop/FTS_000000000000001f_CONFIG.ibd', how)!)).toBe(true);
+      for (const path of [
+        'shop/orders.ibd',
+        'shop/orders#P#p0.ibd',
+        'shop/customers.ibd',
+        'shop/FTS_0000000000000013_CONFIG.ibd',
+        'mysql/gtid_slave_pos.ibd',
+        'undo001',
+      ]) {
+        expect(leftOut(absent(`./${path}`, how)!)).toBe(false);
+      }
+    }
+    expect(missingFileOf('[ERROR] InnoDB: Tablespace 7 was not found at ./shop/x.ibd.')).toBeUndefined();
+  });
+});
+
+describe('the files that were found for some tables', () => {
+  const needed = ['ib_logfile0', 'backup-my.cnf', 'xtrabackup_info', 'xtrabackup_checkpoints'];
+  const frms = ['shop/orders.frm', 'shop/customers.frm'];
+  const faults = (paths: string[]) =>
+    faultsOfSet(
+      set,
+      {
+        ...aManifest(),
+        restore: { ...aManifest().restore, bytes: 1000 },
+        metrics: { ...aManifest().metrics, files: 20 },
+      },
+      paths.map((path) => ({ path, bytes: 10 })),
+    );
+
+  it('are refused where a definition or what the server needs is missing', () => {
+    expect(faults([...needed, ...frms])).toEqual([]);
+    expect(faults([...needed, 'shop/orders.frm'])).toEqual(['the definition of shop.customers is missing']);
+    expect(faults([...needed.slice(1), ...frms])).toEqual(['ib_logfile0 is missing']);
+  });
+
+  it('F71 are refused where they climb, point out, take the names of a restore, or are more than the backup', () => {
+    expect(faults([...needed, ...frms, 'mysql/../../etc/x.frm'])).toHaveLength(1);
+    expect(faults([...needed, ...frms, 'mysql/t.isl'])[0]).toContain('points to a file outside');
+    expect(faults([...needed, ...frms, 'my.cnf'])[0]).toContain('a name that a restore uses itself');
+    const many = Array.from({ length: 120 }, (_, i) => `mysql/t${i}.frm`);
+    expect(faults([...needed, ...frms, ...many])).toEqual([
+      '1260 bytes, where the whole backup needs 1000',
+      '126 files, where the whole backup has 20',
+    ]);
+  });
+
+  it('hold what was renamed while the tool ran', () => {
+    const wanted = wantedFiles(set, { relations })(['shop/a.ren', 'shop/a.ibd', 'shop/b.ibd']);
+    expect(['shop/a.ren', 'shop/a.ibd', 'shop/b.ibd'].map(wanted)).toEqual([true, true, false]);
+  });
+});
+
+describe('whether a member takes tables', () => {
+  it('M05 is decided by who follows it: a log or a follower means rows through SQL', () => {
+    const variables = { log_bin: 'OFF', innodb_file_per_table: 'ON' };
+    expect(wayOf({ variables, dumpThreads: 0 })).toBe('import');
+    expect(wayOf({ variables: { ...variables, log_bin: 'ON' }, dumpThreads: 0 })).toBe('copy');
+    expect(wayOf({ variables, dumpThreads: 1 })).toBe('copy');
+    expect(wayOf({ variables: { ...variables, innodb_file_per_table: 'OFF' }, dumpThreads: 0 })).toBe('copy');
+    expect(wayOf({ variables: {}, dumpThreads: 0 })).toBe('copy');
+  });
+
+  it('reads grants on everything and on schemas, with their wildcards and escapes', () => {
+    const to = 'TO `b`@`localhost`';
+    expect(missingForTables([`GRANT ALL PRIVILEGES ON *.* ${to} WITH GRANT OPTION`], 'shop')).toEqual([]);
+    expect(missingForTables([`GRANT SELECT, INSERT, CREATE ON *.* ${to}`], 'shop')).toEqual([
+      'ALTER',
+      'DROP',
+    ]);
+    const some = [`GRANT SELECT ON *.* ${to}`, `GRANT INSERT, CREATE, ALTER, DROP ON \`sh\\_p%\`.* ${to}`];
+    expect(missingForTables(some, 'sh_p1')).toEqual([]);
+    expect(missingForTables(some, 'shop')).toEqual(['INSERT', 'CREATE', 'ALTER', 'DROP']);
+    expect(missingForTables([`GRANT ALL PRIVILEGES ON \`odd \`\`?b\`.* ${to}`], 'odd `?b')).toEqual([]);
+    expect(missingForTables([`GRANT ALL PRIVILEGES ON \`shop\`.\`orders\` ${to}`], 'shop')).toHaveLength(5);
+  });
+});
+
+describe('rows as text', () => {
+  it('refuses a type that it does not know, by column and type', () => {
+    expect(() => rowTextQuery([{ name: 'x', type: 'xmltype' }], 't', 10)).toThrow(
+      'column x is of type xmltype',
+    );
+  });
+});
+
+describe('comparing some tables', () => {
+  const table = (name: string, rows: number, checksum: string) => ({
+    schema: 'shop',
+    table: name,
+    rows,
+    checksum,
+  });
+  const fingerprint = (tables: ReturnType<typeof table>[]) => ({ ...aManifest().fingerprint, tables });
+
+  it('M08 is exact for a table that stood still while another was written to', () => {
+    const manifest = {
+      comparison: 'bounded' as const,
+      fingerprintBefore: fingerprint([table('still', 3, '1:1'), table('busy', 5, '2:2')]),
+      fingerprint: fingerprint([table('still', 3, '1:1'), table('busy', 6, '3:3')]),
+    };
+    expect(compareTables(manifest, [table('still', 3, '1:1')])).toEqual({
+      comparison: 'exact',
+      differences: [],
+    });
+    expect(compareTables(manifest, [table('still', 3, '9:9')]).differences).toEqual([
+      'shop.still: other contents in its 3 rows',
+    ]);
+    expect(compareTables(manifest, [table('busy', 5, '8:8')])).toEqual({
+      comparison: 'bounded',
+      differences: [],
+    });
+    expect(
+      compareTables({ ...manifest, comparison: 'exact' }, [table('busy', 5, '8:8')]).differences,
+    ).toHaveLength(1);
+    expect(compareTables(manifest, [table('other', 1, '1:1')]).differences).toEqual([
+      'shop.other was not in the backup',
+    ]);
+  });
+});
