@@ -6,7 +6,7 @@ import { findAccount } from '../../host/accounts.ts';
 import { directoryState, freeBytes } from '../../host/disks.ts';
 import { portFree } from '../../host/ports.ts';
 import type { EngineContext } from '../engine.ts';
-import { ineligibility, lagOf, roleOf } from './eligibility.ts';
+import { ineligibility, lagOf, missingPrivileges, roleOf } from './eligibility.ts';
 import { findDumper } from './logical/find-dumper.ts';
 import { readLogicalFacts } from './logical/read-facts.ts';
 import { logicalRefusals } from './logical/refusals.ts';
@@ -35,13 +35,14 @@ export async function inspectMember(
   } catch (error) {
     // That nobody answers, or lets us in, is what was to be found out.
     if (error instanceof NamedError && error.name === 'Member.LoginFailed') {
-      return unreachable(order.member, tools, error.message);
+      return unseen(order.member, tools, error.message);
     }
     throw error;
   }
 }
 
-function unreachable(member: MemberOrder['member'], tools: ToolVersions, reason: string): MemberInspection {
+/** What is said of a server that could not be looked at. */
+function unseen(member: MemberOrder['member'], tools: ToolVersions, reason: string): MemberInspection {
   return {
     memberId: member.memberId,
     hostId: member.hostId,
@@ -72,13 +73,19 @@ async function inspectServer(
   const { member } = order;
   const login = await resolveLogin(member, context);
   return withSession(login, context.signal, async (session) => {
+    const { words } = session;
+    const grants = (await session.rows('SHOW GRANTS')).map((row) => Object.values(row)[0] ?? '');
+    // MySQL answers nothing of what follows to an account without these.
+    const lacking = words.family === 'mysql' ? missingPrivileges(grants, false, 'mysql') : [];
+    if (lacking.length > 0) {
+      const reason = `the account lacks ${lacking.join(', ')} ON *.*`;
+      return { ...unseen(member, tools, reason), reachable: true, serverVersion: words.version };
+    }
     const facts = await readServerFacts(session);
     const role = roleOf(facts);
-    const { words } = session;
     const toolVersion = words.family === 'mariadb' ? tools['mariadb-backup'] : tools.xtrabackup;
     const places = await readPlaces(session, facts);
     const plugins = await readPlugins(session);
-    const grants = (await session.rows('SHOW GRANTS')).map((row) => Object.values(row)[0] ?? '');
     const dumper = await findDumper(context);
     return {
       memberId: member.memberId,
