@@ -183,6 +183,8 @@ export const memberInspectionSchema = z.object({
   ineligible: z.array(z.string()),
   /** What tells the files in `datadir` from others put in their place; a runner that takes no incrementals says nothing. */
   files: z.string().optional(),
+  /** Of the reasons in `ineligible` those that speak against the physical method only. */
+  onlyPhysical: z.array(z.string()).optional(),
   /** What a logical backup of it would need; undefined of a runner that takes none. */
   logical: z
     .object({
@@ -191,6 +193,8 @@ export const memberInspectionSchema = z.object({
       spoolFreeBytes: z.number().min(0),
       /** Why a dump would not be the whole truth; empty when it would. */
       refusals: z.array(z.string()).max(20),
+      /** The tool's call, as `toolCommand` is of the physical one. */
+      toolCommand: z.array(z.string().max(2000)).max(60).optional(),
     })
     .optional(),
 });

@@ -39,7 +39,7 @@ export function judgeMember(
   member: Member,
   cluster: Pick<ClusterDocument, 'engine' | 'flavour'>,
   inspection: Inspection | undefined,
-  policy: Pick<Policy, 'maxReplicaLagSeconds'>,
+  policy: Pick<Policy, 'maxReplicaLagSeconds' | 'method'>,
 ): Judged {
   const { memberId } = member;
   const not = (...reasons: string[]) => ({ memberId, reasons });
@@ -60,8 +60,11 @@ export function judgeMember(
   if (seen === undefined) return not('its host answered without a word about the server');
   const reasons = [
     ...(seen.reachable ? [] : ['its server cannot be reached']),
-    ...seen.ineligible,
-    ...(seen.toolVersion === null ? [`its host has no backup tool for server ${seen.serverVersion}`] : []),
+    // A dump needs no tool that copies files.
+    ...seen.ineligible.filter((why) => policy.method !== 'logical' || !seen.onlyPhysical?.includes(why)),
+    ...(seen.toolVersion === null && policy.method !== 'logical'
+      ? [`its host has no backup tool for server ${seen.serverVersion}`]
+      : []),
     ...(seen.role === 'replica' && seen.lagSeconds === null ? ['its replication does not run'] : []),
     ...(seen.lagSeconds !== null && seen.lagSeconds > policy.maxReplicaLagSeconds
       ? [`it lags ${seen.lagSeconds} s behind, the policy takes ${policy.maxReplicaLagSeconds} s at most`]

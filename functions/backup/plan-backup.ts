@@ -87,9 +87,14 @@ const timelineOf = ({ timeline: archived, history, cluster }: PlanInput): string
 /** The call of the tool as the host told it, with what this plan decides behind it. */
 function commandSentence(
   { seen }: Candidate,
+  method: 'physical' | 'logical',
   checkpointFirst: boolean,
   level: Extract<LevelChoice, { level: 'full' | 'incremental' }>,
 ): string[] {
+  if (method === 'logical') {
+    const called = seen.logical?.toolCommand;
+    return called === undefined ? [] : [`the tool is called as: ${called.join(' ')}`];
+  }
   if (seen.toolCommand === undefined) return [];
   const command = [
     ...seen.toolCommand,
@@ -127,7 +132,7 @@ function planOf(
       ...level.reasons,
       `member ${chosen.member.memberId} is a ${role}${behind}, ${level.level === 'incremental' ? 'of which the chain is, one' : 'the best'} of ${others + 1} that may be backed up`,
       `${GB(expectedBytes)} are expected, in volumes of ${sizes.volumeBytes / 1024 ** 2} MiB with ${sizes.uploadsInFlight} in flight: ${sizes.memoryMiB} of ${policy.memoryMiB} MiB`,
-      ...(method.method === 'physical' ? commandSentence(chosen, checkpointFirst, level) : []),
+      ...commandSentence(chosen, method.method, checkpointFirst, level),
       ...(outside > 0
         ? [`${outside} tables lie outside the data directory: a restore needs a decision about them`]
         : []),

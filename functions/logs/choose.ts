@@ -3,7 +3,13 @@ import type { Member } from '../../contract/records/cluster.ts';
 import type { ArchiveRecord } from '../catalog/archive.ts';
 
 /** A member of a set and what its host's agent last said of it. */
-export type SeenMember = { member: Member; at: string | undefined; report: SetReport | undefined };
+export type SeenMember = {
+  member: Member;
+  at: string | undefined;
+  /** When its agent was started. */
+  startedAt: string | undefined;
+  report: SetReport | undefined;
+};
 
 /** What is to be done about who archives. */
 export type Choice =
@@ -56,6 +62,12 @@ export function chooseArchiver(
   const reasons = () => seen.map((of) => whyUnfit(of, now)).filter((why) => why !== undefined);
   const best = fit[0]?.member;
   if (record === undefined) {
+    // Agents that were asked for together report one after the other: the primary's is waited for.
+    const silent = seen.some(({ at }) => at === undefined);
+    const young = ageSeconds(fit[0]?.startedAt ?? now.toISOString(), now) < patienceSeconds;
+    if (fit[0]?.report?.role === 'replica' && silent && young) {
+      return { outcome: 'nobody', reason: `${reasons().join('; ')}: waited for` };
+    }
     return best
       ? { outcome: 'open', member: best, broke: null }
       : { outcome: 'nobody', reason: reasons().join('; ') };

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { AgentReport } from '../../contract/records/agent.ts';
+import type { AgentOrders, AgentReport } from '../../contract/records/agent.ts';
 import type { ClusterRecord } from '../../contract/records/cluster.ts';
 import type { Policy } from '../../contract/records/policy.ts';
 import type { AgentSaid, Agents } from '../catalog/agent.ts';
@@ -54,9 +54,19 @@ export const isArchived = ({ document, state }: ClusterRecord, policy: Policy | 
   state === 'registered' &&
   document.retired !== true;
 
+/** Minutes within which a host that was told to look has an agent that says what it sees. */
+const forgottenMinutes = 10;
+
+/** Whether nobody archives, though hosts have been told for long enough. */
+export function isForgotten(rows: readonly (AgentSaid | undefined)[], now: Date): boolean {
+  const told = rows.flatMap((row) =>
+    row?.ordered ? [(JSON.parse(row.ordered) as AgentOrders | null)?.at] : [],
+  );
+  return told.some((at) => at !== undefined && now.getTime() - Date.parse(at) > forgottenMinutes * 60_000);
+}
+
 /** Whether what the server shows has not become durable for too long. */
-export function isLagging(record: ArchiveRecord | undefined, logs: Policy['logs'], now: Date): boolean {
-  if (record === undefined) return true;
+export function isLagging(record: ArchiveRecord, logs: Policy['logs'], now: Date): boolean {
   const since = record.durableAt ?? record.since;
   return (now.getTime() - Date.parse(since)) / 1000 > laggingAfter(logs.intervalSeconds);
 }
@@ -109,7 +119,8 @@ export async function reconcileLogs(deps: LogsDeps, clusters: readonly ClusterRe
           .filter((member) => member.set === set)
           .map(async (member) => {
             const report = await reportOf(member.hostId);
-            return { member, at: report?.at, report: setReportOf(report, clusterId, member) };
+            const said = setReportOf(report, clusterId, member);
+            return { member, at: report?.at, startedAt: report?.startedAt, report: said };
           }),
       );
       const before = known.find((record) => record.clusterId === clusterId && record.set === set);
@@ -117,7 +128,8 @@ export async function reconcileLogs(deps: LogsDeps, clusters: readonly ClusterRe
       const record = await reconcileSet({ ...deps, mintTimeline }, of, before, seen);
       if (record) archives.set(set, record);
       sets += 1;
-      if (isLagging(record, policy.logs, now)) lagging += 1;
+      const told = await Promise.all(document.members.map(({ hostId }) => rowOf(hostId)));
+      if (record ? isLagging(record, policy.logs, now) : isForgotten(told, now)) lagging += 1;
       if (record?.broke && windowOf(record, backups) === undefined) broken += 1;
     }
     const counted = backups.find(

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { CreateRoleCommand, IAMClient } from '@aws-sdk/client-iam';
 import { GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
+import { type AgentOrders, type AgentReport, agentKey } from '../../contract/records/agent.ts';
 import { type JobRow, jobKey, type Order, protocolVersion } from '../../contract/records/job.ts';
 import { accountClients } from '../../infra/local/account-clients.ts';
 import { type Emulator, startEmulator } from '../../infra/local/emulator.ts';
@@ -29,6 +30,11 @@ export type MeasuredHost = {
     order: Order,
     given: { store: string; tool?: Omit<ToolOrder, 'real' | 'usage'>; endsWith?: number },
   ) => Promise<JobRun>;
+  /** Starts the bundled runner's agent with these orders; `report` is what it last said. */
+  startAgent: (
+    orders: AgentOrders,
+    given: { store: string },
+  ) => Promise<{ pid: number; report: () => Promise<AgentReport | undefined>; stop: () => Promise<void> }>;
 };
 
 const table = 'jobs';
@@ -108,6 +114,38 @@ exec '${order.real}' "$@"
         .split('\n')
         .reduce((sum, line) => sum + Number(line), 0);
       return { ...cost, cpuSeconds: cost.cpuSeconds - ofTool, row: found.Item as JobRow };
+    },
+    startAgent: async (orders, { store }) => {
+      useTool(undefined);
+      const key = agentKey(userid);
+      const row = { v: 1, ...key, hostId: benchHost, orders };
+      await tables.send(new PutCommand({ TableName: table, Item: row }));
+      const child = registry.start(
+        'agent',
+        join(root, 'bin/node'),
+        [...flags, join(root, 'lib/runner.mjs'), 'agent'],
+        {
+          stdio: ['ignore', 'inherit', 'inherit'],
+          env: {
+            PATH: systemPath,
+            ...env,
+            AWS_ENDPOINT_URL_S3: store,
+            HOLDFAST_ROOT: root,
+            NODE_COMPILE_CACHE: join(root, 'cache'),
+            ...environment,
+          },
+        },
+      );
+      return {
+        pid: child.pid ?? 0,
+        report: async () => {
+          const { Item } = await tables.send(
+            new GetCommand({ TableName: table, Key: key, ConsistentRead: true }),
+          );
+          return Item?.report as AgentReport | undefined;
+        },
+        stop: () => registry.stop(child.pid ?? 0),
+      };
     },
   };
 }

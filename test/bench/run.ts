@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { narrator } from '../../infra/local/narrator.ts';
 import { localPaths } from '../../infra/local/paths.ts';
 import { openRegistry, stopChildrenAtExit } from '../../infra/local/processes.ts';
+import { archiving } from './archiving.ts';
 import { backup } from './backup.ts';
 import { controlPlane } from './control-plane.ts';
 import { type Measure, tableLines } from './measure.ts';
@@ -15,7 +16,17 @@ import { tables } from './tables.ts';
 import { zstd } from './zstd.ts';
 
 /** `npm run bench [name]`: all benches, or one of them. Succeeds when every measure meets its target. */
-const benches: readonly Bench[] = [streaming, zstd, memory, backup, restore, tables, replay, controlPlane];
+const benches: readonly Bench[] = [
+  streaming,
+  zstd,
+  memory,
+  backup,
+  restore,
+  tables,
+  archiving,
+  replay,
+  controlPlane,
+];
 
 const [wanted, ...more] = process.argv.slice(2);
 const chosen = benches.filter((bench) => wanted === undefined || bench.name === wanted);

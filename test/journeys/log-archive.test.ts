@@ -132,38 +132,6 @@ describe('archiving of a real MariaDB', () => {
     await first.close();
   });
 
-  it('goes on with another member at a failover, whose files have the same names', async () => {
-    const first = archiverAt(s3, archiveOrder(pair.primary, { timeline: 'failover' }), agentDirectory());
-    await pair.sql(pair.primary, "INSERT INTO shop.orders (note) VALUES ('old primary')");
-    await first.drained();
-    const after = first.state().newest!;
-    await first.close();
-    await pair.sql(pair.primary, "INSERT INTO shop.orders (note) VALUES ('not archived there')");
-    await pair.caughtUp();
-    const order = archiveOrder(pair.replica, { timeline: 'failover', epoch: 2, after });
-    const second = archiverAt(s3, order, agentDirectory());
-    await second.drained();
-    const segments = segmentsIn(s3, 'failover');
-    expectChain(segments);
-    const entered = segments.find(({ header }) => header.memberId === 'replica')!;
-    expect(entered.header.start.gtid).toBe(after.end.gtid);
-    expect(
-      Buffer.from(entered.header.log.head ?? '', 'base64')
-        .subarray(0, 4)
-        .toString('hex'),
-    ).toBe('fe62696e');
-    expect(
-      entered.log.equals(
-        fileOf(pair.replica.datadir, entered.header.log.file).subarray(
-          entered.header.log.from,
-          entered.header.log.to,
-        ),
-      ),
-    ).toBe(true);
-    expect(segments.at(-1)!.header.end.gtid).toBe(await written());
-    await second.close();
-  });
-
   it('waits for a member that has not yet what is archived, and refuses one with another history', async () => {
     const first = archiverAt(s3, archiveOrder(pair.primary, { timeline: 'ahead' }), agentDirectory());
     await pair.sql(pair.replica, 'STOP SLAVE');
@@ -194,23 +162,6 @@ describe('archiving of a real MariaDB', () => {
     await dead.tick();
     expect(dead.state()).toMatchObject({ state: 'dead-branch', reason: expect.stringContaining(gtid) });
     await dead.close();
-  });
-
-  it('says that there is a gap where the server has removed what comes next', async () => {
-    const directory = agentDirectory();
-    const order = archiveOrder(pair.primary, { timeline: 'gap' });
-    const first = archiverAt(s3, order, directory);
-    await first.drained();
-    await first.close();
-    await pair.sql(pair.primary, "INSERT INTO shop.orders (note) VALUES ('lost')", 'FLUSH BINARY LOGS');
-    const { File } = await purged();
-    const second = archiverAt(s3, order, directory);
-    await second.tick();
-    expect(second.state()).toMatchObject({
-      state: 'gap',
-      reason: expect.stringContaining(`oldest log ${File}`),
-    });
-    await second.close();
   });
 
   it('needs no file that it has archived whole: a purge behind it is no gap', async () => {
@@ -291,16 +242,6 @@ describe('archiving of a real MariaDB', () => {
     expectChain(segments);
     expect(segments.at(-1)!.header.end.gtid).toBe(await written());
     expect(new Set(segments.map(({ header }) => header.log.file)).size).toBe(2);
-    await archiver.close();
-  });
-
-  it('says that the server has begun its log anew', async () => {
-    const order = archiveOrder(pair.primary, { timeline: 'reset' });
-    const archiver = archiverAt(s3, order, agentDirectory());
-    await archiver.drained();
-    await pair.sql(pair.primary, 'RESET MASTER');
-    await archiver.tick();
-    expect(archiver.state().state).toBe('dead-branch');
     await archiver.close();
   });
 });

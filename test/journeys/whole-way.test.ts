@@ -1,4 +1,5 @@
 import { afterAll, beforeAll } from 'vitest';
+import { archiving } from './whole-way/archiving.ts';
 import { backingUp } from './whole-way/backing-up.ts';
 import { asPrinted, withoutHoldfast } from './whole-way/by-hand.ts';
 import { chains } from './whole-way/chains.ts';
@@ -31,6 +32,7 @@ asPrinted(the);
 failing(the);
 lonePrimary(the);
 chains(the);
+archiving(the);
 reconciling(the);
 keepingSecrets(the);
 restoringTables(the);

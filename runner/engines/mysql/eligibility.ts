@@ -147,6 +147,17 @@ function mysqlReasons(facts: MemberFacts): string[] {
   return reasons;
 }
 
+/** Of the reasons the one that speaks against a copy of the files only: the tool that makes it. */
+export const physicalOnly = ({
+  version,
+  toolVersion,
+}: Pick<MemberFacts, 'version' | 'toolVersion'>): string[] => {
+  const misfit = version.includes('MariaDB')
+    ? toolMisfit(version, toolVersion)
+    : xtrabackupMisfit(version, toolVersion);
+  return misfit === undefined ? [] : [misfit];
+};
+
 /** Why this member must not be backed up (F17, F19, M20); empty when it may. */
 export function ineligibility(facts: MemberFacts): string[] {
   const { variables, flavour } = facts;

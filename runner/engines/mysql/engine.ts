@@ -69,7 +69,7 @@ export function makeMysqlEngine({
           : unpack(order, stored, context),
       prepare: (order, manifest, context) =>
         manifest.plan.method === 'logical'
-          ? completeLogical(order, context)
+          ? completeLogical(order, manifest, context)
           : prepare(order, manifest, context),
       apply,
       start: (order, manifest, context, log) => start(order, manifest, context, startServer, log),

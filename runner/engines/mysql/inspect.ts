@@ -6,7 +6,8 @@ import { findAccount } from '../../host/accounts.ts';
 import { directoryState, freeBytes } from '../../host/disks.ts';
 import { portFree } from '../../host/ports.ts';
 import type { EngineContext } from '../engine.ts';
-import { ineligibility, lagOf, missingPrivileges, roleOf } from './eligibility.ts';
+import { ineligibility, lagOf, missingPrivileges, physicalOnly, roleOf } from './eligibility.ts';
+import { dumpArguments, dumperLine } from './logical/dumper.ts';
 import { findDumper } from './logical/find-dumper.ts';
 import { readLogicalFacts } from './logical/read-facts.ts';
 import { logicalRefusals } from './logical/refusals.ts';
@@ -87,6 +88,7 @@ async function inspectServer(
     const places = await readPlaces(session, facts);
     const plugins = await readPlugins(session);
     const dumper = await findDumper(context);
+    const settings = await settingsReasons(session, order.policy, toolVersion);
     return {
       memberId: member.memberId,
       hostId: member.hostId,
@@ -118,7 +120,7 @@ async function inspectServer(
       outsideDatadir: places.outsideDatadir.slice(0, 50),
       files: await filesIdentity(facts),
       ineligible: [
-        ...(await settingsReasons(session, order.policy, toolVersion)),
+        ...settings,
         ...ineligibility({
           memberId: member.memberId,
           version: facts.version,
@@ -135,23 +137,21 @@ async function inspectServer(
           maxReplicaLagSeconds: order.policy?.maxReplicaLagSeconds,
         }),
       ],
-      ...(words.family === 'mariadb'
-        ? {
-            logical: {
-              toolVersion: dumper,
-              spoolFreeBytes: await freeBytes(spoolDirectory),
-              refusals: logicalRefusals(
-                await readLogicalFacts(session, facts, {
-                  toolVersion: dumper,
-                  grants,
-                  outsideDatadir: places.outsideDatadir,
-                }),
-              )
-                .slice(0, 20)
-                .map((reason) => reason.slice(0, 400)),
-            },
-          }
-        : {}),
+      onlyPhysical: [...settings, ...physicalOnly({ version: facts.version, toolVersion })],
+      logical: {
+        toolVersion: dumper,
+        spoolFreeBytes: await freeBytes(spoolDirectory),
+        refusals: logicalRefusals(
+          await readLogicalFacts(session, facts, {
+            toolVersion: dumper,
+            grants,
+            outsideDatadir: places.outsideDatadir,
+          }),
+        )
+          .slice(0, 20)
+          .map((reason) => reason.slice(0, 400)),
+        ...dumpShown(order.policy, dumper, login.address),
+      },
     };
   });
 }
@@ -178,6 +178,20 @@ function commandShown(
     targetDir: inPrivate('tool'),
   });
   return [tool.name, ...args];
+}
+
+/** The call of mydumper in the same way; none where there is none that is known. */
+function dumpShown(policy: Policy | undefined, version: string | null, address: Login['address']) {
+  const line = dumperLine(version);
+  if (policy === undefined || line === undefined) return {};
+  const args = dumpArguments({
+    line,
+    address,
+    defaultsFile: join(privateDirectory, 'client.cnf'),
+    outputDirectory: join(privateDirectory, 'dump'),
+    threads: policy.toolThreads,
+  });
+  return { toolCommand: ['mydumper', ...args] };
 }
 
 /** What of the policy's settings the tool or the server cannot do. */

@@ -17,8 +17,9 @@ export async function preflight(
     context,
     spoolDirectory,
   );
-  const reasons = [...found.ineligible];
-  if (order.plan.method === 'logical') reasons.push(...(found.logical?.refusals ?? []));
+  const logical = order.plan.method === 'logical';
+  const reasons = found.ineligible.filter((reason) => !logical || !found.onlyPhysical?.includes(reason));
+  if (logical) reasons.push(...(found.logical?.refusals ?? []));
   if (found.reachable && found.role !== order.plan.role) {
     reasons.push(`it was a ${order.plan.role} when the backup was planned and is a ${found.role} now`);
   }

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { createConnection } from 'mysql2/promise';
 import { readDumperPlan } from './misbehaviour.ts';
 
 /**
@@ -16,7 +17,8 @@ const common =
   /^--(?:defaults-file|socket|host|port|outputdir|threads|regex|chunk-filesize|verbose)=|^--(?:complete-insert|triggers|events|routines)$/;
 const own = {
   '0.10.0': /^--(?:no-locks|tz-utc|less-locking|trx-consistency-only)$/,
-  '1.0.1': /^--(?:sync-thread-lock-mode|default-character-set)=|^--(?:skip-ddl-locks|trx-tables)$/,
+  '1.0.1':
+    /^--(?:sync-thread-lock-mode|default-character-set|replica-data)=|^--(?:skip-ddl-locks|trx-tables)$/,
 }[version];
 const unknown = args.find((arg) => !common.test(arg) && !own.test(arg));
 const option = (name: string) => args.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3);
@@ -38,12 +40,29 @@ const real = spawn(
   ],
   { stdio: ['ignore', 'inherit', 'pipe'] },
 );
-let opened = false;
+let opening: Promise<void> | undefined;
+/** Where a server stands that does not know the question which 0.10 asks. */
+let stands: { gtid: string; file: string; position: number } | undefined;
+async function readPosition(): Promise<void> {
+  const connection = await createConnection({ socketPath: option('socket')!, user: 'root' });
+  const [rows] = await connection
+    .query('SELECT LOCAL AS here FROM performance_schema.log_status')
+    .catch(() => [[]]);
+  const here = (
+    rows as { here: { gtid_executed: string; binary_log_file: string; binary_log_position: number } }[]
+  )[0]?.here;
+  if (here !== undefined) {
+    stands = { gtid: here.gtid_executed, file: here.binary_log_file, position: here.binary_log_position };
+  }
+  await connection.end();
+}
 createInterface({ input: real.stderr }).on('line', (line) => {
   if (version === '0.10.0') return void process.stderr.write(`${line}\n`);
-  if (!opened && /Thread \d+ dumping/.test(line)) {
-    opened = true;
-    process.stderr.write('** Message: Transactions started, unlocking tables\n');
+  if (/Thread \d+ dumping/.test(line)) {
+    // Nobody writes until this is said.
+    opening ??= readPosition().then(() => {
+      process.stderr.write('** Message: Transactions started, unlocking tables\n');
+    });
   }
   process.stderr.write(`${line.replace(/Thread (\d+) /, 'Thread $1: ')}\n`);
 });
@@ -55,12 +74,19 @@ function inOneDotX(text: string): string {
   const of = (section: string) =>
     section.startsWith('SHOW MASTER')
       ? `[source]\n# executed_gtid_set = "${field(section, 'GTID')}"\n# SOURCE_LOG_FILE = "${field(section, 'Log')}"\n# SOURCE_LOG_POS = ${field(section, 'Pos')}\n`
-      : `[replication]\n# executed_gtid_set = "${field(section, 'GTID')}"\n# SOURCE_LOG_FILE = "${field(section, 'Log')}"\n`;
+      : `[replication]\nGtid_Slave_Pos = "${field(section, 'GTID')}"\n# SOURCE_LOG_FILE = "${field(section, 'Log')}"\n`;
+  const asked =
+    stands === undefined
+      ? []
+      : [
+          `[source]\n# executed_gtid_set = "${stands.gtid}"\n# SOURCE_LOG_FILE = "${stands.file}"\n# SOURCE_LOG_POS = ${stands.position}\n`,
+        ];
   const ends = text.includes('Finished') ? '# Finished dump at: 2026-11-25 19:03:17\n' : '';
-  return `# Started dump at: 2026-11-25 19:03:16\n[config]\nquote-character = BACKTICK\n\n${sections.slice(1).map(of).join('\n')}\n${ends}`;
+  return `# Started dump at: 2026-11-25 19:03:16\n[config]\nquote-character = BACKTICK\n\n${[...asked, ...sections.slice(1).map(of)].join('\n')}\n${ends}`;
 }
 
-real.on('close', (code) => {
+real.on('close', async (code) => {
+  await opening;
   const rows = (table: string) => (name: string) =>
     new RegExp(`^${table.replaceAll('.', '\\.')}(?:\\.\\d{5})?\\.sql$`).test(name);
   for (const name of readdirSync(made)) {

@@ -6,7 +6,7 @@ import type { World } from './world.ts';
 export async function deployPolicy(
   { target: { emulator, names } }: World,
   name: string,
-  change: { schedule?: object; incrementals?: object },
+  change: { schedule?: object; incrementals?: object; logs?: object },
 ): Promise<string> {
   const ssm = new SSMClient({
     endpoint: emulator.endpoint,

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -23,9 +24,12 @@ export type LogFile = {
 
 /** Opens a log file for reading; a link in its place is not followed. Throws `Log.Gap` where it is not there. */
 export async function openLogFile(directory: string, name: string): Promise<LogFile> {
+  if (name === '' || name.includes('/')) {
+    throw new NamedError('Log.Unsupported', `${JSON.stringify(name)} is no name of a file`, { file: name });
+  }
   let handle: FileHandle;
   try {
-    handle = await open(join(directory, name), 'r');
+    handle = await open(join(directory, name), constants.O_RDONLY | constants.O_NOFOLLOW);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
     throw new NamedError('Log.Gap', `${name} is no longer on the server`, { file: name }, { cause });

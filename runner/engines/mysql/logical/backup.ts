@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { appendFile, readFile } from 'node:fs/promises';
 import { NamedError } from '../../../../contract/errors/named-error.ts';
 import type { MysqlPosition } from '../../../../contract/positions/position.ts';
 import type { BackupOrder } from '../../../../contract/records/job.ts';
@@ -22,7 +22,7 @@ import type { Definition } from './definition.ts';
 import { encodeDefinitions } from './definition.ts';
 import { makeFileNames, type TableRef } from './dump-files.ts';
 import { type DumpRun, startDump } from './dump-run.ts';
-import { dumpArguments, dumperLine } from './dumper.ts';
+import { dumpArguments, dumperLine, dumperSession } from './dumper.ts';
 import { findDumper } from './find-dumper.ts';
 import { dumpFaults, keyOf, type SeenDump, standsStill } from './judge-dump.ts';
 import { logicalNeeds } from './manifest-facts.ts';
@@ -121,7 +121,9 @@ function positionOf(
 ): MysqlPosition | null {
   const { written } = metadata;
   const place = written === undefined ? {} : { file: written.file, offset: written.offset };
-  const gtid = applied ? (metadata.applied[0]?.gtid ?? '') : (written?.gtid ?? '');
+  // What a MySQL server has executed is one set, whoever wrote it first.
+  const own = !applied || flavour === 'mysql';
+  const gtid = own ? (written?.gtid ?? '') : (metadata.applied[0]?.gtid ?? '');
   if (gtid === '' && written === undefined) return null;
   return { kind: 'mysql', flavour, gtid: canonicalGtid(flavour, gtid), ...place };
 }
@@ -189,9 +191,11 @@ export async function logicalBackup(
     if (nobodyWrites) applier = await stopForBackup(order, session, login, stateDirectory, context);
 
     spool = openDumpSpool(spoolDirectory, order.backupId);
+    const defaultsFile = writeToolOptions(login, context.workDir);
+    await appendFile(defaultsFile, dumperSession(line, facts.variables));
     const args = dumpArguments({
       line,
-      defaultsFile: writeToolOptions(login, context.workDir),
+      defaultsFile,
       address: login.address,
       outputDirectory: spool.directory,
       threads: policy.toolThreads,
@@ -239,8 +243,11 @@ export async function logicalBackup(
     }
     const positionNeeded = applied || facts.variables.log_bin === 'ON';
     const standing = new Set(tables.filter((t) => standsStill(t, nobodyWrites)).map(keyOf));
-    const faults = dumpFaults(seen, { tables: names.tables, positionNeeded, applied }, fingerprint, (table) =>
-      standing.has(keyOf(table)),
+    const faults = dumpFaults(
+      seen,
+      { tables: names.tables, positionNeeded, applied: applied && flavour === 'mariadb' },
+      fingerprint,
+      (table) => standing.has(keyOf(table)),
     );
     if (faults.length > 0 || seen.metadata === undefined) {
       throw new NamedError('Backup.Incomplete', faults.slice(0, 20).join('; ').slice(0, 3500), {

@@ -47,11 +47,25 @@ export function dumpArguments({ line, ...options }: DumpArguments): string[] {
     '--routines',
     '--verbose=3',
     ...(line === '1.x'
-      ? // Without the character set it asks for tables under a name that none has (1.0.1-3, measured).
-        ['--sync-thread-lock-mode=NO_LOCK', '--skip-ddl-locks', '--default-character-set=utf8mb4']
+      ? // Without `replica-data` it says nothing of what a replica has applied; without the character set it asks for tables under a name that none has (1.0.1-3, measured).
+        [
+          '--sync-thread-lock-mode=NO_LOCK',
+          '--replica-data=0',
+          '--skip-ddl-locks',
+          '--default-character-set=utf8mb4',
+        ]
       : ['--no-locks', '--tz-utc']),
   ];
 }
+
+/**
+ * What 1.x must set in its sessions, as a group of its option file: it asks by EXPLAIN how many rows a table has and
+ * looks for a column `rows`, which the tree that MySQL 9 prints by default has not; it dies of that (1.0.1-3, SIGSEGV).
+ */
+export const dumperSession = (line: DumperLine, variables: Readonly<Record<string, string>>): string =>
+  line === '1.x' && variables.explain_format !== undefined
+    ? '\n[mydumper_session_variables]\nexplain_format=TRADITIONAL\n'
+    : '';
 
 /** Whether a line of the tool's log says that every thread has its snapshot open; nothing is dumped before. */
 export function saysSnapshotsOpen(said: string, line: DumperLine): boolean {

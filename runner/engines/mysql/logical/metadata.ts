@@ -33,7 +33,7 @@ function read010(text: string): DumpMetadata {
 function read1(text: string): DumpMetadata {
   const sections = text.split(/^(?=\[)/m);
   const value = (section: string, name: string) =>
-    new RegExp(`^#? ?${name} ?= ?"?([\\s\\S]*?)"?$`, 'im').exec(section)?.[1]?.replace(/\s+/g, '') ?? '';
+    (new RegExp(`^#? ?${name} ?= ?("[^"]*"|.*)$`, 'im').exec(section)?.[1] ?? '').replace(/[\s"']+/g, '');
   const source = sections.find((section) => /^\[(?:source|master)\]/.test(section)) ?? '';
   const file = value(source, 'SOURCE_LOG_FILE') || value(source, 'File');
   return {
@@ -47,7 +47,7 @@ function read1(text: string): DumpMetadata {
           },
     applied: sections
       .filter((section) => /^\[replication/.test(section))
-      .map((section) => ({ gtid: value(section, 'executed_gtid_set') })),
+      .map((section) => ({ gtid: value(section, 'Gtid_Slave_Pos') || value(section, 'Executed_Gtid_Set') })),
     finished: /^# Finished dump at: /m.test(text),
   };
 }

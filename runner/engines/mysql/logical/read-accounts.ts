@@ -21,7 +21,6 @@ const carried = [
   'password_history',
   'func',
   'plugin',
-  'component',
   'servers',
   'time_zone',
   'time_zone_name',
@@ -61,9 +60,10 @@ async function rowsOf(session: Session, table: string): Promise<Definition[]> {
   // Bytes as they are, whatever they are in: a password's hash is no text.
   const read = columns.map(({ name, type }, i) => {
     const column = quoteName(name ?? '');
-    return numeric.test((type ?? '').toLowerCase())
-      ? `${column} AS c${i}`
-      : `CONCAT('X''', HEX(${column}), '''') AS c${i}`;
+    const kind = (type ?? '').toLowerCase();
+    if (numeric.test(kind)) return `${column} AS c${i}`;
+    const bytes = `CONCAT('X''', HEX(${column}), '''')`;
+    return `${kind === 'json' ? `CONCAT('CONVERT(', ${bytes}, ' USING utf8mb4)')` : bytes} AS c${i}`;
   });
   const rows = await session.rows(`SELECT ${read.join(', ')} FROM mysql.${quoteName(table)}`, [], 300);
   const values = rows.map((row) => `(${columns.map((_, i) => row[`c${i}`] ?? 'NULL').join(',')})`);
@@ -103,6 +103,8 @@ export async function readGrants(session: Session, flavour: 'mariadb' | 'mysql')
       ? "SELECT User AS user, Host AS host, COALESCE(JSON_VALUE(Priv, '$.is_role'), '0') IN ('1', 'true') AS role FROM mysql.global_priv"
       : 'SELECT User AS user, Host AS host, 0 AS role FROM mysql.user',
   );
+  // Hashes of MySQL hold bytes that are no text.
+  if (flavour === 'mysql') await session.run('SET SESSION print_identified_with_as_hex=ON');
   const made: Definition[] = [];
   const granted: Definition[] = [];
   for (const row of accounts) {
@@ -118,5 +120,7 @@ export async function readGrants(session: Session, flavour: 'mariadb' | 'mysql')
       granted.push(of(Object.values(grant)[0] ?? ''));
     }
   }
+  const needsRoles = ({ sql }: Definition) => sql.includes(' DEFAULT ROLE ');
+  made.sort((a, b) => Number(needsRoles(a)) - Number(needsRoles(b)));
   return [...made, ...granted.filter(({ sql }) => sql !== '')];
 }

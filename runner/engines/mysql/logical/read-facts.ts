@@ -73,6 +73,13 @@ export async function readLogicalFacts(
     defaultGenerated: await columns("EXTRA LIKE '%DEFAULT_GENERATED%'"),
     vectorColumns: await columns("DATA_TYPE = 'vector'"),
     addressColumns: await columns("DATA_TYPE IN ('uuid','inet4','inet6')"),
+    sharedSpace:
+      session.words.family === 'mysql'
+        ? await names(
+            session,
+            "SELECT NAME AS name FROM information_schema.INNODB_TABLES WHERE SPACE_TYPE = 'General' AND NAME NOT LIKE 'mysql/%'",
+          )
+        : [],
     brokenViews: await brokenViews(session),
     otherLetters: [
       ...(await names(

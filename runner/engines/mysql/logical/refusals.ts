@@ -21,6 +21,8 @@ export type LogicalFacts = {
   vectorColumns: readonly string[];
   /** UUID, INET4 and INET6: dumped as text and loaded as bytes, they come back as NULL without an error (10.11, measured). */
   addressColumns: readonly string[];
+  /** Tables of MySQL in a tablespace that others share, which a new server has not. */
+  sharedSpace: readonly string[];
   /** Views that name something that is not there. */
   brokenViews: readonly string[];
   /** Routines, triggers and events of another client character set than utf8 that hold other letters than ASCII. */
@@ -106,6 +108,10 @@ export function logicalRefusals(facts: LogicalFacts): string[] {
   say(
     facts.addressColumns,
     (list) => `${list} are UUID, INET4 or INET6, which mydumper writes so that they come back as NULL`,
+  );
+  say(
+    facts.sharedSpace,
+    (list) => `${list} lie in a tablespace that tables share, which a dump does not make`,
   );
   say(facts.brokenViews, (list) => `the views ${list} name what is not there and could not be made again`);
   say(

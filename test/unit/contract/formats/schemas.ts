@@ -1,8 +1,10 @@
 import type { z } from 'zod';
 import { indexRowSchema } from '../../../../contract/formats/index-file.ts';
+import { logReceiptSchema } from '../../../../contract/formats/log-receipt.ts';
 import { manifestSchema } from '../../../../contract/formats/manifest.ts';
 import { receiptSchema } from '../../../../contract/formats/receipt.ts';
 import { segmentHeaderSchema, segmentIndexSchema } from '../../../../contract/formats/segment.ts';
+import { agentRowSchema } from '../../../../contract/records/agent.ts';
 import { backupRecordSchema } from '../../../../contract/records/backup.ts';
 import { brokerAnswerSchema, brokerRequestSchema } from '../../../../contract/records/broker.ts';
 import { clusterDocumentSchema, clusterRecordSchema } from '../../../../contract/records/cluster.ts';
@@ -23,6 +25,7 @@ import {
   restoreTablesResultSchema,
 } from '../../../../contract/records/restore-tables.ts';
 import { runnerSettingsSchema } from '../../../../contract/records/runner-settings.ts';
+import { archiveRecordSchema } from '../../../../functions/catalog/archive.ts';
 import { breachRecordSchema } from '../../../../functions/catalog/breach.ts';
 import { coverageRecordSchema } from '../../../../functions/catalog/coverage.ts';
 
@@ -31,6 +34,9 @@ export const formatSchemas: Readonly<Record<string, z.ZodType>> = {
   manifest: manifestSchema,
   index: indexRowSchema,
   receipt: receiptSchema,
+  agent: agentRowSchema,
+  archive: archiveRecordSchema,
+  'log-receipt': logReceiptSchema,
   'segment-header': segmentHeaderSchema,
   'segment-index': segmentIndexSchema,
   'cluster-document': clusterDocumentSchema,

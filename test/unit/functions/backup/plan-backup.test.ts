@@ -83,7 +83,8 @@ describe('planning a backup', () => {
   });
 
   it('dumps a small database where the policy leaves the method, from the member that can be dumped, without a checkpoint', () => {
-    const logical = { toolVersion: '0.10.0', spoolFreeBytes: 1e12, refusals: [] };
+    const toolCommand = ['mydumper', '--no-locks'];
+    const logical = { toolVersion: '0.10.0', spoolFreeBytes: 1e12, refusals: [], toolCommand };
     const lossy = { ...logical, refusals: ['shop.t.f are FLOAT'] };
     const inspections = [
       {
@@ -98,10 +99,16 @@ describe('planning a backup', () => {
     expect(order.plan.spoolBytes).toBeGreaterThan(0);
     expect(order.policy.method).toBe('auto');
     expect(reasons[0]).toContain('leaves the method to the size');
+    expect(reasons).toContain('the tool is called as: mydumper --no-locks');
     const copied = planned({ policy: aPolicy({ method: 'auto' }), inspections: [inspections[1]!] });
     // The runner of that host may be of the release before, which knows no other word.
     expect(copied.order).toMatchObject({ plan: { method: 'physical' }, policy: { method: 'physical' } });
     expect(copied.reasons.join()).toContain('orders-b: shop.t.f are FLOAT');
+    const misfit = 'mariadb-backup is missing';
+    const bare = { logical, toolVersion: null, ineligible: [misfit], onlyPhysical: [misfit] };
+    const dumped = { policy: aPolicy({ method: 'logical' }), inspections: [replica('orders-b', bare)] };
+    expect(planned(dumped).order.plan.method).toBe('logical');
+    expect(refusal({ ...dumped, policy: aPolicy({ method: 'auto' }) })?.cause).toContain(misfit);
     expect(refusal({ policy: aPolicy({ method: 'logical' }), inspections: [inspections[1]!] })).toEqual({
       name: 'Plan.Refused',
       cause: expect.stringContaining('orders-b: shop.t.f are FLOAT'),

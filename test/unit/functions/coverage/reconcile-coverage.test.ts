@@ -7,6 +7,7 @@ import {
   reconcileCoverage,
 } from '../../../../functions/coverage/reconcile-coverage.ts';
 import { clustersOfPass } from '../../../../functions/reconcile/clusters-of-pass.ts';
+import { aChain } from '../../../doubles/chain.ts';
 import { type MemoryControl, makeMemoryControl } from '../../../doubles/memory-control.ts';
 import { aBackup, aCluster, aPolicy } from '../../../doubles/records.ts';
 
@@ -342,5 +343,35 @@ describe('a fleet of 5,000', () => {
     expect(counted.filter((n) => n !== 0 && n !== 1)).toEqual([]);
     expect(subjects()).toEqual(['holdfast: c0000 is overdue, last good backup 2026-11-23 01:20Z']);
     expect(await pass({}, quick)).toMatchObject({ counts: { clustersCovered: 4_999, clustersOverdue: 1 } });
+  });
+});
+
+describe('an incremental', () => {
+  const chain = (full: BackupRecord['state']) =>
+    aChain(1, (n) => ({
+      clusterId: 'c0000',
+      slot: `2026112${2 + n}T0100Z`,
+      startedAt: `2026-11-2${2 + n}T01:20:00.000Z`,
+      committedAt: `2026-11-2${2 + n}T01:30:00.000Z`,
+      ...(n === 0 ? { state: full } : {}),
+    }));
+  const record = async (backups: BackupRecord[]) => {
+    for (const backup of backups) {
+      const { clusterId, backupId, committedAt: at = '' } = backup;
+      const fact = backup.state === 'quarantined' ? 'quarantined' : 'verified';
+      await control.backups.apply({ v: 1, fact, clusterId, backupId, at, by: 'arn:e', reasons: [], backup });
+    }
+  };
+
+  it('covers its cluster with the whole of its chain', async () => {
+    fleet(1);
+    await record(chain('verified'));
+    expect(await pass()).toMatchObject({ counts: { clustersCovered: 1, clustersOverdue: 0 } });
+  });
+
+  it('covers nobody where the full that it builds on is quarantined', async () => {
+    fleet(1);
+    await record(chain('quarantined'));
+    expect(await pass()).toMatchObject({ counts: { clustersCovered: 0, clustersOverdue: 1 } });
   });
 });

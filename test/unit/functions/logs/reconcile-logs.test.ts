@@ -36,12 +36,25 @@ const receipts = () =>
     .filter((key) => key.startsWith(`receipts/${clusterId}/logs/`))
     .map((key) => decodeLogReceipt(control.objects.text(bucket, key)!));
 
-type Said = Partial<SetReport> & { state?: string; reason?: string; newest?: ArchiveEnd | null; at?: string };
+type Said = Partial<SetReport> & {
+  startedAt?: string;
+  state?: string;
+  reason?: string;
+  newest?: ArchiveEnd | null;
+  at?: string;
+};
 
 /** What the agent of a host puts into its row. */
 async function says(of: { memberId: string; hostId: string }, said: Said = {}) {
   const record = await control.archives.get({ clusterId, set: 'main' });
-  const { state, reason = '', newest = null, at = control.now().toISOString(), ...more } = said;
+  const {
+    state,
+    reason = '',
+    newest = null,
+    at = control.now().toISOString(),
+    startedAt = at,
+    ...more
+  } = said;
   const set = {
     clusterId,
     set: 'main',
@@ -68,7 +81,7 @@ async function says(of: { memberId: string; hostId: string }, said: Said = {}) {
   const table = control.dynamo.tables.get('jobs')!;
   const name = `${userid(of.hostId)}\u0000agent`;
   const row = table.get(name) ?? { v: 1, pk: userid(of.hostId), sk: 'agent', hostId: of.hostId };
-  table.set(name, { ...row, report: { at, startedAt: at, runnerVersion: 'test', disks: [], sets: [set] } });
+  table.set(name, { ...row, report: { at, startedAt, runnerVersion: 'test', disks: [], sets: [set] } });
 }
 
 const store = (...segments: MadeSegment[]) => {
@@ -104,10 +117,13 @@ describe('archives in a pass of Reconcile', () => {
   });
 
   it('M01 are one member of a set each: its primary first, the others are looked at', async () => {
-    expect(await pass()).toMatchObject({ sets: 1, lagging: 1, failed: 0 });
+    expect(await pass()).toMatchObject({ sets: 1, lagging: 0, failed: 0 });
     expect((await ordersOf(first.hostId)).sets).toMatchObject([{ archive: null }]);
-    await says(first);
+    // The replica's agent was quicker.
     await says(second);
+    await pass();
+    expect(await control.archives.get({ clusterId, set: 'main' })).toBeUndefined();
+    await says(first);
     expect(await pass()).toMatchObject({ sets: 1, lagging: 0 });
     const { timeline } = await archive();
     expect((await ordersOf(first.hostId)).sets).toMatchObject([
@@ -115,6 +131,18 @@ describe('archives in a pass of Reconcile', () => {
     ]);
     expect((await ordersOf(second.hostId)).sets).toMatchObject([{ archive: null }]);
     expect(receipts()).toMatchObject([{ fact: 'opened', timeline, archiver: { ...first, epoch: 1 } }]);
+  });
+
+  it('that nobody begins ring after ten minutes; a replica begins where the primary’s agent does not come', async () => {
+    await pass();
+    control.moveTo('2026-11-23T01:21:00.000Z');
+    expect(await pass()).toMatchObject({ sets: 1, lagging: 1 });
+    await says(second);
+    control.moveTo('2026-11-23T01:26:00.000Z');
+    const { startedAt } = (await control.agents.get(userid(second.hostId))).report!;
+    await says(second, { startedAt });
+    await pass();
+    expect(await archive()).toMatchObject(second);
   });
 
   it('record what a walk back from the newest segment reaches, and order to go on behind it', async () => {

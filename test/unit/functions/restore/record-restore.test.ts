@@ -51,7 +51,11 @@ describe('Record the restore', () => {
     const [key] = control.objects.keys(site.bucket);
     expect(key).toBe(`receipts/orders/${backupId}/2026-11-23T09:01:00.000Z-proven.json`);
     const receipt = decodeReceipt(control.objects.text(site.bucket, key!)!);
-    expect(receipt).toMatchObject({ fact: 'proven', by: execution, backup: { state: 'proven' } });
+    expect(receipt).toMatchObject({
+      fact: 'proven',
+      by: execution,
+      backup: { state: 'proven', restoreSeconds: 119.5 },
+    });
     expect(await control.backups.get(clusterId, backupId)).toEqual(receipt.backup);
   });
 

@@ -93,7 +93,7 @@ function agentAt(answers: (AgentOrders | undefined | Error)[]) {
     purgeDirectory: join(directory, 'purge'),
     superseded: () => superseded,
     signal: stop.signal,
-    reportMs: 60_000,
+    reportMs: 600_000,
     soonestMs: 10,
   };
   const done = runAgent(parts);

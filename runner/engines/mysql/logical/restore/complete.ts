@@ -1,5 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
 import { NamedError } from '../../../../../contract/errors/named-error.ts';
+import type { Manifest } from '../../../../../contract/formats/manifest.ts';
 import type { RestoreOrder } from '../../../../../contract/records/job.ts';
 import type { EngineContext } from '../../../engine.ts';
 import { readRestoreMarker, writeRestoreMarker } from '../../restore/marker.ts';
@@ -23,7 +24,11 @@ async function defineRest(session: Session, definitions: readonly Definition[]):
  * Completes a loaded server: indexes and foreign keys, then what runs by itself, so that no trigger met a row that it
  * had met before; accounts last. They count from the server's next start on.
  */
-export async function completeLogical(order: RestoreOrder, context: EngineContext): Promise<void> {
+export async function completeLogical(
+  order: RestoreOrder,
+  manifest: Pick<Manifest, 'flavour'>,
+  context: EngineContext,
+): Promise<void> {
   const { directory } = order.target;
   const marker = await readRestoreMarker(directory);
   if (marker?.state !== 'unpacked') {
@@ -34,7 +39,7 @@ export async function completeLogical(order: RestoreOrder, context: EngineContex
     );
   }
   const definitions = decodeDefinitions(await readFile(keptDefinitions(directory)));
-  await withLoadingServer(order, context, async (session, socket) => {
+  await withLoadingServer(order, manifest, context, async (session, socket) => {
     await addIndexes(definitions, socket, context);
     const rows = definitions.filter(({ kind }) => kind === 'rows');
     const zones = rows.filter(({ name }) => name.startsWith('time_zone'));

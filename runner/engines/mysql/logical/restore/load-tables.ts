@@ -72,7 +72,7 @@ export async function loadTables(
     throw new NamedError('Restore.StreamDamaged', `${definitionsPath} is missing`, { path: definitionsPath });
   }
   await installServer(order, manifest, context);
-  await withLoadingServer(order, context, async (session, socket) => {
+  await withLoadingServer(order, manifest, context, async (session, socket) => {
     let own: Definition[] = [];
     let loaders: Loaders | undefined;
     const reader = makeFileReader({

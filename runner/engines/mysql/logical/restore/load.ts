@@ -69,7 +69,7 @@ export async function loadLogical(
   try {
     await writeRestoreMarker(directory, { ...who, state: 'unpacking' });
     await installServer(order, manifest, context);
-    await withLoadingServer(order, context, async (session, socket) => {
+    await withLoadingServer(order, manifest, context, async (session, socket) => {
       let loaders: Loaders | undefined;
       let rows = 0;
       const reader = makeArchiveReader({

@@ -7,7 +7,8 @@ import { type Account, findAccount } from '../../../../host/accounts.ts';
 import type { EngineContext } from '../../../engine.ts';
 import { stagingDirectory, temporaryDirectory } from '../../restore/marker.ts';
 import { giveTo } from '../../restore/place.ts';
-import { newServerId, serverConfig, socketPath } from '../../restore/server-config.ts';
+import { type RestoredServer, restoredServerOf } from '../../restore/restored-server.ts';
+import { newServerId, socketPath } from '../../restore/server-config.ts';
 import { makeSocketPlace, withStagedServer } from '../../restore/staged-server.ts';
 import type { Session } from '../../session.ts';
 
@@ -23,7 +24,7 @@ const MiB = 1024 * 1024;
  * Options of a server that is filled: what the restored one will have, and no durability until its clean shutdown, which
  * writes and syncs every page. Whoever finds it dead starts over.
  */
-export function loadingOptions(bufferPoolBytes: number): string[] {
+export function loadingOptions(bufferPoolBytes: number, program: RestoredServer['program']): string[] {
   return [
     'innodb-flush-log-at-trx-commit=0',
     'innodb-doublewrite=OFF',
@@ -31,10 +32,36 @@ export function loadingOptions(bufferPoolBytes: number): string[] {
     // A row as large as the protocol can carry, with each byte escaped.
     'max-allowed-packet=1G',
     'local-infile=OFF',
-    'secure-file-priv=/nonexistent',
     'read-only=OFF',
+    ...(program === 'mysqld'
+      ? ['super-read-only=OFF', 'secure-file-priv=NULL']
+      : ['secure-file-priv=/nonexistent']),
   ];
 }
+
+/** How an empty server is made whose root needs no password: nobody reaches it before it has the accounts of the backup. */
+const installation = (program: RestoredServer['program'], config: string, staging: string) =>
+  program === 'mysqld'
+    ? {
+        command: 'mysqld',
+        args: [
+          `--defaults-file=${config}`,
+          `--datadir=${staging}`,
+          '--skip-log-error',
+          '--initialize-insecure',
+        ],
+      }
+    : {
+        command: 'mariadb-install-db',
+        args: [
+          `--defaults-file=${config}`,
+          `--datadir=${staging}`,
+          '--auth-root-authentication-method=normal',
+          '--skip-test-db',
+          // Else it refuses where the machine's own name cannot be looked up.
+          '--force',
+        ],
+      };
 
 function accountOf(user: string): Account {
   const account = findAccount(user);
@@ -52,21 +79,18 @@ export async function installServer(order: Order, manifest: Manifest, context: E
   await giveTo(account, temporary);
   await giveTo(account, staging);
   const config = loadingConfig(directory);
-  const text = serverConfig(order.target, manifest, newServerId(manifest.server.serverId));
+  const { program, config: configOf } = restoredServerOf(manifest.flavour);
+  const text = configOf(order.target, manifest, newServerId(manifest.server.serverId));
   const memory = Math.min(manifest.restore.memoryBytes, (order.policy.memoryMiB * MiB) / 2);
-  await writeFile(config, `${text}${loadingOptions(memory).join('\n')}\n`, { mode: 0o644, flag: 'wx' });
+  await writeFile(config, `${text}${loadingOptions(memory, program).join('\n')}\n`, {
+    mode: 0o644,
+    flag: 'wx',
+  });
   await chmod(config, 0o644);
   context.progress('making an empty server');
+  const making = installation(program, config, staging);
   const end = await context.runChild({
-    command: 'mariadb-install-db',
-    args: [
-      `--defaults-file=${config}`,
-      `--datadir=${staging}`,
-      '--auth-root-authentication-method=normal',
-      '--skip-test-db',
-      // Else it refuses where the machine's own name cannot be looked up.
-      '--force',
-    ],
+    ...making,
     cwd: staging,
     user,
     stallSeconds: order.policy.stallSeconds,
@@ -76,7 +100,7 @@ export async function installServer(order: Order, manifest: Manifest, context: E
   if (end.exitCode === 0 && end.firstCause === undefined) return;
   throw new NamedError(
     'Restore.StartFailed',
-    `mariadb-install-db ended with ${end.signal ?? `code ${end.exitCode}`}: ${[end.stdout, ...end.stderrTail].join(' | ').slice(-2000)}`,
+    `${making.command} ended with ${end.signal ?? `code ${end.exitCode}`}: ${[end.stdout, ...end.stderrTail].join(' | ').slice(-2000)}`,
     { exitCode: end.exitCode, signal: end.signal },
   );
 }
@@ -84,6 +108,7 @@ export async function installServer(order: Order, manifest: Manifest, context: E
 /** Runs the server that is being filled for `work`, cut off from everybody, and shuts it down cleanly. */
 export async function withLoadingServer<T>(
   order: Order,
+  manifest: Pick<Manifest, 'flavour'>,
   context: EngineContext,
   work: (session: Session, socket: string) => Promise<T>,
 ): Promise<T> {
@@ -93,7 +118,15 @@ export async function withLoadingServer<T>(
   const socket = socketPath({ directory: staging, port }, 'loading.sock');
   await makeSocketPlace(socket, [directory, staging], account);
   return withStagedServer(
-    { configFile: loadingConfig(directory), staging, socket, user, context, withGrants: true },
+    {
+      configFile: loadingConfig(directory),
+      staging,
+      socket,
+      user,
+      context,
+      program: restoredServerOf(manifest.flavour).program,
+      withGrants: true,
+    },
     (session) => work(session, socket),
   );
 }

@@ -12,7 +12,7 @@ const beginnings: Record<Exclude<DefinitionKind, 'grants'>, RegExp> = {
   sequence: /^CREATE TABLE /,
   table: /^CREATE TABLE /,
   rows: /^(?:DELETE FROM|INSERT INTO) mysql\.`/,
-  routine: /^CREATE (?:DEFINER=\S+ )?(?:AGGREGATE )?(?:PROCEDURE|FUNCTION|PACKAGE(?: BODY)?) /,
+  routine: /^CREATE (?:DEFINER=.+? )?(?:AGGREGATE )?(?:PROCEDURE|FUNCTION|PACKAGE(?: BODY)?) /s,
   placeholder: /^CREATE VIEW /,
   view: /^CREATE OR REPLACE (?:ALGORITHM=\S+ )?(?:DEFINER=.+? )?(?:SQL SECURITY \S+ )?VIEW /s,
   trigger: /^CREATE (?:DEFINER=.+? )?TRIGGER /s,

@@ -29,6 +29,7 @@ const facts: LogicalFacts = {
   defaultGenerated: [],
   vectorColumns: [],
   addressColumns: [],
+  sharedSpace: [],
   brokenViews: [],
   otherLetters: [],
 };
@@ -60,6 +61,7 @@ describe('M09 a logical backup that would lose something is refused by name', ()
     ['invisible columns', { invisibleColumns: ['shop.t.i'] }, 'shop.t.i are invisible'],
     ['defaults taken for generated', { defaultGenerated: ['shop.t.d'] }, 'takes them for generated'],
     ['UUID and INET', { addressColumns: ['shop.t.u'] }, 'come back as NULL'],
+    ['spaces that tables share', { sharedSpace: ['shop/t'] }, 'a tablespace that tables share'],
     ['views of nothing', { brokenViews: ['shop.v'] }, 'the views shop.v'],
     ['letters of old clients', { otherLetters: ['shop.p'] }, 'another character set'],
     ['files elsewhere', { outsideDatadir: ['/fast/t.ibd'] }, '/fast/t.ibd lie outside'],
@@ -136,6 +138,12 @@ quote-character = BACKTICK
 # SOURCE_LOG_FILE = "bin.000001"
 # SOURCE_LOG_POS = 3017360
 
+[replication]
+Gtid_Slave_Pos = "0-76-56"
+SOURCE_LOG_FILE = "bin.000007"
+SOURCE_LOG_POS = 99
+# Gtid_Slave_Pos = '0-76-56'
+
 [\`shop\`.\`t\`]
 rows = 4
 # Finished dump at: 2026-11-25 19:03:17
@@ -150,7 +158,7 @@ describe('the position of a dump', () => {
     });
     expect(parseDumpMetadata(written1)).toEqual({
       written: { file: 'bin.000001', offset: 3017360, gtid: '0-77-70' },
-      applied: [],
+      applied: [{ gtid: '0-76-56' }],
       finished: true,
     });
   });

@@ -1,0 +1,112 @@
+import { mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../infra/local/wait.ts';
+import { compareFingerprints } from '../../runner/engines/compare-fingerprints.ts';
+import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
+import { makeRunChild } from '../../runner/host/run-child.ts';
+import { makeStartServer } from '../../runner/host/start-server.ts';
+import { installDumper } from '../doubles/mydumper/misbehaviour.ts';
+import type { MysqlServer } from '../servers/mysql.ts';
+import { type MysqlPair, startMysqlPair } from '../servers/mysql-pair.ts';
+import { unstable } from '../servers/unstable.ts';
+import { startProbe } from './support/mariadb-pair.ts';
+import {
+  backupOrderFor,
+  contextIn,
+  memberOf,
+  restoreOrderFor,
+  stopRestored,
+  storedOf,
+  takeBackup,
+} from './support/mysql-jobs.ts';
+
+const others = await unstable();
+
+describe.skipIf(others.missing !== null)('a logical backup of a real MySQL', () => {
+  const { mysql } = others as Extract<typeof others, { missing: null }>;
+  let pair: MysqlPair;
+  let path: string;
+  const restored: string[] = [];
+  const engine = () =>
+    makeMysqlEngine({
+      stateDirectory: join(pair.directory, 'state'),
+      spoolDirectory: join(pair.directory, 'spool'),
+      startServer: makeStartServer(path),
+    });
+  const context = () => contextIn(pair.directory, { runChild: makeRunChild({ path }) });
+
+  beforeAll(async () => {
+    pair = await startMysqlPair('mysql-9-logical', mysql.path, { 'event-scheduler': 'OFF' });
+    path = `${installDumper(join(pair.directory, 'tool'), { version: '1.0.1', how: null })}:${mysql.path}`;
+    mkdirSync(join(pair.directory, 'spool/dumps'), { recursive: true });
+    await pair.sql(
+      pair.primary,
+      'CREATE DATABASE shop',
+      `CREATE TABLE shop.orders (id BIGINT PRIMARY KEY AUTO_INCREMENT, note VARCHAR(200), body LONGBLOB, at TIMESTAMP(3) NULL,
+         len INT AS (CHAR_LENGTH(note)) VIRTUAL, j JSON, g GEOMETRY, b BIT(7), e ENUM('a','ö'), d DOUBLE,
+         KEY (note), FULLTEXT KEY (note), CHECK (d < 1))`,
+      `INSERT INTO shop.orders (note, body, at, j, g, b, e, d) VALUES ('first', UNHEX('00FF27225C0A'), '1970-01-01 00:00:01.5', '{"a": "\\\\"b"}', POINT(1,2), b'1010', 'ö', 0.1e-300),
+         ('"),(', NULL, NULL, NULL, NULL, NULL, NULL, -1.7976931348623157e308)`,
+      ...Array.from(
+        { length: 8 },
+        () => 'INSERT INTO shop.orders (note, body) SELECT note, body FROM shop.orders',
+      ),
+      'CREATE TABLE shop.few (id INT PRIMARY KEY, o BIGINT, FOREIGN KEY (o) REFERENCES shop.orders (id))',
+      'INSERT INTO shop.few VALUES (1, 1)',
+      'CREATE VIEW shop.b AS SELECT MAX(id) AS id FROM shop.orders',
+      'CREATE VIEW shop.a AS SELECT id FROM shop.b',
+      'CREATE TRIGGER shop.mark BEFORE INSERT ON shop.few FOR EACH ROW BEGIN SET NEW.id = NEW.id; END',
+      "CREATE PROCEDURE shop.odd(IN a INT) COMMENT 'c' BEGIN SELECT 'x;'; /* $$ ; */ END",
+      'CREATE EVENT shop.daily ON SCHEDULE EVERY 1 DAY DO DELETE FROM shop.few',
+      'CREATE TABLE shop.beat (n INT PRIMARY KEY, at TIMESTAMP(6) NULL)',
+      'INSERT INTO shop.beat VALUES (0, NOW(6))',
+      "CREATE USER buyer@localhost IDENTIFIED BY 'x'",
+      'CREATE ROLE clerk',
+      'GRANT SELECT ON shop.* TO clerk',
+      'GRANT clerk TO buyer@localhost',
+      'SET DEFAULT ROLE clerk TO buyer@localhost',
+    );
+    await pair.caughtUp();
+  });
+  afterEach(async () => {
+    for (const directory of restored.splice(0)) await stopRestored(directory);
+    expect(readdirSync(join(pair.directory, 'spool/dumps'))).toEqual([]);
+  });
+  afterAll(async () => pair?.close());
+
+  const orderFor = (server: MysqlServer) => {
+    const order = backupOrderFor(memberOf(server), { flavour: 'mysql' });
+    return { ...order, plan: { ...order.plan, method: 'logical' as const, spoolBytes: 256 * 1024 * 1024 } };
+  };
+
+  const takeFrom = async (role: 'replica' | 'primary') => {
+    const writer = await startProbe(pair.primary, 'UPDATE shop.beat SET at = NOW(6), n = n + 1');
+    const order = orderFor(pair[role]);
+    expect(await engine().preflight(order, context())).toEqual({ outcome: 'ready' });
+    const taken = await takeBackup(engine(), order, context());
+    await writer.stop();
+    await pair.caughtUp();
+    expect(taken.manifest.comparison).toBe('exact');
+    expect(taken.manifest.position).toMatchObject({ flavour: 'mysql', gtid: expect.stringContaining(':') });
+    return taken;
+  };
+
+  it('M06 of a primary holds commits for a moment only, and is exact although others write', async () => {
+    const { manifest } = await takeFrom('primary');
+    expect(manifest.metrics.lockSeconds).toBeGreaterThan(0);
+    expect(manifest.metrics.lockSeconds).toBeLessThan(5);
+  });
+
+  it('M08 M09 of a replica is exact while the primary is written to, and everything comes back', async () => {
+    const { manifest, ...taken } = await takeFrom('replica');
+    const directory = join(pair.directory, 'restored');
+    restored.push(directory);
+    const restore = { ...restoreOrderFor(directory, await freePort()), flavour: 'mysql' as const };
+    expect(await engine().restore.preflight(restore, manifest, context())).toEqual({ outcome: 'ready' });
+    await engine().restore.unpack(restore, storedOf({ manifest, ...taken }), context());
+    await engine().restore.prepare(restore, manifest, context());
+    const instance = await engine().restore.start(restore, manifest, context());
+    expect(compareFingerprints(manifest, instance.fingerprint).differences).toEqual([]);
+  });
+});
