@@ -199,11 +199,9 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
       );
       if (unfit) return unfit;
       const backups = await deps.backups.list(clusterId);
-      // Single tables are read of a physical full alone.
+      // Single tables are read of a full alone.
       const candidates =
-        member && input.backupId === 'latest'
-          ? backups.filter(({ level, method }) => level === 'full' && method === 'physical')
-          : backups;
+        member && input.backupId === 'latest' ? backups.filter(({ level }) => level === 'full') : backups;
       const holeIn = (backup: BackupRecord) => {
         const chain = chainOf(backup, backups);
         return chain.outcome === 'broken' ? chain.why : undefined;
@@ -246,6 +244,10 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
           `lies at site ${backup.site.site}, which is not in the settings (${Object.keys(deps.sites).join(', ')})`,
         );
       }
+      if (to && backup.flavour !== 'mariadb') {
+        const why = `until: the log of ${backup.flavour} is not replayed in this version; leave it out, and the state of the backup is restored`;
+        return refused('Restore.NotYet', why, { field: 'until' });
+      }
       const chain = chainOf(backup, backups);
       const other = member && kindRefusal(backup);
       if (other) return other;
@@ -282,7 +284,8 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
       const at = to?.point.lastCommit ?? whole.fingerprint.takenAt;
       const answer = await planTables(input, whole, member, objects, at);
       if (answer.outcome === 'refused') return answer;
-      const reached = to && log && (await reachedInto(answer.tables, log, to.changes(log.from)));
+      const reached =
+        to && log && (await reachedInto(answer.tables, log, to.changes(log.from), backup.method));
       return reached ?? withTables(planned, answer.tables);
     },
   });

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import type { MysqlPosition } from '../../../contract/positions/position.ts';
 import type { RestoreOrder } from '../../../contract/records/job.ts';
 import { processesOfRoot } from '../../../infra/local/process-identity.ts';
 import { freePort } from '../../../infra/local/wait.ts';
@@ -10,6 +11,7 @@ import { makeMysqlEngine } from '../../../runner/engines/mysql/engine.ts';
 import { stagingDirectory, writeRestoreMarker } from '../../../runner/engines/mysql/restore/marker.ts';
 import { makeRunChild } from '../../../runner/host/run-child.ts';
 import { installTool } from '../../doubles/mariadb-backup/misbehaviour.ts';
+import { storeLog } from '../../doubles/stored-log.ts';
 import { type Pair, startPair } from '../../journeys/support/mariadb-pair.ts';
 import {
   backupOrderFor,
@@ -154,12 +156,37 @@ faultTest(
   },
 );
 
+/** The primary's log as an archive has it, to be replayed on the backup. */
+async function archived(): Promise<NonNullable<RestoreInput['log']>> {
+  await pair.sql(pair.primary, "INSERT INTO shop.orders (note) VALUES ('late')");
+  const [status] = await pair.sql(pair.primary, 'SHOW MASTER STATUS');
+  const [written] = await pair.sql(pair.primary, 'SELECT @@gtid_binlog_pos AS g');
+  const name = String(status?.File);
+  const server = { uuid: 'one', serverId: 101 };
+  const stored = storeLog(
+    [{ name, path: join(pair.primary.datadir, name), memberId: 'db1', server }],
+    100_000,
+  );
+  const segments = stored.map(({ body, header }) => {
+    const path = join(pair.directory, `segment-${header.seq}`);
+    writeFileSync(path, body);
+    return path;
+  });
+  const position = { kind: 'mysql' as const, flavour: 'mariadb' as const, gtid: String(written?.g) };
+  return {
+    segments,
+    from: taken.manifest.position as MysqlPosition,
+    until: { ...position, file: name, offset: Number(status?.Position) },
+  };
+}
+
 const random = seeded(seed);
 const deaths: readonly [string, () => Death][] = [
   ['while it unpacks', () => ({ after: Math.floor(random() * taken.bytes.length) })],
   ['while it prepares', () => ({ saying: 'preparing' })],
   ['while it applies an incremental', () => ({ applying: true })],
   ['while it compares', () => ({ saying: 'comparing' })],
+  ['while it replays a log', () => ({ replaying: true })],
   ['while it puts files in place', () => ({ placing: true })],
 ];
 for (const [when, deathOf] of deaths) {
@@ -176,6 +203,7 @@ for (const [when, deathOf] of deaths) {
         ...(when.includes('incremental')
           ? { increment: { manifest: increment.manifest, stream: join(pair.directory, 'increment') } }
           : {}),
+        ...(when.includes('log') ? { log: await archived() } : {}),
         directory: pair.directory,
         strikes: join(pair.directory, `strikes-${order.target.port}`),
         death: deathOf(),

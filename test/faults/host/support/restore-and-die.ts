@@ -1,12 +1,18 @@
-import { appendFileSync, existsSync, readFileSync, watch } from 'node:fs';
-import { join } from 'node:path';
+import { appendFileSync, copyFileSync, existsSync, readFileSync, watch } from 'node:fs';
+import { basename, join } from 'node:path';
 import type { Manifest } from '../../../../contract/formats/manifest.ts';
+import type { MysqlPosition } from '../../../../contract/positions/position.ts';
 import type { RestoreOrder } from '../../../../contract/records/job.ts';
 import { makeMysqlEngine } from '../../../../runner/engines/mysql/engine.ts';
 import { contextIn, storedOf } from '../../../journeys/support/mysql-jobs.ts';
 
 /** Where in its restore the process kills itself: after a part of the stream, or at this word of its progress. */
-export type Death = { after: number } | { saying: string } | { applying: true } | { placing: true };
+export type Death =
+  | { after: number }
+  | { saying: string }
+  | { applying: true }
+  | { replaying: true }
+  | { placing: true };
 export type RestoreInput = {
   order: RestoreOrder;
   manifest: Manifest;
@@ -14,6 +20,8 @@ export type RestoreInput = {
   stream: string;
   /** An incremental that is applied to it, with the file of its stream. */
   increment?: { manifest: Manifest; stream: string };
+  /** Stored segments of a log that is replayed, oldest first. */
+  log?: { segments: string[]; from: MysqlPosition; until: MysqlPosition };
   directory: string;
   strikes: string;
   death: Death;
@@ -40,9 +48,12 @@ const dying = {
   },
 };
 let applying = false;
+let looks = 0;
 const context = contextIn(input.directory, {
   progress: (phase) => {
     if (applying && phase.startsWith('preparing')) die('while an incremental is applied');
+    // The first time before its servers run, then at each look at the applier.
+    if ('replaying' in death && phase === 'replaying' && ++looks === 2) die('while the log is replayed');
     if ('saying' in death && phase.startsWith(death.saying)) die(`while ${phase}`);
   },
 });
@@ -60,4 +71,17 @@ if ('placing' in death) {
     if (existsSync(join(directory, 'ibdata1')) && !existsSync(join(directory, 'mysql'))) die('while placing');
   });
 }
-await engine.restore.start(order, manifest, context);
+const { log } = input;
+await engine.restore.start(
+  order,
+  manifest,
+  context,
+  log && {
+    ...log,
+    fetch: async (directory) =>
+      log.segments.map((path) => {
+        copyFileSync(path, join(directory, basename(path)));
+        return join(directory, basename(path));
+      }),
+  },
+);

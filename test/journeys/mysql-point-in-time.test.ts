@@ -1,0 +1,184 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { createConnection } from 'mysql2/promise';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { MysqlPosition } from '../../contract/positions/position.ts';
+import type { BackupRecord } from '../../contract/records/backup.ts';
+import { momentOf, type Until } from '../../contract/records/until.ts';
+import { recordSegments } from '../../functions/logs/record.ts';
+import { planUntil } from '../../functions/restore/plan-until.ts';
+import { freePort } from '../../infra/local/wait.ts';
+import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
+import { archivedLog } from '../../runner/job/archived-log.ts';
+import { example } from '../doubles/examples.ts';
+import { makeMemoryControl } from '../doubles/memory-control.ts';
+import { type S3Server, startS3Server } from '../doubles/s3-server.ts';
+import { storeAt } from '../unit/runner/stream/at-double.ts';
+import { archiveOrder, archiverAt, segmentsIn } from './support/archive.ts';
+import { type Pair, startPair } from './support/mariadb-pair.ts';
+import {
+  backupOrderFor,
+  contextIn,
+  memberOf,
+  restoreOrderFor,
+  stopRestored,
+  storedOf,
+  type Taken,
+  takeBackup,
+} from './support/mysql-jobs.ts';
+import { type ShadowWriter, startShadowWriter } from './support/shadow-writer.ts';
+import { waitUntil } from './whole-way/wait-until.ts';
+
+const site = { site: 'home', bucket: 'vault', region: 'eu-west-1' };
+
+describe('a primary that is lost while its log is archived', () => {
+  let pair: Pair;
+  let s3: S3Server;
+  let taken: Taken;
+  let writer: ShadowWriter;
+  /** The statement that nobody wanted. */
+  let mistake: string;
+  const control = makeMemoryControl('2026-11-25T09:00:00.000Z');
+  const restored: string[] = [];
+  const engine = () => makeMysqlEngine({ stateDirectory: join(pair.directory, 'state') });
+
+  const committed = (enough: () => boolean) => waitUntil('enough commits', async () => enough());
+
+  beforeAll(async () => {
+    [pair, s3] = await Promise.all([startPair('point'), startS3Server()]);
+    await pair.sql(
+      pair.primary,
+      'CREATE DATABASE shop',
+      'CREATE TABLE shop.a (n INT PRIMARY KEY, note VARCHAR(100))',
+      'CREATE TABLE shop.b (id INT PRIMARY KEY)',
+      'INSERT INTO shop.b VALUES (1), (2), (3)',
+    );
+    const archiver = archiverAt(
+      s3,
+      archiveOrder(pair.primary, { timeline: 't-1' }),
+      join(pair.directory, 'agent'),
+    );
+    let on = true;
+    const archiving = (async () => {
+      while (on) {
+        await archiver.tick();
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    })();
+    await pair.caughtUp();
+    writer = await startShadowWriter(pair.primary, { table: 'a', domain: 0, alterEvery: 50 });
+    taken = await takeBackup(engine(), backupOrderFor(memberOf(pair.replica)), contextIn(pair.directory));
+    const behind = writer.commits.length;
+    const since = () => writer.commits.at(-1)!.ended - writer.commits[behind]!.ended;
+    await committed(() => writer.commits.length > behind + 100 && since() > 4000);
+    const connection = await pair.primary.connect('shop');
+    await connection.query('DELETE FROM b');
+    mistake = String(((await connection.query('SELECT @@last_gtid AS g'))[0] as { g: string }[])[0]?.g);
+    await connection.end();
+    const after = writer.commits.length;
+    await committed(() => writer.commits.length > after + 20);
+    await writer.stop();
+    on = false;
+    await archiving;
+    await archiver.drained();
+    archiver.kill();
+    await pair.primary.kill();
+    rmSync(pair.primary.datadir, { recursive: true });
+
+    const found = segmentsIn(s3, 't-1');
+    for (const { key } of found) control.objects.put(site.bucket, key, s3.objects.get(key)!.bytes);
+    const record = {
+      v: 1 as const,
+      clusterId: 'shop',
+      set: 'main',
+      timeline: 't-1',
+      openedAt: found[0]!.header.sealedAt,
+      epoch: 1,
+      memberId: 'primary',
+      hostId: 'mi-0abc',
+      since: found[0]!.header.sealedAt,
+      newest: null,
+      first: null,
+      state: 'archiving' as const,
+      reason: '',
+      durableAt: null,
+      broke: null,
+      revision: 0,
+    };
+    const segments = found.map(({ key, header, end }) => ({
+      header,
+      end,
+      bytes: s3.objects.get(key)!.bytes.length,
+    }));
+    await recordSegments({ archives: control.archives, objects: control.objectsOf(site) }, record, segments);
+    await control.archives.put({ ...record, newest: found.at(-1)!.end }, undefined);
+  });
+  afterAll(async () => {
+    for (const directory of restored) await stopRestored(directory);
+    await s3?.stop();
+    await pair?.close();
+  });
+
+  /** Plans as control does, and restores as the runner does; answers what the restored server says. */
+  async function bringBack(name: string, until: Until) {
+    const backup: BackupRecord = {
+      ...example('backup'),
+      clusterId: 'shop',
+      backupId: 'b-1',
+      site,
+      position: taken.manifest.position,
+      startedAt: new Date().toISOString(),
+    };
+    const plan = await planUntil('shop', site, until, [backup], control);
+    if (plan.outcome === 'refused') throw new Error(plan.error.cause);
+    expect(plan.whyNot(backup)).toBeUndefined();
+    const order = plan.orderFrom(backup.position as MysqlPosition);
+    const directory = join(pair.directory, 'restores', name);
+    restored.push(directory);
+    const job = restoreOrderFor(directory, await freePort());
+    const context = contextIn(pair.directory);
+    const store = storeAt(s3);
+    await engine().restore.unpack(job, storedOf(taken), context);
+    await engine().restore.prepare(job, taken.manifest, context);
+    const log = archivedLog(order, 'shop', store, context);
+    const instance = await engine().restore.start(job, taken.manifest, context, log);
+    await store.close();
+    expect(instance.position).toMatchObject({ gtid: order.until.gtid });
+    const connection = await createConnection({ socketPath: instance.socket, user: 'root' });
+    const [rows] = await connection.query(
+      'SELECT (SELECT COUNT(*) FROM shop.a) AS a, (SELECT COALESCE(SUM(n), 0) FROM shop.a) AS s, (SELECT COUNT(*) FROM shop.b) AS b',
+    );
+    await connection.end();
+    const { a, s, b } = (rows as { a: number; s: string; b: number }[])[0]!;
+    expect(Number(s)).toBe((a * (a + 1)) / 2);
+    return { a, b, seq: Number(order.until.gtid.split('-')[2]), plan };
+  }
+  const shadowAt = (seq: number) => writer.commits.filter((commit) => commit.seq <= seq).at(-1)?.n ?? 0;
+
+  it('is brought back to just before the statement that nobody wanted, with every commit before it', async () => {
+    const { a, b, seq } = await bringBack('before', { beforeGtid: mistake });
+    expect(seq).toBe(Number(mistake.split('-')[2]) - 1);
+    expect({ a, b }).toEqual({ a: shadowAt(seq), b: 3 });
+  });
+
+  it('M25 is brought back to a time: what was committed by then, within the bounds that the log knows', async () => {
+    const { commits } = writer;
+    const from = Number((taken.manifest.position as MysqlPosition).gtid.split('-')[2]);
+    const later = commits.filter(({ seq }) => seq > from);
+    const time = later[Math.floor(later.length / 2)]!.ended;
+    const { a, b, seq, plan } = await bringBack('time', { time: momentOf(time * 1000) });
+    expect(a).toBe(shadowAt(seq));
+    expect(b).toBe(time < later.at(-1)!.ended && seq < Number(mistake.split('-')[2]) ? 3 : 0);
+    // Archived every tenth of a second; what began in a later second, or was seen later, is left out.
+    const last = commits.filter((commit) => commit.seq <= seq).at(-1)!;
+    const next = commits.find((commit) => commit.seq > seq);
+    expect(last.began).toBeLessThan(Math.floor(time / 1000) * 1000 + 1000);
+    expect(next === undefined || next.ended > time - 1500).toBe(true);
+    expect(plan.point.perhapsLater).toBeGreaterThanOrEqual(0);
+  });
+
+  it('is brought back with everything that was archived', async () => {
+    const { a, b } = await bringBack('latest', 'latest');
+    expect({ a, b }).toEqual({ a: writer.commits.at(-1)!.n, b: 0 });
+  });
+});
