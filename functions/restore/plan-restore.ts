@@ -199,11 +199,9 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
       );
       if (unfit) return unfit;
       const backups = await deps.backups.list(clusterId);
-      // Single tables are read of a physical full alone.
+      // Single tables are read of a full alone.
       const candidates =
-        member && input.backupId === 'latest'
-          ? backups.filter(({ level, method }) => level === 'full' && method === 'physical')
-          : backups;
+        member && input.backupId === 'latest' ? backups.filter(({ level }) => level === 'full') : backups;
       const holeIn = (backup: BackupRecord) => {
         const chain = chainOf(backup, backups);
         return chain.outcome === 'broken' ? chain.why : undefined;
@@ -286,7 +284,8 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
       const at = to?.point.lastCommit ?? whole.fingerprint.takenAt;
       const answer = await planTables(input, whole, member, objects, at);
       if (answer.outcome === 'refused') return answer;
-      const reached = to && log && (await reachedInto(answer.tables, log, to.changes(log.from)));
+      const reached =
+        to && log && (await reachedInto(answer.tables, log, to.changes(log.from), backup.method));
       return reached ?? withTables(planned, answer.tables);
     },
   });

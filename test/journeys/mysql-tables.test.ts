@@ -7,10 +7,12 @@ import { installServer, type MariadbServer, startServer } from '../../infra/loca
 import { openRegistry } from '../../infra/local/processes.ts';
 import { freePort } from '../../infra/local/wait.ts';
 import type { EngineContext } from '../../runner/engines/engine.ts';
+import { thisRunner } from '../../runner/engines/mysql/applier-marker.ts';
 import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
 import { readTableFacts } from '../../runner/engines/mysql/fingerprint/table-facts.ts';
 import { readUserTables } from '../../runner/engines/mysql/fingerprint/user-tables.ts';
 import { withSession } from '../../runner/engines/mysql/session.ts';
+import { writeNote } from '../../runner/engines/mysql/tables/tables-note.ts';
 import { type Pair, startPair, startProbe } from './support/mariadb-pair.ts';
 import { backupOrderFor, contextIn, memberOf, policy } from './support/mysql-jobs.ts';
 import { type StoredJob, storeBackupInMemory } from './support/stored-jobs.ts';
@@ -259,6 +261,30 @@ describe('tables of a physical backup, beside the live ones', () => {
     expect(existsSync(order.target.directory)).toBe(false);
     expect(readdirSync(join(stateDirectory, 'tables'))).toEqual([]);
     expect((await factsOf(pair.primary, shop('compact_restored_half')))[0]?.rows).toBe(-1);
+  });
+
+  it('F11 are cleared away by the next who comes to the host where their runner was killed, and not while it lives', async () => {
+    const scratch = join(pair.directory, 'scratch', 'killed');
+    mkdirSync(join(scratch, '.holdfast-partial', 'shop'), { recursive: true });
+    await pair.sql(pair.primary, 'CREATE TABLE shop.holdfast_killed_0 (id INT PRIMARY KEY)');
+    const note = {
+      v: 1 as const,
+      backupId: 'b-1',
+      directory: scratch,
+      member: memberOf(pair.primary),
+      working: [{ schema: 'shop', table: 'holdfast_killed_0' }],
+    };
+    const removeOwn = await writeNote(stateDirectory, 'killed', { ...note, runner: thisRunner() });
+    expect(await engine().sweepHost(contextIn(pair.directory))).toBe(0);
+    expect(await working(pair.primary)).toHaveLength(1);
+    await removeOwn();
+    await writeNote(stateDirectory, 'killed', { ...note, runner: { pid: 2 ** 22, startTime: '0' } });
+    expect(await engine().sweepHost(contextIn(pair.directory))).toBe(0);
+    expect(await working(pair.primary)).toEqual([]);
+    expect(existsSync(scratch)).toBe(false);
+    expect(readdirSync(join(stateDirectory, 'tables'))).toEqual([]);
+    await pair.caughtUp();
+    expect(await working(pair.replica)).toEqual([]);
   });
 
   it('are refused before anything is touched where the name is taken, the member is a replica or may not', async () => {

@@ -11,7 +11,7 @@ import type { RestoreRequest } from '../request.ts';
 import { findTables } from './find-tables.ts';
 import { indexRows } from './index-rows.ts';
 import { nameBeside } from './name-beside.ts';
-import { readingOf, readingSchema } from './reading.ts';
+import { readingOf, readingOfDump, readingSchema } from './reading.ts';
 
 /** The part of a planned restore that is about single tables. */
 export const plannedTablesSchema = z.object({
@@ -93,9 +93,13 @@ export async function planTables(
   if (stored === undefined || sha256 !== stream.index.sha256) {
     return unreadable(`has not the index that its manifest names (${stream.index.key})`);
   }
-  const ancestors = ancestorsOf(found.tables, manifest.relations ?? []);
+  const dumped = manifest.plan.method === 'logical';
+  const ancestors = dumped ? [] : ancestorsOf(found.tables, manifest.relations ?? []);
   const set = { tables: found.tables, ancestors, relations: manifest.relations };
-  const { reading, absent, faults } = await readingOf(set, indexRows(stored.body, stream.stream));
+  const rows = indexRows(stored.body, stream.stream);
+  const { reading, absent, faults } = await (dumped
+    ? readingOfDump(found.tables, rows)
+    : readingOf(set, rows));
   if (faults.length > 0)
     return unreadable(`has an index that is not sound: ${faults.slice(0, 3).join('; ')}`);
   const [first] = absent;
@@ -114,7 +118,8 @@ export async function planTables(
       ancestors,
       member,
       reading,
-      scratchBytes: scratchNeed(unpacked),
+      // Rows of a dump are text, and lie in a new server's files.
+      scratchBytes: scratchNeed(dumped ? 2 * unpacked : unpacked),
       liveBytes: liveNeed(reading.tables.bytes),
     },
   };

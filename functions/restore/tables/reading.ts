@@ -8,6 +8,7 @@ import {
 } from '../../../contract/mysql-files/files-of-tables.ts';
 import { type TableName, tableKey } from '../../../contract/mysql-files/relations.ts';
 import { tableFile } from '../../../contract/mysql-files/table-file.ts';
+import { filesOfDump } from './files-of-dump.ts';
 import type { indexRows } from './index-rows.ts';
 
 const partSchema = z.object({
@@ -38,6 +39,32 @@ export type Read = {
   faults: string[];
 };
 
+async function countedOf(rows: ReturnType<typeof indexRows>, roleOf: (path: string) => FileRole | undefined) {
+  const { files, chunks, faults } = await neededOf(rows, roleOf);
+  const counted = await countNeeded(chunks, rows.frames(), roles);
+  const part = (role: FileRole) => ({
+    bytes: files.filter((file) => file.role === role).reduce((sum, { bytes }) => sum + bytes, 0),
+    storedBytes: counted.stored[role],
+    readBytes: counted.read[role],
+  });
+  const reading: Reading = {
+    tables: part('table'),
+    ancestors: part('ancestor'),
+    fixed: part('fixed'),
+    frames: counted.frames,
+  };
+  return { files, faults, reading };
+}
+
+/** The same for a dump, whose tables stand by themselves. */
+export async function readingOfDump(
+  tables: readonly TableName[],
+  rows: ReturnType<typeof indexRows>,
+): Promise<Read> {
+  const { faults, reading } = await countedOf(rows, filesOfDump(tables));
+  return { reading, absent: [], faults };
+}
+
 /** Finds in the index what must be read to bring the tables back. */
 export async function readingOf(set: TableSet, rows: ReturnType<typeof indexRows>): Promise<Read> {
   const renamed = new Set<string>();
@@ -45,13 +72,7 @@ export async function readingOf(set: TableSet, rows: ReturnType<typeof indexRows
     const stem = renamedStem(path);
     if (stem !== undefined) renamed.add(stem);
   }
-  const { files, chunks, faults } = await neededOf(rows, filesOfTables(set, renamed));
-  const counted = await countNeeded(chunks, rows.frames(), roles);
-  const part = (role: FileRole) => ({
-    bytes: files.filter((file) => file.role === role).reduce((sum, { bytes }) => sum + bytes, 0),
-    storedBytes: counted.stored[role],
-    readBytes: counted.read[role],
-  });
+  const { files, faults, reading } = await countedOf(rows, filesOfTables(set, renamed));
   const defined = new Set(
     files
       .map(({ path }) => tableFile(path))
@@ -59,12 +80,7 @@ export async function readingOf(set: TableSet, rows: ReturnType<typeof indexRows
       .map((file) => tableKey({ schema: file!.db, table: file!.table })),
   );
   return {
-    reading: {
-      tables: part('table'),
-      ancestors: part('ancestor'),
-      fixed: part('fixed'),
-      frames: counted.frames,
-    },
+    reading,
     absent: [...set.tables, ...set.ancestors].filter((table) => !defined.has(tableKey(table))),
     faults,
   };

@@ -183,6 +183,28 @@ describe('a plan for single tables', () => {
     });
   });
 
+  it('reads of a dump the rows of the tables and the definitions, and nothing of what they point to', async () => {
+    const dump = [
+      'holdfast/definitions.jsonl',
+      'dump/metadata',
+      'dump/shop.orders.sql',
+      'dump/shop.orders.00001.sql',
+      'dump/shop.orders.00000.00002.sql',
+      'dump/shop.orders-schema.sql',
+      'dump/shop.orders_old.sql',
+      'dump/shop.customers.sql',
+    ];
+    await store((manifest) => {
+      manifest.plan.method = 'logical';
+    }, dump);
+    const { tables } = await planned();
+    expect(tables?.ancestors).toEqual([]);
+    const { reading } = tables!;
+    expect([reading.tables, reading.ancestors, reading.fixed].map(({ bytes }) => bytes / KiB)).toEqual([
+      900, 0, 300,
+    ]);
+  });
+
   it('refuses a table that came while the backup ran, and an index that is not the one recorded', async () => {
     await store(
       undefined,
