@@ -17,7 +17,7 @@ export type ArchiverParts = {
   context: EngineContext;
   stateDirectory: string;
   openStore: (order: SetOrder) => Store;
-  /** Told after each segment that is stored. */
+  /** Told after each tick that has stored a segment. */
   stored: () => void;
 };
 
@@ -55,7 +55,6 @@ export function makeArchiver(order: SetOrder, parts: ArchiverParts): Archiver {
     const notes = openNotes(parts.stateDirectory, `${order.clusterId}.${order.set}.${order.member.memberId}`);
     const kept = { order, notes, putObject: store.putObject, signal: context.signal };
     newest = await recoverArchive(kept);
-    const storeSegment = makeStoreSegment(kept, newest);
     return makeArchive({
       order: { ...order, archive: ordered },
       hostId: parts.hostId,
@@ -63,10 +62,7 @@ export function makeArchiver(order: SetOrder, parts: ArchiverParts): Archiver {
       newest,
       source: of,
       seal: makeSealer(),
-      store: async (segment) => {
-        await storeSegment(segment);
-        parts.stored();
-      },
+      store: makeStoreSegment(kept, newest),
       now: clock.now,
       monotonic: clock.monotonic,
     });
@@ -82,7 +78,10 @@ export function makeArchiver(order: SetOrder, parts: ArchiverParts): Archiver {
     const was = standing?.state;
     standing = await archive.tick();
     look = standing.look;
+    // Only now the standing says what has become durable with it.
+    const stored = standing.newest?.key !== newest?.key;
     newest = standing.newest;
+    if (stored) parts.stored();
     if (standing.state !== was) log('archive', { state: standing.state, reason: standing.reason });
     if (standing.state === 'failing') return again;
     return standing.state === 'archiving' ? lookMs : watchMs;

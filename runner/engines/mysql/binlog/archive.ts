@@ -40,6 +40,9 @@ export type ArchiveStanding = {
 const committedWithinMs = 2000;
 const committedLookMs = 50;
 
+/** Segments of one tick: where the log has much to catch up with, what is stored is told in between. */
+const sealsPerTick = 20;
+
 type Reading = {
   file: LogFile;
   parser: BinlogParser;
@@ -65,6 +68,7 @@ export function makeArchive(options: ArchiveOptions) {
   let reading: Reading | undefined;
   let before: LogLook | undefined;
   let sealedMs = options.monotonic();
+  let sealsLeft = sealsPerTick;
   let standing: ArchiveStanding = {
     state: 'failing',
     reason: 'begins',
@@ -147,6 +151,7 @@ export function makeArchive(options: ArchiveOptions) {
     newest = archiveEndOf(segment.header, segment.key, segment.crc.toString(16).padStart(8, '0'));
     of.head = undefined;
     of.draft = rest;
+    sealsLeft -= 1;
     sealedMs = options.monotonic();
     return true;
   };
@@ -172,10 +177,11 @@ export function makeArchive(options: ArchiveOptions) {
     return sealAt(of, of.draft.to, of.parser.gtid(), open, false);
   };
 
-  /** Reads a file up to `limit`. False where it has to wait for the server. */
+  /** Reads a file up to `limit`. False where it has to wait for the server, or has done enough in this tick. */
   const readTo = async (of: Reading, limit: number, at: Date): Promise<boolean> => {
     if (of.readTo > limit) throw replaced(of, limit);
     while (of.readTo < limit) {
+      if (sealsLeft <= 0) return false;
       const bytes = await of.file.read(of.readTo, Math.min(readBytes, limit - of.readTo));
       if (bytes.length === 0) throw replaced(of, limit);
       for (let i = 0; i < bytes.length; ) {
@@ -230,6 +236,7 @@ export function makeArchive(options: ArchiveOptions) {
   const work = async (): Promise<Omit<ArchiveStanding, 'newest' | 'look'>> => {
     const look = await source.look();
     const at = options.now();
+    sealsLeft = sealsPerTick;
     const same =
       before?.connection === look.connection && before.uuid === look.uuid && before.role === look.role;
     before = look;
@@ -241,19 +248,21 @@ export function makeArchive(options: ArchiveOptions) {
       const behind = await place(look);
       if (behind !== undefined) return { state: 'behind', reason: behind, durableAt: standing.durableAt };
     }
+    let whole = false;
     for (;;) {
       const of = reading!;
       const open = of.file.name === look.at.file;
       if (!(await readTo(of, open ? look.at.offset : await of.file.size(), at))) break;
-      if (open || !(await finishFile(of, look))) break;
+      whole = open;
+      if (open || sealsLeft <= 0 || !(await finishFile(of, look))) break;
     }
     const of = reading!;
     const due = options.monotonic() - sealedMs >= intervalSeconds * 1000;
     const first = of.draft.looks[0];
     if (first === undefined) sealedMs = options.monotonic();
     else if (due && closed(of) > 0) await sealAt(of, of.parser.boundary(), of.parser.gtid(), null, false);
-    const waits = of.draft.looks.length > 0;
-    return { state: 'archiving', reason: '', durableAt: waits ? standing.durableAt : at };
+    const stored = whole && of.draft.looks.length === 0;
+    return { state: 'archiving', reason: '', durableAt: stored ? at : standing.durableAt };
   };
 
   return {
