@@ -92,6 +92,40 @@ describe.skipIf(others.missing !== null)('a real MySQL is understood', () => {
     expect((await inspected(pair.primary, 'percona')).ineligible.join()).toContain('document says percona');
   });
 
+  it('names every right that an account lacks, and is content with just what is needed', async () => {
+    await pair.sql(
+      pair.primary,
+      "CREATE USER backup@localhost IDENTIFIED BY 'of the tests'",
+      'GRANT SELECT, PROCESS, RELOAD ON *.* TO backup@localhost',
+    );
+    const seen = () =>
+      inspectMember(
+        {
+          member: memberOf(pair.primary, { kind: 'secret', name: 'holdfast/mi-0abc/backup' }),
+          policy,
+          flavour: 'mysql',
+        },
+        contextIn(pair.directory, {
+          readSecret: async () => JSON.stringify({ user: 'backup', password: 'of the tests' }),
+        }),
+        pair.directory,
+      );
+    const lacking = await seen();
+    expect(lacking.reachable).toBe(true);
+    expect(lacking.ineligible).toEqual([
+      'the account lacks BACKUP_ADMIN, LOCK TABLES, REPLICATION CLIENT, SHOW VIEW, EVENT, TRIGGER ON *.*',
+    ]);
+    await pair.sql(
+      pair.primary,
+      'GRANT BACKUP_ADMIN, LOCK TABLES, REPLICATION CLIENT, SHOW VIEW, EVENT, TRIGGER ON *.* TO backup@localhost',
+    );
+    const content = await seen();
+    expect(content.ineligible.join()).not.toContain('lacks');
+    expect(content.position?.gtid).not.toBe('');
+    await pair.sql(pair.primary, 'DROP USER backup@localhost');
+    await pair.caughtUp();
+  });
+
   it('M20 a stopped channel, a delayed one and a filter make a replica ineligible', async () => {
     await pair.sql(pair.replica, 'STOP REPLICA SQL_THREAD');
     expect((await inspected(pair.replica)).ineligible.join()).toContain('not running (applier)');

@@ -182,6 +182,75 @@ describe.skipIf(others.missing !== null)(
       expect(rows).toEqual([{ gtid: instance.position?.gtid }]);
     });
 
+    it('M23 is backed up incrementally, and comes back as its chain, rolled back by its server only', async () => {
+      await pair.caughtUp();
+      const take = (backupId: string, parents: Taken[]) => {
+        const parent = parents.at(-1)?.manifest;
+        const order = orderFor(pair.replica);
+        const { server, tool: made, lsn } = parent ?? {};
+        const increment = {
+          fromLsn: lsn?.to ?? '',
+          origin: {
+            uuid: server?.uuid ?? '',
+            serverId: server?.serverId ?? 0,
+            datadir: server?.datadir ?? '',
+            files: server?.files ?? '',
+          },
+          serverVersion: server?.version ?? '',
+          toolVersion: made?.version ?? '',
+          links: parents.map(({ manifest }) => manifest.backupId),
+        };
+        const plan = {
+          ...order.plan,
+          chain: parents[0]?.manifest.backupId ?? backupId,
+          ...(parent === undefined
+            ? {}
+            : { level: 'incremental' as const, parent: parent.backupId, increment }),
+        };
+        return takeBackup(engine(), { ...order, backupId, plan }, context());
+      };
+      const full = await take('b-full', []);
+      await pair.sql(
+        pair.primary,
+        "INSERT INTO shop.orders (note) VALUES ('after the full')",
+        'CREATE TABLE shop.new_one (id INT PRIMARY KEY)',
+        'INSERT INTO shop.new_one VALUES (1)',
+        'CREATE TABLE shop.passing (id INT PRIMARY KEY)',
+        'INSERT INTO shop.old VALUES (3)',
+      );
+      await pair.caughtUp();
+      const first = await take('b-inc-1', [full]);
+      expect(first.manifest.lsn?.from).toBe(full.manifest.lsn?.to);
+      expect(first.bytes.length).toBeLessThan(full.bytes.length / 2);
+      await pair.sql(
+        pair.primary,
+        'DROP TABLE shop.passing',
+        "UPDATE shop.orders SET note = 'changed' WHERE id = 1",
+      );
+      await pair.caughtUp();
+      const second = await take('b-inc-2', [full, first]);
+      expect(second.manifest.comparison).toBe('exact');
+
+      const directory = join(pair.directory, 'restores', 'chain');
+      restored.push(directory);
+      const links = [full, first, second];
+      const order = {
+        ...restoreOrderFor(directory, await freePort()),
+        chain: links.map(({ manifest }) => ({
+          backupId: manifest.backupId,
+          manifestSha256: '0'.repeat(64),
+        })),
+      };
+      await engine().restore.unpack(order, storedOf(full), context());
+      await engine().restore.prepare(order, full.manifest, context());
+      for (const link of [first, second]) await engine().restore.apply?.(order, storedOf(link), context());
+      const instance = await engine().restore.start(order, second.manifest, context());
+      expect(compareFingerprints(second.manifest, instance.fingerprint).differences).toEqual([]);
+      const prepares = tool.calls().filter((call) => call.includes('"--prepare"'));
+      expect(prepares).toHaveLength(3);
+      expect(prepares.filter((call) => !call.includes('--apply-redo-only'))).toEqual([]);
+    });
+
     it('is not backed up where the policy asks for what tool or server do not have', async () => {
       const wants = async (settings: object, version = '9.7.2-2') => {
         const xtrabackup = xtrabackupSettingsSchema.parse(settings);

@@ -6,7 +6,7 @@ import { findAccount } from '../../host/accounts.ts';
 import { directoryState, freeBytes } from '../../host/disks.ts';
 import { portFree } from '../../host/ports.ts';
 import type { EngineContext } from '../engine.ts';
-import { ineligibility, lagOf, physicalOnly, roleOf } from './eligibility.ts';
+import { ineligibility, lagOf, missingPrivileges, physicalOnly, roleOf } from './eligibility.ts';
 import { dumpArguments, dumperLine } from './logical/dumper.ts';
 import { findDumper } from './logical/find-dumper.ts';
 import { readLogicalFacts } from './logical/read-facts.ts';
@@ -36,13 +36,14 @@ export async function inspectMember(
   } catch (error) {
     // That nobody answers, or lets us in, is what was to be found out.
     if (error instanceof NamedError && error.name === 'Member.LoginFailed') {
-      return unreachable(order.member, tools, error.message);
+      return unseen(order.member, tools, error.message);
     }
     throw error;
   }
 }
 
-function unreachable(member: MemberOrder['member'], tools: ToolVersions, reason: string): MemberInspection {
+/** What is said of a server that could not be looked at. */
+function unseen(member: MemberOrder['member'], tools: ToolVersions, reason: string): MemberInspection {
   return {
     memberId: member.memberId,
     hostId: member.hostId,
@@ -73,13 +74,19 @@ async function inspectServer(
   const { member } = order;
   const login = await resolveLogin(member, context);
   return withSession(login, context.signal, async (session) => {
+    const { words } = session;
+    const grants = (await session.rows('SHOW GRANTS')).map((row) => Object.values(row)[0] ?? '');
+    // MySQL answers nothing of what follows to an account without these.
+    const lacking = words.family === 'mysql' ? missingPrivileges(grants, false, 'mysql') : [];
+    if (lacking.length > 0) {
+      const reason = `the account lacks ${lacking.join(', ')} ON *.*`;
+      return { ...unseen(member, tools, reason), reachable: true, serverVersion: words.version };
+    }
     const facts = await readServerFacts(session);
     const role = roleOf(facts);
-    const { words } = session;
     const toolVersion = words.family === 'mariadb' ? tools['mariadb-backup'] : tools.xtrabackup;
     const places = await readPlaces(session, facts);
     const plugins = await readPlugins(session);
-    const grants = (await session.rows('SHOW GRANTS')).map((row) => Object.values(row)[0] ?? '');
     const dumper = await findDumper(context);
     const settings = await settingsReasons(session, order.policy, toolVersion);
     return {
@@ -111,8 +118,7 @@ async function inspectServer(
       position: await words.currentPosition(session, role === 'replica'),
       logsBinary: facts.variables.log_bin === 'ON',
       outsideDatadir: places.outsideDatadir.slice(0, 50),
-      // Incrementals of XtraBackup are not ordered in this version.
-      ...(words.family === 'mariadb' ? { files: await filesIdentity(facts) } : {}),
+      files: await filesIdentity(facts),
       ineligible: [
         ...settings,
         ...ineligibility({

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { type Connection, createConnection } from 'mysql2/promise';
 import { parseClientOptions } from '../../../runner/engines/mysql/option-file.ts';
 import { chunkOf } from '../xbstream-writer.ts';
+import { deltaOf, metaOf } from './delta.ts';
 import { strike } from './misbehaviour.ts';
 import { pack, readKey } from './packed.ts';
 import type { Call } from './prepare.ts';
@@ -157,8 +158,14 @@ export async function backup(call: Call): Promise<void> {
     .map((entry) => join(entry.parentPath, entry.name).slice(clone.length + 1))
     .filter((path) => !path.startsWith('#clone'))
     .sort();
+  const fromLsn = options.get('incremental-lsn');
   for (const path of cloned.filter((name) => !name.startsWith('#') && name !== 'ib_buffer_pool')) {
-    await stream(path, readFileSync(join(clone, path)));
+    const content = readFileSync(join(clone, path));
+    if (fromLsn === undefined) await stream(path, content);
+    else {
+      await stream(`${path}.meta`, Buffer.from(metaOf(content)));
+      await stream(`${path}.delta`, deltaOf(content, BigInt(fromLsn)));
+    }
   }
   say('Starting to backup non-InnoDB tables and files');
   const datadir = options.get('datadir') ?? String(server?.datadir);
@@ -203,7 +210,7 @@ export async function backup(call: Call): Promise<void> {
   await stream('ib_buffer_pool', readFileSync(join(clone, 'ib_buffer_pool')), 0);
   rmSync(clone, { recursive: true, force: true });
 
-  const checkpoints = `backup_type = full-backuped\nfrom_lsn = 0\nto_lsn = ${LSN_checkpoint}\nlast_lsn = ${LSN}\nflushed_lsn = ${LSN}\nredo_memory = 0\nredo_frames = 0\n`;
+  const checkpoints = `backup_type = ${fromLsn === undefined ? 'full-backuped' : 'incremental'}\nfrom_lsn = ${fromLsn ?? 0}\nto_lsn = ${LSN_checkpoint}\nlast_lsn = ${LSN}\nflushed_lsn = ${LSN}\nredo_memory = 0\nredo_frames = 0\n`;
   const info = [
     `uuid = ${server?.uuid}`,
     'name = ',
@@ -217,10 +224,10 @@ export async function backup(call: Call): Promise<void> {
     `end_time = ${new Date().toISOString().slice(0, 19).replace('T', ' ')}`,
     'lock_time = 1',
     `binlog_pos = filename '${local.binary_log_file}', position '${local.binary_log_position}', GTID of the last change '${gtid}'`,
-    'innodb_from_lsn = 0',
+    `innodb_from_lsn = ${fromLsn ?? 0}`,
     `innodb_to_lsn = ${LSN_checkpoint}`,
     'partial = N',
-    'incremental = N',
+    `incremental = ${fromLsn === undefined ? 'N' : 'Y'}`,
     'format = xbstream',
     `compressed = ${compress ?? 'N'}`,
     `encrypted = ${options.has('encrypt') ? 'Y' : 'N'}`,

@@ -14,7 +14,7 @@ import {
   writeRestoreMarker,
 } from './marker.ts';
 import { giveTo } from './place.ts';
-import { accountOf, refuseForeignOptions, runPrepare } from './prepare.ts';
+import { accountOf, refuseForeignOptions, runPrepare, unpackFiles } from './prepare.ts';
 import { afterRemoval, unpackInto } from './unpack.ts';
 
 /** Files of other engines and definitions, which the tool copies whole; Aria's recovery may make them longer. */
@@ -48,8 +48,9 @@ export async function apply(
     await writeRestoreMarker(directory, { ...who, state: 'applying' });
     await mkdir(increment, { mode: 0o700 });
     const files = await unpackInto(increment, stored, context);
-    await refuseForeignOptions(increment, toolOfFlavour(manifest.flavour));
     await giveTo(account, increment);
+    await unpackFiles(order, manifest, context, increment);
+    await refuseForeignOptions(increment, toolOfFlavour(manifest.flavour));
     context.progress('applying the incremental');
     await runPrepare(order, manifest, context, increment);
     const gone = files

@@ -52,7 +52,7 @@ export function accountOf({ user }: RestoreOrder['target']): Account {
   throw new NamedError('Restore.PrepareFailed', `there is no account ${user} on this host`, { user });
 }
 
-type Target = Pick<RestoreOrder, 'target' | 'policy'>;
+type Target = Pick<RestoreOrder, 'target' | 'policy'> & Partial<Pick<RestoreOrder, 'chain'>>;
 
 /** Runs the tool as the account that the server will have, so that a backup made to harm it reaches no further. */
 const runAsServer = (
@@ -90,11 +90,11 @@ export async function unpackFiles(
   order: Target,
   { flavour, policy }: Pick<Manifest, 'flavour' | 'policy'>,
   context: EngineContext,
+  directory = stagingDirectory(order.target.directory),
 ): Promise<void> {
   const tool = toolOfFlavour(flavour);
   if (tool.name !== 'xtrabackup') return;
-  const staging = stagingDirectory(order.target.directory);
-  for (const args of xtrabackupUnpackArguments(staging, policy.xtrabackup, availableParallelism())) {
+  for (const args of xtrabackupUnpackArguments(directory, policy.xtrabackup, availableParallelism())) {
     context.progress('unpacking files');
     const end = await runAsServer(tool, args, order, context);
     context.signal.throwIfAborted();
@@ -127,6 +127,9 @@ export async function runPrepare(
           temporary,
           toolVersion: restore.toolVersion,
           threads: availableParallelism(),
+          // Nothing is rolled back before the last link; after it the server does so at its start.
+          redoOnly: order.chain !== undefined,
+          ...(incrementalDir === undefined ? {} : { increment: incrementalDir }),
         });
   const warnings: string[] = [];
   const end = await runAsServer(tool, args, order, context, (line) => {
@@ -144,7 +147,8 @@ export async function runPrepare(
 
 /** Applies the redo log to the unpacked files, after looking that all of them are there. */
 export async function prepare(
-  order: Pick<RestoreOrder, 'clusterId' | 'backupId' | 'target' | 'policy'>,
+  order: Pick<RestoreOrder, 'clusterId' | 'backupId' | 'target' | 'policy'> &
+    Partial<Pick<RestoreOrder, 'chain'>>,
   manifest: Manifest,
   context: EngineContext,
   isLeftOut?: (path: string) => boolean,

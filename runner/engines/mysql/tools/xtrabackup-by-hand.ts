@@ -8,36 +8,59 @@ export type UsedTool = { tool: Tool; version: string; variables: Readonly<Record
 /** What a server must be told to find its own files; the option file that XtraBackup writes is for XtraBackup. */
 const shapes = ['innodb_page_size', 'innodb_data_file_path', 'lower_case_table_names'];
 
-/** Commands that restore a full backup of XtraBackup without holdfast: what the manifest tells whoever has nothing else. */
+/**
+ * Commands that restore a backup of XtraBackup without holdfast, its whole chain where it is an incremental: what the
+ * manifest tells whoever has nothing else. DIR, TMP and INC are directories that the operator names.
+ */
 export function xtrabackupByHand(
-  order: Pick<BackupOrder, 'clusterId' | 'backupId' | 'site' | 'policy'>,
+  order: Pick<BackupOrder, 'clusterId' | 'backupId' | 'site' | 'policy'> & {
+    plan?: Pick<BackupOrder['plan'], 'increment'>;
+  },
   { version, variables }: UsedTool,
   memoryBytes: number,
 ): string[] {
   const { codec, xtrabackup } = order.policy;
-  const from = `s3://${order.site.bucket}/${order.clusterId}/backups/${order.backupId}`;
-  const stream = codec === 'zstd' ? 'cat volumes/main/* | zstd -d |' : 'cat volumes/main/* |';
+  const increment = order.plan?.increment;
   const asServer = 'runuser -u mysql --';
-  const prepare = xtrabackupPrepareArguments({
-    targetDir: 'DIR',
-    memoryBytes,
-    temporary: 'TMP',
-    toolVersion: version,
-    threads: 1,
-  });
+  // Frames of a link that was stored uncompressed pass through.
+  const plain = codec === 'zstd' ? `zstd -d${increment ? 'cf' : ''} | ` : '';
+  const fetched = (id: string, volumes: string, into: string) => {
+    const [directory = ''] = into.split(' ');
+    return [
+      `aws s3 cp --recursive s3://${order.site.bucket}/${order.clusterId}/backups/${id}/volumes/main ${volumes}`,
+      `mkdir ${into}`,
+      `chown mysql: ${into}`,
+      // Not as root: the tool loads what the backup's own option file names.
+      `cat ${volumes}/* | ${plain}${asServer} xbstream -x -C ${directory}`,
+      ...xtrabackupUnpackArguments(directory, xtrabackup, 1).map(
+        (args) => `${asServer} xtrabackup ${args.join(' ')}`,
+      ),
+    ];
+  };
+  const prepared = (from?: string) => {
+    const args = xtrabackupPrepareArguments({
+      targetDir: 'DIR',
+      memoryBytes,
+      temporary: 'TMP',
+      toolVersion: version,
+      threads: 1,
+      redoOnly: increment !== undefined,
+      ...(from === undefined ? {} : { increment: from }),
+    });
+    return `${asServer} xtrabackup ${args.join(' ')}`;
+  };
+  const [base = order.backupId, ...incrementals] = [...(increment?.links ?? []), order.backupId];
   const shape = shapes.flatMap((name) =>
     variables[name] === undefined ? [] : [`--${name.replaceAll('_', '-')}=${variables[name]}`],
   );
   return [
-    `aws s3 cp --recursive ${from}/volumes/main volumes/main`,
-    'mkdir DIR TMP',
-    'chown mysql: DIR TMP',
-    // Not as root: the tool loads what the backup's own option file names.
-    `${stream} ${asServer} xbstream -x -C DIR`,
-    ...xtrabackupUnpackArguments('DIR', xtrabackup, 1).map(
-      (args) => `${asServer} xtrabackup ${args.join(' ')}`,
-    ),
-    `${asServer} xtrabackup ${prepare.join(' ')}`,
+    ...fetched(base, 'volumes/main', 'DIR TMP'),
+    prepared(),
+    ...incrementals.flatMap((id) => [
+      ...fetched(id, 'volumes/increment', 'INC'),
+      prepared('INC'),
+      'rm -r INC volumes/increment',
+    ]),
     // Persisted variables and identity are the old server's.
     'rm -f DIR/auto.cnf DIR/mysqld-auto.cnf',
     `mysqld --no-defaults ${shape.join(' ')} --datadir=DIR --tmpdir=TMP --socket=DIR/mysql.sock --skip-networking --user=mysql --mysqlx=OFF --persisted-globals-load=OFF --secure-file-priv=NULL --skip-replica-start --server-id=NEW`,

@@ -270,6 +270,27 @@ describe('a restore of an XtraBackup by hand', () => {
     }),
   };
 
+  it('applies a chain link by link, and rolls nothing back before its end', () => {
+    const { xtrabackup: _, ...policy } = order.policy;
+    const increment = {
+      fromLsn: '42',
+      origin: { uuid: 'u', serverId: 1, datadir: '/d', files: '1-1' },
+      serverVersion: '8.4.7',
+      toolVersion: '8.4.0-7',
+      links: ['b-0'],
+    };
+    const chain = { ...order, policy, plan: { increment } };
+    const commands = xtrabackupByHand(chain, { tool: xtrabackup, version: '8.4.0-7', variables: {} }, 1e9);
+    expect(commands.filter((command) => command.includes('--prepare'))).toEqual([
+      expect.stringMatching(/--apply-log-only$/),
+      expect.stringMatching(/--apply-log-only --incremental-dir=INC$/),
+    ]);
+    expect(commands.filter((command) => command.startsWith('aws'))).toEqual([
+      'aws s3 cp --recursive s3://backups/shop/backups/b-0/volumes/main volumes/main',
+      'aws s3 cp --recursive s3://backups/shop/backups/b-1/volumes/main volumes/increment',
+    ]);
+  });
+
   it('unpacks, prepares and starts without an old option file, its own identity or a way out', () => {
     const variables = {
       innodb_page_size: '16384',
