@@ -223,8 +223,9 @@ describe('two installations at once', () => {
 describe('the launcher that was installed', () => {
   it('starts a job with Node, runner and compile cache of one release, whatever is installed meanwhile', async () => {
     const runner = `import { readFileSync, existsSync } from 'node:fs';
-      if (process.argv[2] === undefined) process.exit(64);
-      while (!existsSync(process.env.HOLDFAST_ROOT + '/go')) await new Promise((r) => setTimeout(r, 10));
+      const [verb, root] = [process.argv[2], process.env.HOLDFAST_ROOT];
+      if (verb !== 'run') process.exit(verb === undefined ? 64 : 0);
+      while (existsSync(root) && !existsSync(root + '/go')) await new Promise((r) => setTimeout(r, 10));
       console.log(JSON.stringify([import.meta.filename, process.env.NODE_COMPILE_CACHE]));`;
     const first = smallRelease(host.work, '1', { node: linkedNode, runner });
     await host.install(first);
