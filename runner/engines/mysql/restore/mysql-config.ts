@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import type { Manifest } from '../../../../contract/formats/manifest.ts';
 import type { RestoreTarget } from '../../../../contract/records/restore-target.ts';
-import { quoteOption } from '../option-file.ts';
+import { carriedLines, configLine, configText, pluginLines } from './config-lines.ts';
 import { temporaryDirectory } from './marker.ts';
-import { plainValue, socketPath } from './server-config.ts';
+import { socketPath } from './server-config.ts';
 
 /** Variables of the old server that a new MySQL must or should have; only what can be set, and only plain values. */
 export const carriedByMysql = [
@@ -39,7 +39,7 @@ export function mysqlConfig(
 ): string {
   const { variables } = manifest.server;
   const lines: string[] = [];
-  const set = (name: string, value: string | number) => lines.push(`${name}=${quoteOption(String(value))}`);
+  const set = (name: string, value: string | number) => lines.push(configLine(name, value));
   set('datadir', target.directory);
   set('socket', socketPath(target, 'mysql.sock'));
   set('pid-file', join(target.directory, 'mysql.pid'));
@@ -58,21 +58,9 @@ export function mysqlConfig(
   set('persisted-globals-load', 'OFF');
   set('loose-group-replication-start-on-boot', 'OFF');
   lines.push('skip-replica-start', 'skip-log-bin');
-  for (const name of carriedByMysql) {
-    const value = variables[name];
-    if (value === undefined || (value === '' && name !== 'sql_mode')) continue;
-    if (value === '' || plainValue.test(value)) set(name, value);
-  }
+  lines.push(...carriedLines(carriedByMysql, variables));
   const size = redo.find((name) => /^\d+$/.test(variables[name] ?? ''));
   if (size !== undefined) set(size, variables[size] ?? '');
-  for (const library of (variables.plugin_libraries ?? '').split(',')) {
-    if (/^[A-Za-z0-9_.-]+$/.test(library)) set('plugin-load-add', library);
-  }
-  return [
-    `# Backup ${manifest.backupId} of ${manifest.clusterId}, restored by holdfast and not accepted yet:`,
-    '# loopback only, read-only, without replication, events and binary log.',
-    '[mysqld]',
-    ...lines,
-    '',
-  ].join('\n');
+  lines.push(...pluginLines(variables));
+  return configText('mysqld', manifest, lines);
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Manifest } from '../../../../contract/formats/manifest.ts';
 import type { RestoreTarget } from '../../../../contract/records/restore-target.ts';
-import { quoteOption } from '../option-file.ts';
+import { carriedLines, configLine, configText, plainValue, pluginLines } from './config-lines.ts';
 import { temporaryDirectory, temporaryName } from './marker.ts';
 
 /** Variables of the old server that the new one must or should have; only what can be set, and only plain values. */
@@ -24,9 +24,6 @@ const carried = [
   'ft_min_word_len',
   'innodb_ft_min_token_size',
 ];
-
-/** Words, numbers and lists of them: no path, no quote and no line break, whatever a host writes into its manifest. */
-export const plainValue = /^[\w.,:;+ -]{1,1000}$/;
 
 /** The first variable of a manifest that the restored server would start with and that is no plain value. */
 export const oddVariable = (
@@ -68,7 +65,7 @@ export function serverConfig(
   serverId: number,
 ): string {
   const lines: string[] = [];
-  const set = (name: string, value: string | number) => lines.push(`${name}=${quoteOption(String(value))}`);
+  const set = (name: string, value: string | number) => lines.push(configLine(name, value));
   set('datadir', target.directory);
   set('socket', socketPath(target, 'mariadb.sock'));
   set('pid-file', join(target.directory, 'mariadb.pid'));
@@ -83,21 +80,9 @@ export function serverConfig(
   set('event-scheduler', 'OFF');
   set('read-only', 'ON');
   lines.push('skip-slave-start', 'skip-log-bin');
-  for (const name of carried) {
-    const value = manifest.server.variables[name];
-    if (value === undefined || (value === '' && name !== 'sql_mode')) continue;
-    if (value === '' || plainValue.test(value)) set(name, value);
-  }
+  lines.push(...carriedLines(carried, manifest.server.variables));
   // Without grant tables, as while it is proved, a server loads no plugin by itself; one that is not on this host is
   // told in the error log and left out.
-  for (const library of (manifest.server.variables.plugin_libraries ?? '').split(',')) {
-    if (/^[A-Za-z0-9_.-]+$/.test(library)) set('plugin-load-add', library);
-  }
-  return [
-    `# Backup ${manifest.backupId} of ${manifest.clusterId}, restored by holdfast and not accepted yet:`,
-    '# loopback only, read-only, without replication, events and binary log.',
-    '[mariadbd]',
-    ...lines,
-    '',
-  ].join('\n');
+  lines.push(...pluginLines(manifest.server.variables));
+  return configText('mariadbd', manifest, lines);
 }

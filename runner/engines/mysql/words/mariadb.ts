@@ -1,36 +1,21 @@
-import type { Channel } from '../channels.ts';
 import { sortedGtids } from '../position.ts';
-import type { Row } from '../session.ts';
 import { quoteText } from './quote.ts';
+import { commonFilters, makeReadChannel } from './read-channel.ts';
 import type { Words } from './words.ts';
 
-const filterColumns = [
-  'Replicate_Do_DB',
-  'Replicate_Ignore_DB',
-  'Replicate_Do_Table',
-  'Replicate_Ignore_Table',
-  'Replicate_Wild_Do_Table',
-  'Replicate_Wild_Ignore_Table',
-  'Replicate_Ignore_Server_Ids',
-  'Replicate_Do_Domain_Ids',
-  'Replicate_Ignore_Domain_Ids',
-  'Replicate_Rewrite_DB',
-];
-
 /** Reads a row of SHOW ALL SLAVES STATUS. */
-export function mariadbChannel(row: Row): Channel {
-  const lag = row.Seconds_Behind_Master;
-  return {
-    name: row.Connection_name ?? '',
-    // `Connecting` and `Preparing` are no `Yes`: a replica that cannot reach its source is not healthy.
-    receiving: row.Slave_IO_Running === 'Yes',
-    applying: row.Slave_SQL_Running === 'Yes',
-    lagSeconds: lag === null || lag === undefined ? null : Number(lag),
-    delaySeconds: Number(row.SQL_Delay ?? 0),
-    filters: filterColumns.filter((column) => (row[column] ?? '') !== '').map((c) => `${c}=${row[c]}`),
-    error: [row.Last_IO_Error, row.Last_SQL_Error].filter((text) => (text ?? '') !== '').join('; '),
-  };
-}
+export const mariadbChannel = makeReadChannel({
+  name: 'Connection_name',
+  receiving: 'Slave_IO_Running',
+  applying: 'Slave_SQL_Running',
+  lag: 'Seconds_Behind_Master',
+  filters: [
+    ...commonFilters,
+    'Replicate_Do_Domain_Ids',
+    'Replicate_Ignore_Domain_Ids',
+    'Replicate_Rewrite_DB',
+  ],
+});
 
 const systemSchemas = "('mysql','information_schema','performance_schema','sys')";
 

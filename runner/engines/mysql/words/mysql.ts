@@ -1,34 +1,18 @@
 import { formatMysqlGtid, parseMysqlGtid } from '../../../../contract/positions/mysql-gtid.ts';
 import type { MysqlPosition } from '../../../../contract/positions/position.ts';
-import type { Channel } from '../channels.ts';
-import type { Row, Session } from '../session.ts';
+import type { Session } from '../session.ts';
 import { quoteText } from './quote.ts';
+import { commonFilters, makeReadChannel } from './read-channel.ts';
 import type { Words } from './words.ts';
 
-const filterColumns = [
-  'Replicate_Do_DB',
-  'Replicate_Ignore_DB',
-  'Replicate_Do_Table',
-  'Replicate_Ignore_Table',
-  'Replicate_Wild_Do_Table',
-  'Replicate_Wild_Ignore_Table',
-  'Replicate_Ignore_Server_Ids',
-  'Replicate_Rewrite_DB',
-];
-
 /** Reads a row of SHOW REPLICA STATUS (8.0.22 and later). */
-export function mysqlChannel(row: Row): Channel {
-  const lag = row.Seconds_Behind_Source;
-  return {
-    name: row.Channel_Name ?? '',
-    receiving: row.Replica_IO_Running === 'Yes',
-    applying: row.Replica_SQL_Running === 'Yes',
-    lagSeconds: lag === null || lag === undefined ? null : Number(lag),
-    delaySeconds: Number(row.SQL_Delay ?? 0),
-    filters: filterColumns.filter((column) => (row[column] ?? '') !== '').map((c) => `${c}=${row[c]}`),
-    error: [row.Last_IO_Error, row.Last_SQL_Error].filter((text) => (text ?? '') !== '').join('; '),
-  };
-}
+export const mysqlChannel = makeReadChannel({
+  name: 'Channel_Name',
+  receiving: 'Replica_IO_Running',
+  applying: 'Replica_SQL_Running',
+  lag: 'Seconds_Behind_Source',
+  filters: [...commonFilters, 'Replicate_Rewrite_DB'],
+});
 
 const systemSchemas = "('mysql','information_schema','performance_schema','sys')";
 

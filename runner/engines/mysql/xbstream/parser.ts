@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { joinCrc } from '../../../stream/crc.ts';
+import { crcHex, joinCrc } from '../../../stream/crc.ts';
 import type {
   SparseRun,
   StreamedFile,
@@ -254,7 +254,7 @@ export function makeXbstreamParser(
 
   function endPayload(done: Chunk) {
     if (crc !== done.crc32) {
-      return fail('checksum', `the chunk says crc32 ${hex(done.crc32)}, its bytes give ${hex(crc)}`);
+      return fail('checksum', `the chunk says crc32 ${crcHex(done.crc32)}, its bytes give ${crcHex(crc)}`);
     }
     const { end: _end, ...facts } = done;
     const event = { kind: 'chunk', ...facts, headerOffset } as const;
@@ -331,5 +331,3 @@ function readU64(field: Buffer, at: number): number | undefined {
   const value = field.readBigUInt64LE(at);
   return value > BigInt(Number.MAX_SAFE_INTEGER) ? undefined : Number(value);
 }
-
-const hex = (value: number) => value.toString(16).padStart(8, '0');
