@@ -33,7 +33,9 @@ export async function asTyped(
       // It asks SQS at a name of its own, unless the endpoint stands in the command itself.
       .replaceAll('aws sqs ', `aws --endpoint-url ${emulator.endpoint} sqs `),
   );
-  const child = spawn('/bin/sh', ['-e', '-c', typed], {
+  // Through a pipe, as /dev/stdout cannot be opened where it is a socket, which Node's own pipes are.
+  const piped = ['-o', 'pipefail', '-c', '/bin/sh -e -c "$0" | cat', typed];
+  const child = spawn('/bin/bash', piped, {
     env: {
       PATH: `${join(paths.project, '.local/venv/bin')}:/usr/local/bin:/usr/bin:/bin`,
       HOME: '/nonexistent',
