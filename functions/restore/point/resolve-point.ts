@@ -91,7 +91,9 @@ export async function resolvePoint(
       const lookBefore = looks.findLast((at) => at < seen) ?? 0;
       const { unwanted, perhaps } = cutOf(sought, segment, index, lookBefore);
       perhapsLater += perhaps;
-      if (unwanted === 0 && passed === 0 && sought.kind === 'time') return beforeAll(stretch);
+      // Before its first transaction only what an agent has looked at is known: that nothing was in the log yet.
+      const unseen = sought.kind === 'time' && sought.micros < microseconds(segments[0]!.seen.first);
+      if (unwanted === 0 && passed === 0 && unseen) return beforeAll(stretch);
       if (unwanted !== undefined) {
         const wanted = index.transactions.slice(0, unwanted);
         const own = after(
