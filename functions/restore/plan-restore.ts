@@ -19,7 +19,7 @@ import type { ObjectsOf } from '../clients/objects.ts';
 import type { Sites } from '../env/variables.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
 import { type PlanUntilDeps, planUntil } from './plan-until.ts';
-import { hostRefusal, manifestRefusal, pointUnreached, unreplayed } from './refusals.ts';
+import { hostRefusal, manifestRefusal, notReplayed, pointUnreached, unreplayed } from './refusals.ts';
 import { notYet, restoreRequestSchema } from './request.ts';
 import { chooseBackup } from './restorable.ts';
 import { predictedRestoreSeconds, replaySeconds } from './restore-time.ts';
@@ -157,6 +157,7 @@ export type PlanRestoreDeps = {
   hosts: Pick<Hosts, 'get'>;
   objectsOf: ObjectsOf;
   archives: PlanUntilDeps['archives'];
+  agents: PlanUntilDeps['agents'];
   sites: Sites;
   mintJobId: () => string;
 };
@@ -244,10 +245,8 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
           `lies at site ${backup.site.site}, which is not in the settings (${Object.keys(deps.sites).join(', ')})`,
         );
       }
-      if (to && backup.flavour !== 'mariadb') {
-        const why = `until: the log of ${backup.flavour} is not replayed in this version; leave it out, and the state of the backup is restored`;
-        return refused('Restore.NotYet', why, { field: 'until' });
-      }
+      const unplayed = to && notReplayed(backup);
+      if (unplayed) return refused('Restore.NotYet', unplayed, { field: 'until' });
       const chain = chainOf(backup, backups);
       const other = member && kindRefusal(backup);
       if (other) return other;

@@ -11,6 +11,7 @@ import { type ArchiveHead, archiveHeads, isOfHistory } from './point/archive-hea
 import { mayHoldPoint, type Sought } from './point/first-unwanted.ts';
 import { logOrderOf, whyNotFrom } from './point/log-order.ts';
 import { readIndex, recordedStretch } from './point/recorded-stretch.ts';
+import { type ReportedDeps, reportedTail } from './point/reported-tail.ts';
 import {
   type ArchivedSegment,
   type NoPoint,
@@ -21,7 +22,7 @@ import {
   soughtOf,
 } from './point/resolve-point.ts';
 
-export type PlanUntilDeps = {
+export type PlanUntilDeps = ReportedDeps & {
   archives: Pick<Archives, 'list' | 'allRanges' | 'ranges' | 'segments'>;
   objectsOf: ObjectsOf;
 };
@@ -57,7 +58,11 @@ function makeEnough(until: Until, backups: readonly Pick<BackupRecord, 'position
     const fits = (backup: Pick<BackupRecord, 'position'>) => {
       const position = positionOf(backup);
       if (position?.flavour !== flavour) return false;
-      if (position.gtid === '') return position.file === segment.log.file;
+      if (position.gtid === '') {
+        const { file, from } = point.log;
+        const notBehind = segment.log.file !== file || (position.offset ?? from) <= from;
+        return position.file === segment.log.file && notBehind;
+      }
       return (
         gtidContains(flavour, position.gtid, segment.start.gtid) &&
         gtidContains(flavour, point.start.gtid, position.gtid)
@@ -116,12 +121,13 @@ export async function planUntil(
   for (const head of chosen) {
     const objects = deps.objectsOf(head.site);
     const own = backups.filter((backup) => isOfHistory(backup, head));
-    const stretch = await recordedStretch(head, deps.archives, objects, makeEnough(until, own));
+    const tail = head.record && (await reportedTail(head.record, deps, objects));
+    const enough = makeEnough(until, own);
+    const stretch = await recordedStretch(head, deps.archives, objects, enough, tail);
     const point = await resolvePoint(until, stretch, (n) => readIndex(objects, stretch.segments[n]!.key));
     const astray = point.outcome === 'point' && asked === undefined && isAstray(point, head);
     if (point.outcome === 'no-point') missing.push(point);
-    else if (astray && !(until !== 'latest' && ('gtid' in until || 'beforeGtid' in until)))
-      missing.push(deadBranch(head));
+    else if (astray && (until === 'latest' || 'time' in until)) missing.push(deadBranch(head));
     else found.push({ point, stretch, head });
     // A time is one of the newest history that has it; a transaction may be in several.
     if (found.length > 0 && (until === 'latest' || 'time' in until)) break;

@@ -53,6 +53,12 @@ export function manifestRefusal(
   );
 }
 
+/** Why no log is replayed after a backup of this flavour; undefined where one is. */
+export const notReplayed = ({ flavour }: Pick<BackupRecord, 'flavour'>): string | undefined =>
+  flavour === 'mariadb'
+    ? undefined
+    : `until: the log of ${flavour} is not replayed in this version; leave it out, and the state of the backup is restored`;
+
 /** Why no log can be replayed on what the manifest describes; undefined when it can. */
 export const unreplayed = ({
   backupId,
