@@ -90,7 +90,7 @@ function placeMisfits({ target }: PlannedRestore, found: NonNullable<CheckResult
 }
 
 function abilityMisfits(
-  { chain, log, method, target }: PlannedRestore,
+  { chain, log, method, target, tables }: PlannedRestore,
   { abilities = [], runnerVersion }: CheckResult,
 ): Misfit[] {
   const lacks = (ability: string, what: string, instead: string): Misfit[] => {
@@ -102,6 +102,13 @@ function abilityMisfits(
     ...(chain === undefined
       ? []
       : lacks('incremental', 'restores no incrementals', `name the full ${chain[0]?.backupId}`)),
+    ...(chain === undefined || tables === undefined
+      ? []
+      : lacks(
+          'tables-of-chains',
+          'restores no tables of incrementals',
+          `name the full ${chain[0]?.backupId}`,
+        )),
     ...(method === 'logical' ? lacks('logical', 'loads no dumps', 'name a physical backup') : []),
     ...(log === undefined ? [] : lacks('replay', 'replays no logs', 'leave out until')),
   ];
