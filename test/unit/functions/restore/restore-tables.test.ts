@@ -283,7 +283,7 @@ describe('a plan for single tables', () => {
       1200 + 600,
     ]);
     expect(answer.tables?.ancestors).toEqual([{ schema: 'shop', table: 'customers' }]);
-    const fit = (abilities: string[]) =>
+    const fitWith = (abilities: string[]) =>
       makeFit({ mintJobId: () => 'job-tables-1' })({
         planned: answer,
         check: {
@@ -292,7 +292,7 @@ describe('a plan for single tables', () => {
           abilities,
         },
       });
-    expect(await fit(['incremental', 'tables'])).toMatchObject({
+    expect(await fitWith(['incremental', 'tables'])).toMatchObject({
       error: {
         name: 'Runner.VersionUnsupported',
         cause: expect.stringContaining(
@@ -300,7 +300,7 @@ describe('a plan for single tables', () => {
         ),
       },
     });
-    expect(await fit(['incremental', 'tables', 'tables-of-chains'])).toMatchObject({
+    expect(await fitWith(['incremental', 'tables', 'tables-of-chains'])).toMatchObject({
       outcome: 'fits',
       order: { kind: 'restore-tables', backupId: 'b-incremental', chain: answer.chain },
     });
