@@ -5,7 +5,7 @@ type Listed = { path: string; space?: number | undefined };
 
 export type FilesOfLink = {
   roleOf: (path: string) => FileRole | undefined;
-  /** Whether a tablespace is one of the set, in any backup of the chain. */
+  /** Whether a tablespace is one of the set, in this backup or a later one of the chain. */
   isOfSet: (space: number) => boolean;
   /** Tablespaces of the set whose number the index does not say: what they were called before cannot be told. */
   unnumbered: string[];
@@ -43,6 +43,8 @@ export function filesOfChain(set: TableSet) {
       if (space === undefined) unnumbered.push(path);
       else numbers.add(space);
     }
-    return { roleOf, isOfSet: (space) => numbers.has(space), unnumbered };
+    // Those of now: what bore a table's name only below is read there, and missed here.
+    const ofSet = new Set(numbers);
+    return { roleOf, isOfSet: (space) => ofSet.has(space), unnumbered };
   };
 }

@@ -99,8 +99,9 @@ describe('the files that are read of a chain', () => {
     const filesOfLink = filesOfChain({ ...set, relations });
     const found = [];
     for (const files of links.toReversed()) {
-      const { roleOf, unnumbered } = await filesOfLink(listed(...files));
-      found.unshift({ read: files.map(({ path }) => path).filter(roleOf), unnumbered });
+      const { roleOf, unnumbered, isOfSet } = await filesOfLink(listed(...files));
+      const numbers = [5, 7, 9, 12].filter(isOfSet);
+      found.unshift({ read: files.map(({ path }) => path).filter(roleOf), unnumbered, numbers });
     }
     return found;
   };
@@ -129,6 +130,8 @@ describe('the files that are read of a chain', () => {
       ...['shop/orders.ibd.meta', 'shop/orders.ibd.delta', 'shop/orders.frm'],
     ]);
     expect(base!.read).toEqual(['shop/old.ibd', 'shop/orders.ibd', 'shop/orders.frm', 'ibdata1']);
+    // What was called orders before is another table in the end.
+    expect([base!.numbers, middle!.numbers, last!.numbers]).toEqual([[5, 7], [5, 7], [7]]);
   });
 
   it('are those of an exchanged partition too, and none below for what came later', async () => {
