@@ -6,8 +6,8 @@ import type { Point, Stretch } from './resolve-point.ts';
 /** As many segments are named at most; between them the runner walks back, several at once. */
 const mostEnds = 64;
 
-/** MySQL without GTIDs: points and backups are told by file and offset. */
-const byPlace = ({ position }: Point) => position.flavour === 'mysql' && position.gtid === '';
+/** Without GTIDs points and backups are told by file and offset. */
+const byPlace = ({ position }: Point) => position.gtid === '';
 
 /** A position without what only its own server knows of it. */
 const bare = ({ kind, flavour, gtid }: MysqlPosition): MysqlPosition => ({ kind, flavour, gtid });
@@ -21,6 +21,10 @@ export function whyNotFrom(from: MysqlPosition, point: Point, stretch: Stretch):
   const first = stretch.segments[0]!;
   const known = stretch.segments.at(-1)!.end.gtid;
   if (from.flavour !== flavour) return `its position is of ${from.flavour}`;
+  if (byPlace(point) && flavour === 'mariadb' && from.gtid !== '') {
+    return `its position ${from.gtid} is not in a log without GTIDs`;
+  }
+  // MySQL that had GTIDs once names them still.
   if (!byPlace(point)) {
     if (flavour === 'mysql' && from.gtid === '') return 'it has no GTIDs, and the archive has';
     if (!contains(flavour, gtid, from.gtid, known))

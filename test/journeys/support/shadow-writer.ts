@@ -3,6 +3,8 @@ import type { MariadbServer } from '../../../infra/local/mariadb.ts';
 export type ShadowWriter = {
   table: string;
   domain: number;
+  /** Every so many commits it changes the table's definition, which is a transaction as well; may be changed. */
+  alterEvery: number | undefined;
   /** Each commit in order: its sequence number in its domain, the last row it wrote, and when (milliseconds since 1970). */
   commits: { seq: number; n: number; began: number; ended: number }[];
   stop: () => Promise<void>;
@@ -10,7 +12,7 @@ export type ShadowWriter = {
 
 /**
  * Commits one row after the other into its own table and notes under which GTID: what must be in the table at any
- * position of the log. Every `alterEvery` commits it changes the table's definition, which is a transaction as well.
+ * position of the log.
  */
 export async function startShadowWriter(
   server: MariadbServer,
@@ -19,6 +21,7 @@ export async function startShadowWriter(
   const connection = await server.connect('shop');
   await connection.query(`SET gtid_domain_id = ${domain}`);
   const commits: ShadowWriter['commits'] = [];
+  const writer = { table, domain, alterEvery, commits };
   let on = true;
   const note = async (n: number, began: number) => {
     const ended = Date.now();
@@ -35,20 +38,16 @@ export async function startShadowWriter(
       await connection.query(`UPDATE ${table} SET note = 'second' WHERE n = ${n - 1}`);
       await connection.query('COMMIT');
       await note(n, began);
-      if (alterEvery === undefined || n % alterEvery !== 0) continue;
+      if (writer.alterEvery === undefined || n % writer.alterEvery !== 0) continue;
       await connection.query(`ALTER TABLE ${table} ADD COLUMN more${n} INT DEFAULT ${n}`);
       await note(n, began);
     }
   })();
   running.catch(() => {});
-  return {
-    table,
-    domain,
-    commits,
-    stop: async () => {
-      on = false;
-      await running;
-      await connection.end();
-    },
+  const stop = async () => {
+    on = false;
+    await running;
+    await connection.end();
   };
+  return Object.assign(writer, { stop });
 }

@@ -31,8 +31,9 @@ async function backup(
   gtid: string,
   startedAt: string,
   changes: Partial<BackupRecord> = {},
+  place: { file?: string; offset?: number } = {},
 ) {
-  const position = { kind: 'mysql' as const, flavour: 'mariadb' as const, gtid };
+  const position = { kind: 'mysql' as const, flavour: 'mariadb' as const, gtid, ...place };
   const manifest = { ...example('manifest'), backupId, position };
   const text = encodeManifest(manifest);
   const record: BackupRecord = {
@@ -496,5 +497,40 @@ describe('what the archiver has stored since the last pass of Reconcile', () => 
 it('says that no log is archived where none is', async () => {
   expect(await plan('latest')).toMatchObject({
     error: { name: 'Restore.PointOutside', cause: expect.stringContaining('no log of orders is archived') },
+  });
+});
+
+describe('Plan the restore to a point of a log without GTIDs', () => {
+  const none = (transactions: number) => Array.from({ length: transactions }, () => '');
+  beforeEach(async () => {
+    await archive('t-1', '', [
+      { gtids: none(10), seen: at(2) },
+      { gtids: none(10), seen: at(4), newFile: true },
+      { gtids: none(10), seen: at(6) },
+      { gtids: none(10), seen: at(8), newFile: true },
+    ]);
+    await backup('b-1', '', '2026-11-23T08:01:30.000Z', {}, { file: 'binlog.000001', offset: 550 });
+    await backup('b-2', '', '2026-11-23T08:07:00.000Z', {}, { file: 'binlog.000002', offset: 1850 });
+  });
+
+  it.each([
+    [{ file: 'binlog.000003', offset: 350 }, 'b-2', { file: 'binlog.000003', offset: 350 }],
+    [{ file: 'binlog.000002', offset: 2050 }, 'b-2', { file: 'binlog.000002', offset: 2050 }],
+    // The newest backup lies in the same file, but behind it.
+    [{ file: 'binlog.000002', offset: 1250 }, 'b-1', { file: 'binlog.000002', offset: 1250 }],
+    [{ time: '2026-11-23T08:05:00Z' }, 'b-1', { file: 'binlog.000002', offset: 1050 }],
+  ])('leads %j to a place, from the newest backup before it', async (until, backupId, place) => {
+    expect(await planned(until)).toMatchObject({ backupId, log: { until: place } });
+  });
+
+  it('refuses a place within a transaction with those before and behind it', async () => {
+    expect(await plan({ file: 'binlog.000002', offset: 1300 })).toMatchObject({
+      error: {
+        name: 'Restore.PointOutside',
+        cause: expect.stringMatching(
+          /lies within a transaction; ask for .*"offset": 1250\} .*"offset": 1350\}/,
+        ),
+      },
+    });
   });
 });
