@@ -244,10 +244,6 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
           `lies at site ${backup.site.site}, which is not in the settings (${Object.keys(deps.sites).join(', ')})`,
         );
       }
-      if (to && backup.flavour !== 'mariadb') {
-        const why = `until: the log of ${backup.flavour} is not replayed in this version; leave it out, and the state of the backup is restored`;
-        return refused('Restore.NotYet', why, { field: 'until' });
-      }
       const chain = chainOf(backup, backups);
       const other = member && kindRefusal(backup);
       if (other) return other;

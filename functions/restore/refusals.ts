@@ -59,11 +59,11 @@ export const unreplayed = ({
   flavour,
   plan,
 }: Pick<Manifest, 'backupId' | 'flavour' | 'plan'>): Refused | undefined =>
-  flavour === 'mariadb' || plan.method === 'logical'
+  flavour === 'mariadb' || plan.method === 'physical'
     ? undefined
     : refused(
         'Restore.NotYet',
-        `until: the log is not replayed on a physical backup of ${flavour} in this version; leave out until, and the state of backup ${backupId} is restored`,
+        `until: the log is not replayed on a dump of ${flavour} in this version; name a physical backup, or leave out until, and the state of backup ${backupId} is restored`,
         { field: 'until', value: backupId },
       );
 
