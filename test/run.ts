@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import { createInterface } from 'node:readline';
 import { missingVariable, unstable } from './servers/unstable.ts';
 
 /** What vitest's JSON report says of one run. A file that broke outside of its tests has a status and no failed test. */
@@ -30,7 +31,10 @@ function failuresOf({ testResults }: Report): string[] {
   });
 }
 
-/** Runs one vitest project and returns its counts; a project that broke before it could report counts as one failure. */
+/**
+ * Runs one vitest project and returns its counts; a project that broke before it could report counts as one failure.
+ * Each line that it prints begins with its name, since two of them may run side by side.
+ */
 async function runProject(project: string, reportFile: string): Promise<Counts> {
   const args = [
     'run',
@@ -42,9 +46,10 @@ async function runProject(project: string, reportFile: string): Promise<Counts> 
   ];
   const child = spawn(process.execPath, [join(root, 'node_modules/vitest/vitest.mjs'), ...args], {
     cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', 'pipe', 'inherit'],
     env: others.missing === null ? process.env : { ...process.env, [missingVariable]: others.missing },
   });
+  createInterface({ input: child.stdout }).on('line', (line) => console.log(`${project}: ${line}`));
   const forward = (signal: NodeJS.Signals) => child.kill(signal);
   process.on('SIGINT', forward).on('SIGTERM', forward);
   const code = await new Promise<number>((resolve) => child.on('exit', (exit) => resolve(exit ?? 1)));
@@ -59,10 +64,12 @@ async function runProject(project: string, reportFile: string): Promise<Counts> 
   }
 }
 
+/**
+ * One stage after the other; what stands in one stage runs side by side. Files of the last two start servers and wait
+ * for them: one file of each at a time keeps two cores busy, where one alone uses three quarters of them.
+ */
+const stages = [['unit'], ['properties'], ['infra'], ['faults', 'journeys']];
 const wanted = process.argv.slice(2);
-const projects = ['unit', 'properties', 'infra', 'faults', 'journeys'].filter(
-  (p) => wanted.length === 0 || wanted.includes(p),
-);
 const others = await unstable();
 console.log(
   others.missing === null
@@ -72,7 +79,8 @@ console.log(
 const reports = await mkdtemp(join(tmpdir(), 'holdfast-test-'));
 const all: Counts = { passed: 0, skipped: 0, failures: [] };
 const summaries: string[] = [];
-for (const project of projects) {
+
+async function runAndCount(project: string): Promise<void> {
   const started = Date.now();
   const { passed, skipped, failures } = await runProject(project, join(reports, `${project}.json`));
   all.passed += passed;
@@ -81,6 +89,10 @@ for (const project of projects) {
   const seconds = ((Date.now() - started) / 1000).toFixed(0);
   const left = skipped > 0 ? `, ${skipped} skipped` : '';
   summaries.push(`${project}: ${passed} passed, ${failures.length} failed${left} in ${seconds} s`);
+}
+
+for (const stage of stages) {
+  await Promise.all(stage.filter((p) => wanted.length === 0 || wanted.includes(p)).map(runAndCount));
 }
 await rm(reports, { recursive: true, force: true });
 console.log(['', ...all.failures.map((failure) => `failed: ${failure}`), ...summaries].join('\n'));

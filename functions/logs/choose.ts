@@ -25,6 +25,9 @@ const patienceSeconds = 300;
 
 const ageSeconds = (instant: string, now: Date) => (now.getTime() - Date.parse(instant)) / 1000;
 
+/** Of a server that no agent has seen yet there is no version. */
+const unseen = ({ reachable, serverVersion }: SetReport): boolean => !reachable && serverVersion === '';
+
 /** What the report of an agent says of one member. */
 export const setReportOf = (
   report: AgentReport | undefined,
@@ -62,8 +65,9 @@ export function chooseArchiver(
   const reasons = () => seen.map((of) => whyUnfit(of, now)).filter((why) => why !== undefined);
   const best = fit[0]?.member;
   if (record === undefined) {
-    // Agents that were asked for together report one after the other: the primary's is waited for.
-    const silent = seen.some(({ at }) => at === undefined);
+    // Agents that were asked for together report one after the other, and before they have looked at their servers: the
+    // primary's word is waited for.
+    const silent = seen.some(({ at, report }) => at === undefined || !report || unseen(report));
     const young = ageSeconds(fit[0]?.startedAt ?? now.toISOString(), now) < patienceSeconds;
     if (fit[0]?.report?.role === 'replica' && silent && young) {
       return { outcome: 'nobody', reason: `${reasons().join('; ')}: waited for` };

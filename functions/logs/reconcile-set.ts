@@ -64,7 +64,10 @@ async function takeReport(
 }
 
 /** After a rebuild an archive knows no segment: the days that have a receipt say up to where it was recorded. */
-async function withEnd(archives: Archives, record: ArchiveRecord): Promise<ArchiveRecord> {
+export async function withEnd(
+  archives: Pick<Archives, 'ranges'>,
+  record: ArchiveRecord,
+): Promise<ArchiveRecord> {
   if (record.newest !== null) return record;
   const ranges = await archives.ranges(record);
   const [first, last] = [ranges[0], ranges.at(-1)];

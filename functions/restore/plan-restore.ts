@@ -157,6 +157,7 @@ export type PlanRestoreDeps = {
   hosts: Pick<Hosts, 'get'>;
   objectsOf: ObjectsOf;
   archives: PlanUntilDeps['archives'];
+  agents: PlanUntilDeps['agents'];
   sites: Sites;
   mintJobId: () => string;
 };

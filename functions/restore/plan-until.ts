@@ -11,6 +11,7 @@ import { type ArchiveHead, archiveHeads, isOfHistory } from './point/archive-hea
 import { mayHoldPoint, type Sought } from './point/first-unwanted.ts';
 import { logOrderOf, whyNotFrom } from './point/log-order.ts';
 import { readIndex, recordedStretch } from './point/recorded-stretch.ts';
+import { type ReportedDeps, reportedTail } from './point/reported-tail.ts';
 import {
   type ArchivedSegment,
   type NoPoint,
@@ -21,7 +22,7 @@ import {
   soughtOf,
 } from './point/resolve-point.ts';
 
-export type PlanUntilDeps = {
+export type PlanUntilDeps = ReportedDeps & {
   archives: Pick<Archives, 'list' | 'allRanges' | 'ranges' | 'segments'>;
   objectsOf: ObjectsOf;
 };
@@ -116,7 +117,9 @@ export async function planUntil(
   for (const head of chosen) {
     const objects = deps.objectsOf(head.site);
     const own = backups.filter((backup) => isOfHistory(backup, head));
-    const stretch = await recordedStretch(head, deps.archives, objects, makeEnough(until, own));
+    const tail = head.record && (await reportedTail(head.record, deps, objects));
+    const enough = makeEnough(until, own);
+    const stretch = await recordedStretch(head, deps.archives, objects, enough, tail);
     const point = await resolvePoint(until, stretch, (n) => readIndex(objects, stretch.segments[n]!.key));
     const astray = point.outcome === 'point' && asked === undefined && isAstray(point, head);
     if (point.outcome === 'no-point') missing.push(point);

@@ -6,12 +6,12 @@ import type { BackupRecord } from '../../contract/records/backup.ts';
 import { id, mintedId } from '../../contract/records/ids.ts';
 import { type RestoreOrder, type RestoreResult, restoreResultSchema } from '../../contract/records/job.ts';
 import { type RestoredTable, restoreTablesResultSchema } from '../../contract/records/restore-tables.ts';
-
 import { writeReceipt } from '../backup/write-receipt.ts';
 import type { Backups } from '../catalog/backup.ts';
 import type { OrderRecord, Orders } from '../catalog/order.ts';
 import type { ObjectsOf } from '../clients/objects.ts';
 import { makeLambda } from '../log/lambda.ts';
+import { type AsPlanned, asPlanned, plannedSchema } from './as-planned.ts';
 
 /** What the restore proves about its backup: a receipt, or why there is none. */
 export type Proof = { outcome: 'proven'; receipt: Receipt } | { outcome: 'unproven'; reason: string };
@@ -68,7 +68,7 @@ function missed(order: RestoreOrder, { replay, position }: RestoreResult): strin
   return there ? undefined : `${position?.gtid ?? 'nothing'} was reached; ${wanted} was ordered`;
 }
 
-export type RecordRestoreAnswer = {
+export type RecordRestoreAnswer = AsPlanned & {
   outcome: 'recorded';
   clusterId: string;
   backupId: string;
@@ -104,7 +104,8 @@ export type RecordTablesAnswer = Pick<
   | 'tables'
   | 'rows'
   | 'seconds'
-> & { memberId: string; restored: RestoredTable[] };
+> &
+  AsPlanned & { memberId: string; restored: RestoredTable[] };
 
 export type RecordRestoreDeps = {
   backups: Pick<Backups, 'get' | 'apply'>;
@@ -121,6 +122,7 @@ export const makeHandler = (deps: RecordRestoreDeps) =>
       clusterId: id,
       backupId: mintedId,
       result: z.discriminatedUnion('kind', [restoreResultSchema, restoreTablesResultSchema]),
+      planned: plannedSchema.nullish(),
     }),
     onInvalid: 'throw',
     handle: async ({
@@ -128,6 +130,7 @@ export const makeHandler = (deps: RecordRestoreDeps) =>
       clusterId,
       backupId,
       result,
+      planned,
     }): Promise<RecordRestoreAnswer | RecordTablesAnswer> => {
       const [backup, ordered] = await Promise.all([
         deps.backups.get(clusterId, backupId),
@@ -163,6 +166,7 @@ export const makeHandler = (deps: RecordRestoreDeps) =>
           tables: result.tables.length,
           rows: result.tables.reduce((sum, { rows }) => sum + rows, 0),
           seconds: secondsOf(result),
+          ...asPlanned(planned, order.log),
           restored: result.tables,
         };
       }
@@ -191,6 +195,7 @@ export const makeHandler = (deps: RecordRestoreDeps) =>
         rows: result.rows,
         seconds: secondsOf(result),
         howToReach: result.howToReach,
+        ...asPlanned(planned, whole?.log),
         ...(result.replay && whole?.log ? { replay: { ...result.replay, from: whole.log.from.gtid } } : {}),
         reasons: proof.outcome === 'proven' ? [] : [proof.reason],
       };

@@ -21,7 +21,12 @@ export class RestoreFunctions extends Construct {
       name: 'plan-restore',
       description: 'Finds the backup and what its restore needs, before anything is touched',
       env: planRestoreEnv,
-      statements: [rights.catalog('GetItem', 'Query'), ...rights.readSites('*/backups/*', '*/logs/*')],
+      statements: [
+        rights.catalog('GetItem', 'Query'),
+        // The row of the agent that archives: what it has stored since the last pass of Reconcile.
+        rights.jobs('GetItem'),
+        ...rights.readSites('*/backups/*', '*/logs/*'),
+      ],
       // As for Record: it reads the manifest.
       memoryMiB: 512,
     });

@@ -3,7 +3,7 @@ import { Fail, type IChainable, Pass, Succeed, Wait, WaitTime } from 'aws-cdk-li
 import type { Construct } from 'constructs';
 import type { Names } from '../names.ts';
 import { begin, completed } from './restore-variables.ts';
-import { answered, caught, stepsOf, thisExecution } from './steps.ts';
+import { answered, caught, optional, stepsOf, thisExecution } from './steps.ts';
 
 /** Functions the Restore machine calls. */
 export const restoreMachineInvokes = [
@@ -50,7 +50,15 @@ export function restoreDefinition(scope: Construct, names: Names): IChainable {
   const record = ask(
     'Record the restore',
     'record-restore',
-    { execution: thisExecution, ...backup, result: '{% $states.input %}' },
+    {
+      execution: thisExecution,
+      ...backup,
+      result: '{% $states.input %}',
+      planned: {
+        point: optional('$planned.point', 'null'),
+        predictedSeconds: optional('$planned.predictedSeconds', 'null'),
+      },
+    },
     { assign: { restored: '{% $states.result.Payload %}', events: completed, ending: 'succeeded' } },
   );
   const cancel = ask('Cancel the live job', 'cancel', { execution: thisExecution, since: '{% $since %}' });

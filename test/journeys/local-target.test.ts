@@ -29,15 +29,11 @@ import { type Connection, escapeId, type RowDataPacket } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { applicationAccount, dataBytes, loadData } from '../../infra/local/data.ts';
 import { oddNames } from '../../infra/local/data-schema.ts';
+import type { ServerPlan } from '../../infra/local/database-server.ts';
 import { type Emulator, startEmulator } from '../../infra/local/emulator.ts';
 import { createHost } from '../../infra/local/host.ts';
 import { hostEnvironment, hostIdentity } from '../../infra/local/host-credentials.ts';
-import {
-  installServer,
-  type MariadbServer,
-  type ServerPlan,
-  startServer,
-} from '../../infra/local/mariadb.ts';
+import { installServer, type MariadbServer, startServer } from '../../infra/local/mariadb.ts';
 import { localPaths, makeLocalDirectories } from '../../infra/local/paths.ts';
 import { identify, isAlive, processesOfRoot } from '../../infra/local/process-identity.ts';
 import { openRegistry } from '../../infra/local/processes.ts';

@@ -14,6 +14,7 @@ import type { Misbehaviour } from '../doubles/xtrabackup/misbehaviour.ts';
 import type { MysqlServer } from '../servers/mysql.ts';
 import { type MysqlPair, startMysqlPair } from '../servers/mysql-pair.ts';
 import { unstable } from '../servers/unstable.ts';
+import { engineContract } from '../unit/runner/engines/contract-suite.ts';
 import { startProbe } from './support/mariadb-pair.ts';
 import {
   backupOrderFor,
@@ -361,6 +362,45 @@ describe.skipIf(others.missing !== null)(
         await expect(bringBack(whole, 'failed')).rejects.toMatchObject({ name: 'Restore.PrepareFailed' });
         expect(existsSync(join(pair.directory, 'restores/warned/mysql.ibd'))).toBe(false);
       });
+    });
+
+    // Last: it makes the server large.
+    engineContract('the MySQL physical full', async () => {
+      const member = memberOf(pair.replica);
+      let port = 25_000 + (process.pid % 500) * 10;
+      return {
+        engine: engine(),
+        order: orderFor(pair.replica),
+        unreachable: { ...member, socket: join(pair.directory, 'nobody.sock') },
+        nextPort: () => port++,
+        user: 'mysql',
+        directory: pair.directory,
+        path: path(),
+        change: async () => {
+          await pair.sql(pair.primary, "INSERT INTO shop.orders (note) VALUES ('milk')");
+          await pair.caughtUp();
+        },
+        slow: async () => {
+          await pair.sql(
+            pair.primary,
+            'CREATE TABLE shop.large (id INT PRIMARY KEY AUTO_INCREMENT, body LONGBLOB)',
+            ...Array.from({ length: 4 }, () => "INSERT INTO shop.large (body) VALUES (REPEAT('x', 8000000))"),
+          );
+          await pair.caughtUp();
+        },
+        leftovers: async () => {
+          const left = (await applierRuns()) ? [] : ['the applier is stopped'];
+          const found = await pair.sql(
+            pair.replica,
+            `SELECT OBJECT_TYPE AS type, LOCK_TYPE AS lock_type FROM performance_schema.metadata_locks
+             WHERE OBJECT_TYPE IN ('BACKUP LOCK', 'GLOBAL') AND LOCK_STATUS = 'GRANTED' AND OWNER_THREAD_ID NOT IN
+               (SELECT THREAD_ID FROM performance_schema.threads WHERE PROCESSLIST_USER = 'system user' OR PROCESSLIST_ID = CONNECTION_ID())`,
+          );
+          return [...left, ...found.map(({ type, lock_type }) => `a lock: ${type} ${lock_type}`)];
+        },
+        stop: async (_instance, directory) => stopRestored(directory),
+        close: async () => {},
+      };
     });
   },
 );

@@ -1,23 +1,17 @@
 import { spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { createConnection } from 'mysql2/promise';
-import { CONNECTION, databaseUser, type MariadbServer, type ServerPlan } from '../../infra/local/mariadb.ts';
-import { waitUntilReady } from '../../infra/local/wait.ts';
+import {
+  type DatabaseServer,
+  databaseUser,
+  optionFile,
+  type ServerPlan,
+  startDatabaseServer,
+  tail,
+} from '../../infra/local/database-server.ts';
 
 /** A running server of MySQL; what can be done with it is what can be done with one of MariaDB. */
-export type MysqlServer = MariadbServer;
+export type MysqlServer = DatabaseServer;
 export type MysqlPlan = ServerPlan & { path: string };
 
 /** A server's configuration, small: what is tested depends neither on buffers nor on a fast commit. */
@@ -46,8 +40,7 @@ export function mysqlConfiguration(plan: Omit<MysqlPlan, 'registry' | 'path'>): 
     'innodb-flush-log-at-trx-commit': '2',
     ...options,
   };
-  const rendered = Object.entries(lines).map(([key, value]) => (value === '' ? key : `${key} = ${value}`));
-  return `[client]\nsocket = ${socket}\n\n[mysqld]\n${rendered.join('\n')}\n`;
+  return optionFile(socket, 'mysqld', lines);
 }
 
 /** Makes an empty server: directory, `my.cnf`, system tables, root over the socket without a password. */
@@ -119,56 +112,14 @@ function initialize(plan: MysqlPlan, datadir: string): void {
 
 /** Starts an installed server and waits until root can log in; stopped through its registry, by process id. */
 export async function startMysql(plan: MysqlPlan): Promise<MysqlServer> {
-  const { name, directory, socket, registry, path } = plan;
-  const defaultsFile = join(directory, 'my.cnf');
-  rmSync(socket, { force: true });
-  const output = openSync(join(directory, 'output.log'), 'a');
-  const child = registry.start(`mysql ${name}`, 'mysqld', [`--defaults-file=${defaultsFile}`], {
-    cwd: directory,
-    stdio: ['ignore', output, output],
-    env: { PATH: path, LANG: 'C', TZ: 'UTC' },
-  });
-  closeSync(output);
-  let ended = false;
-  for (const event of ['exit', 'error']) {
-    child.once(event, () => {
-      ended = true;
-    });
-  }
-  const connect = (database?: string) =>
-    createConnection({ socketPath: socket, user: 'root', ...(database ? { database } : {}), ...CONNECTION });
-  await waitUntilReady(
-    `mysql ${name}`,
-    60_000,
-    async () => {
-      await (await connect()).end();
-      return true;
-    },
-    {
-      ended: () => ended,
-      detail: () => tail(join(directory, 'error.log')) + tail(join(directory, 'output.log')),
-    },
-  );
-  const first = join(directory, 'first');
+  const server = await startDatabaseServer('mysql', 'mysqld', plan);
+  const first = join(plan.directory, 'first');
   if (existsSync(first)) {
-    const connection = await connect();
+    const connection = await server.connect();
     await connection.query('SET sql_log_bin=0');
     await connection.query('ALTER USER root@localhost IDENTIFIED WITH auth_socket');
     await connection.end();
     rmSync(first);
   }
-  const pid = child.pid ?? 0;
-  return {
-    ...plan,
-    datadir: join(directory, 'data'),
-    defaultsFile,
-    pid,
-    connect,
-    stop: () => registry.stop(pid, 30_000),
-    kill: () => registry.stop(pid, 0),
-  };
-}
-
-function tail(path: string): string {
-  return existsSync(path) ? readFileSync(path, 'utf8').slice(-1_500) : '';
+  return server;
 }

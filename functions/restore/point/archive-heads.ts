@@ -12,6 +12,8 @@ export type ArchiveHead = {
   /** Backups that were begun earlier, or later, are of another history, whatever their GTIDs (M16). */
   notBefore: string | null;
   notAfter: string | null;
+  /** Of the archive that goes on: its record, as of the last pass of Reconcile. */
+  record?: ArchiveRecord;
   /** Of a dead branch: up to where the history that went on shares it; null where that is not known. */
   dead?: { shared: string | null };
 };
@@ -52,7 +54,7 @@ export async function archiveHeads(
 function headOf(record: ArchiveRecord, site: SiteRef): ArchiveHead {
   const { clusterId, set, timeline, durableAt, broke, openedAt } = record;
   const notBefore = broke?.kind === 'dead-branch' ? openedAt : null;
-  return { clusterId, set, timeline, site, durableAt, notBefore, notAfter: null };
+  return { clusterId, set, timeline, site, durableAt, notBefore, notAfter: null, record };
 }
 
 /** Whether a backup is of this history, as far as the time tells. */

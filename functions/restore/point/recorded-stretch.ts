@@ -7,6 +7,7 @@ import type { Archives, SegmentRecord } from '../../catalog/archive.ts';
 import type { Objects } from '../../clients/objects.ts';
 import { segmentsOfDay } from '../../logs/segments-of-day.ts';
 import type { ArchiveHead } from './archive-heads.ts';
+import type { Tail } from './reported-tail.ts';
 import type { ArchivedSegment, Stretch } from './resolve-point.ts';
 
 /** What is recorded of a segment, as a point is looked for in it. `before`: the one before it, where there is one. */
@@ -31,22 +32,26 @@ export function archivedSegment(record: SegmentRecord, before: SegmentRecord | u
 
 /**
  * The end of an archive as far back as is needed: `enough` is asked of each segment with which a file begins, from the
- * newest on. Whole days are read from the record; what a rebuild has lost of it is found again in the store.
+ * newest on. Whole days are read from the record; what a rebuild has lost of it is found again in the store. `tail`:
+ * what is stored behind the record.
  */
 export async function recordedStretch(
   head: ArchiveHead,
   archives: Pick<Archives, 'ranges' | 'segments'>,
   objects: Pick<Objects, 'head' | 'first'>,
   enough: (segment: ArchivedSegment) => boolean,
+  tail: Tail = { segments: [], durableAt: head.durableAt },
 ): Promise<Stretch> {
   const ranges = (await archives.ranges(head)).toReversed();
   const deps = { archives: { segments: archives.segments, putSegment: async () => {} }, objects };
-  let records: SegmentRecord[] = [];
+  let records: SegmentRecord[] = tail.segments;
+  const behind = records[0]?.seq ?? Number.POSITIVE_INFINITY;
   let judged = 0;
   let from = 0;
   const last = ranges.length - 1;
   search: for (const [n, range] of ranges.entries()) {
-    const day = await segmentsOfDay(deps, range);
+    // Reconcile may have recorded the tail meanwhile.
+    const day = (await segmentsOfDay(deps, range)).filter(({ seq }) => seq < behind);
     records = [...day, ...records];
     // Whether a day's first segment begins a file is known with the day before it.
     const known = n === last ? 0 : 1;
@@ -60,7 +65,7 @@ export async function recordedStretch(
     }
   }
   const segments = records.map((record, i) => archivedSegment(record, records[i - 1])).slice(from);
-  return { timeline: head.timeline, segments, durableAt: head.durableAt };
+  return { timeline: head.timeline, segments, durableAt: tail.durableAt };
 }
 
 /** An index is a hundredth of its log: what is read first holds it nearly always. */

@@ -119,8 +119,10 @@ describe('archives in a pass of Reconcile', () => {
   it('M01 are one member of a set each: its primary first, the others are looked at', async () => {
     expect(await pass()).toMatchObject({ sets: 1, lagging: 0, failed: 0 });
     expect((await ordersOf(first.hostId)).sets).toMatchObject([{ archive: null }]);
-    // The replica's agent was quicker.
+    // The replica's agent was quicker; the primary's has told that it lives, and not yet looked at its server.
     await says(second);
+    await pass();
+    await says(first, { reachable: false, role: null, serverVersion: '', serverUuid: '', gtid: '' });
     await pass();
     expect(await control.archives.get({ clusterId, set: 'main' })).toBeUndefined();
     await says(first);

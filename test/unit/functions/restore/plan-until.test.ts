@@ -260,6 +260,77 @@ describe('Plan the restore to a point', () => {
   });
 });
 
+describe('what the archiver has stored since the last pass of Reconcile', () => {
+  const said = [
+    { gtids: gtids(101, 140), seen: at(3) },
+    { gtids: gtids(141, 160), seen: at(6) },
+    { gtids: gtids(161, 180), seen: at(8) },
+    { gtids: gtids(181, 200), seen: at(10) },
+  ];
+  /** The first two are recorded; all four are stored, and the last is named by the row of a host that is gone since. */
+  async function lost(report: object = {}, stored = said.length) {
+    await archive('t-1', '0-1-100', said.slice(0, 2), at(6));
+    const log = syntheticLog(
+      { clusterId: 'orders', timeline: 't-1', flavour: 'mariadb', begins: '0-1-100' },
+      said,
+    );
+    for (const { key, body } of log.slice(0, stored)) control.objects.put(site.bucket, key, body);
+    const { header, key, crc } = log.at(-1)!;
+    const userid = 'AROAEXAMPLE:i-0a';
+    const host = example('host');
+    await control.hosts.restore({ ...host, userid, document: { ...host.document, hostId: 'i-0a' } });
+    const set = {
+      ...{ clusterId: 'orders', set: 'main', memberId: 'db1', reachable: true, role: 'primary' },
+      ...{ serverVersion: '', serverUuid: 'u-1', unfit: [], gtid: '' },
+      archive: {
+        ...{ timeline: 't-1', epoch: 1, state: 'archiving', reason: '' },
+        newest: archiveEndOf(header, key, crc),
+        durableAt: at(11),
+        ...report,
+      },
+    };
+    await control.agents.order(userid, 'i-0a', { at: at(1), sets: [] });
+    const [from, rows] = [at(11), control.dynamo.tables.get('jobs')!];
+    const told = { at: from, startedAt: from, runnerVersion: 'test', disks: [], sets: [set] };
+    rows.set(`${userid}\u0000agent`, { v: 1, pk: userid, sk: 'agent', hostId: 'i-0a', report: told });
+    return log;
+  }
+
+  it('is restored with the rest, up to the last second that is known to be whole', async () => {
+    const log = await lost();
+    expect(await planned('latest')).toMatchObject({
+      log: { until: { gtid: '0-1-200' }, segments: 4, ends: [{ key: log[3]!.key }, {}, {}, {}] },
+    });
+    expect(await planned({ time: at(11) })).toMatchObject({ log: { until: { gtid: '0-1-200' } } });
+    expect(await planned({ gtid: '0-1-170' })).toMatchObject({ log: { until: { gtid: '0-1-170' } } });
+    expect(await plan({ time: at(12) })).toMatchObject({
+      error: { cause: expect.stringContaining(`the archive reaches to ${at(11)}`) },
+    });
+  });
+
+  it('is named once, where Reconcile records it meanwhile', async () => {
+    const log = await lost();
+    const found = log.slice(2).map(({ key, crc, body, header }) => ({
+      header,
+      end: archiveEndOf(header, key, crc),
+      bytes: body.length,
+    }));
+    const record = (await control.archives.get({ clusterId: 'orders', set: 'main' }))!;
+    await recordSegments({ archives: control.archives, objects: control.objectsOf(site) }, record, found);
+    expect(await planned('latest')).toMatchObject({ log: { until: { gtid: '0-1-200' }, segments: 4 } });
+  });
+
+  it.each([
+    ['of another timeline', { timeline: 't-0' }, 4],
+    ['of an archiver that was replaced', { epoch: 0 }, 4],
+    ['of a dead branch', { state: 'dead-branch' }, 4],
+    ['that does not reach what is recorded', {}, 3],
+  ])('counts for nothing %s', async (_, report, stored) => {
+    await lost(report, stored);
+    expect(await planned('latest')).toMatchObject({ log: { until: { gtid: '0-1-160' } } });
+  });
+});
+
 it('says that no log is archived where none is', async () => {
   expect(await plan('latest')).toMatchObject({
     error: { name: 'Restore.PointOutside', cause: expect.stringContaining('no log of orders is archived') },

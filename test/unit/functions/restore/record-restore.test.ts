@@ -23,8 +23,8 @@ const row: JobRow = {
 };
 
 let control: MemoryControl;
-const record = (more: object = {}) =>
-  makeHandler(control)({ execution, clusterId, backupId, result: { ...result, ...more } });
+const record = (more: object = {}, planned: object | null = null) =>
+  makeHandler(control)({ execution, clusterId, backupId, result: { ...result, ...more }, planned });
 const stateNow = async () => (await control.backups.get(clusterId, backupId))?.state;
 
 async function recorded(change: Partial<BackupRecord> = {}) {
@@ -141,9 +141,16 @@ describe('Record the restore', () => {
     await expect(record({ jobId: 'job-log' })).rejects.toMatchObject({ name: 'Restore.PositionMissed' });
     await expect(record(replay('0-1-169'))).rejects.toMatchObject({ name: 'Restore.PositionMissed' });
     expect(await stateNow()).toBe('verified');
+    const shown = { timeline: 't-1', from: '0-1-100', until: log.until, segments: 2, bytes: 2000 };
     expect(await record(replay('0-1-170'))).toMatchObject({
       state: 'proven',
       replay: { from: '0-1-100', reached: { gtid: '0-1-170' } },
+      log: { ...shown, lastCommit: null, perhapsLater: 0 },
+    });
+    const point = { lastCommit: '2026-11-23T08:07:00Z', perhapsLater: 3 };
+    expect(await record({ ...replay('0-1-170') }, { point, predictedSeconds: 70 })).toMatchObject({
+      log: { ...shown, ...point },
+      predictedSeconds: 70,
     });
   });
 

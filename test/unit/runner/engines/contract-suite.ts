@@ -45,6 +45,8 @@ export type EngineUnderTest = {
   close: () => Promise<void>;
   /** Where restores may go and servers' accounts may walk; default is a temporary directory. */
   directory?: string;
+  /** Where its tools are found, unless that is the system's directories. */
+  path?: string;
 };
 
 type Stored = { manifest: Manifest; bytes: Buffer };
@@ -76,7 +78,7 @@ export function engineContract(name: string, make: () => Promise<EngineUnderTest
       mkdirSync(workDir, { mode: 0o700 });
       return {
         workDir,
-        runChild: makeRunChild(),
+        runChild: makeRunChild(tested.path === undefined ? {} : { path: tested.path }),
         readSecret: async () => '',
         log: () => {},
         progress: () => {},
