@@ -1,7 +1,6 @@
 import { chownSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Manifest } from '../../../contract/formats/manifest.ts';
-import type { MysqlPosition } from '../../../contract/positions/position.ts';
 import type { RestoreOrder } from '../../../contract/records/job.ts';
 import type { EngineContext, ReplayOutcome } from '../../../runner/engines/engine.ts';
 import { type ApplierError, applierErrorIn } from '../../../runner/engines/mysql/replay/applier-error.ts';
@@ -14,6 +13,7 @@ import { mysqlReplay } from '../../../runner/engines/mysql/replay/replay-mysql.t
 import { stagingDirectory } from '../../../runner/engines/mysql/restore/marker.ts';
 import { restoredServerOf } from '../../../runner/engines/mysql/restore/restored-server.ts';
 import { socketPath } from '../../../runner/engines/mysql/restore/server-config.ts';
+import { setMariadbPosition, setMysqlPosition } from '../../../runner/engines/mysql/restore/set-position.ts';
 import { withStagedServer } from '../../../runner/engines/mysql/restore/staged-server.ts';
 import type { Row } from '../../../runner/engines/mysql/session.ts';
 import { findAccount } from '../../../runner/host/accounts.ts';
@@ -73,9 +73,10 @@ export async function standOn(
         },
       },
       async (session) => {
-        const at = (manifest.position as MysqlPosition).gtid;
-        if (mariadb) await session.run('SET GLOBAL gtid_slave_pos = ?', [at]);
-        else await session.run('SET GLOBAL gtid_purged = ?', [at]);
+        // What the backup of a replica knows of its source, as a restore's proof does.
+        await session.run(session.words.channels.reset).catch(() => {});
+        if (mariadb) await setMariadbPosition(session, manifest);
+        else await setMysqlPosition(session, manifest, staging, context.log);
         const replay: ReplayStand['replay'] = (request, workers = 0, as = serverId) => {
           const served = join(directory, `stretch-${stretch++}`);
           mkdirSync(served, { mode: 0o755 });

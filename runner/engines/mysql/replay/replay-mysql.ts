@@ -22,8 +22,9 @@ import {
 import { remoteTables } from './remote-tables.ts';
 import type { Replay, ReplayRequest, ReplayTarget } from './replay.ts';
 
-/** Between two looks at the applier. */
+/** Between two looks at the applier; the first ones come sooner, since there may be little to do. */
 const lookMs = 200;
+const firstLookMs = 25;
 const namesShown = 50;
 /** The server reads every relay log once when it is told of them: at 100 MB/s this is more than a terabyte. */
 const takeSeconds = 4 * 3600;
@@ -153,7 +154,7 @@ async function watch(
   const total = sizes.reduce((sum, size) => sum + size, 0);
   let moved = '';
   let movedAt = performance.now();
-  for (;;) {
+  for (let wait = firstLookMs; ; wait = Math.min(2 * wait, lookMs)) {
     context.signal.throwIfAborted();
     const state = await look(session);
     if (state.moved !== moved) {
@@ -180,7 +181,7 @@ async function watch(
       case 'stalled':
         throw replayStalled(stallSeconds, at);
       default:
-        await sleep(lookMs);
+        await sleep(wait);
     }
   }
 }
