@@ -13,18 +13,26 @@ const oneGtid = z
     'must be the GTID of one transaction: domain-server-sequence, or uuid[:tag]:number',
   );
 
+/** The name of a log file, as the server lists it. */
+const logFile = z
+  .string()
+  .max(255)
+  .regex(/^[^/\0]+\.\d{6,10}$/, 'must be the name of a log file, such as binlog.000042');
+
 /** Where two histories bear the same GTID. */
 const timeline = mintedId.optional();
 
 /**
- * Up to where a restore replays the archived log: everything, everything committed at or before a time, or everything
- * up to one transaction with or without it, in the order of the log.
+ * Up to where a restore replays the archived log: everything, everything committed at or before a time, everything
+ * up to one transaction with or without it, in the order of the log, or, where the log has no GTIDs, everything before
+ * a place in one of its files.
  */
 export const untilSchema = z.union([
   z.literal('latest'),
   z.strictObject({ time: moment, timeline }),
   z.strictObject({ gtid: oneGtid, timeline }),
   z.strictObject({ beforeGtid: oneGtid, timeline }),
+  z.strictObject({ file: logFile, offset: z.int().min(4), timeline }),
 ]);
 
 export type Until = z.infer<typeof untilSchema>;

@@ -58,7 +58,11 @@ function makeEnough(until: Until, backups: readonly Pick<BackupRecord, 'position
     const fits = (backup: Pick<BackupRecord, 'position'>) => {
       const position = positionOf(backup);
       if (position?.flavour !== flavour) return false;
-      if (position.gtid === '') return position.file === segment.log.file;
+      if (position.gtid === '') {
+        const { file, from } = point.log;
+        const notBehind = segment.log.file !== file || (position.offset ?? from) <= from;
+        return position.file === segment.log.file && notBehind;
+      }
       return (
         gtidContains(flavour, position.gtid, segment.start.gtid) &&
         gtidContains(flavour, point.start.gtid, position.gtid)
@@ -123,8 +127,7 @@ export async function planUntil(
     const point = await resolvePoint(until, stretch, (n) => readIndex(objects, stretch.segments[n]!.key));
     const astray = point.outcome === 'point' && asked === undefined && isAstray(point, head);
     if (point.outcome === 'no-point') missing.push(point);
-    else if (astray && !(until !== 'latest' && ('gtid' in until || 'beforeGtid' in until)))
-      missing.push(deadBranch(head));
+    else if (astray && (until === 'latest' || 'time' in until)) missing.push(deadBranch(head));
     else found.push({ point, stretch, head });
     // A time is one of the newest history that has it; a transaction may be in several.
     if (found.length > 0 && (until === 'latest' || 'time' in until)) break;

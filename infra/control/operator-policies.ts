@@ -41,6 +41,8 @@ const look = ({ names }: Parts, deadLetters: IQueue) => [
     ],
     ['*'],
   ),
+  // To which times a cluster can be restored.
+  allow(['lambda:InvokeFunction'], [names.functionArn('show-window')]),
   allow(['scheduler:GetSchedule'], [names.scheduleArn('*')]),
   allow(['cloudwatch:DescribeAlarmHistory'], [names.alarmArn('*')]),
   allow(['cloudwatch:GetDashboard'], [names.dashboardArn]),
@@ -89,6 +91,10 @@ export class OperatorPolicies extends Construct {
     };
     policy('Look', 'look', 'See what is protected, what runs and what went wrong', look(parts, deadLetters));
     policy('Operate', 'operate', 'Register, back up, reconcile, rebuild', operate(parts, deadLetters));
-    policy('Restore', 'restore', 'Start and stop restores', run(names, ['restore']));
+    policy('Restore', 'restore', 'Ask for the plan of a restore, start and stop restores', [
+      ...run(names, ['restore']),
+      // To which times, and the plan alone: neither touches anything.
+      allow(['lambda:InvokeFunction'], ['show-window', 'plan-restore'].map(names.functionArn)),
+    ]);
   }
 }

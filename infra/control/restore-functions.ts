@@ -5,10 +5,11 @@ import { fitRestoreEnv } from '../../functions/env/fit-restore.ts';
 import { holdRestoreEnv } from '../../functions/env/hold-restore.ts';
 import { planRestoreEnv } from '../../functions/env/plan-restore.ts';
 import { recordRestoreEnv } from '../../functions/env/record-restore.ts';
+import { showWindowEnv } from '../../functions/env/show-window.ts';
 import { ControlFunction } from './control-function.ts';
 import type { Parts } from './parts.ts';
 
-/** What the Restore machine asks, and the broker that its runner asks. */
+/** What the Restore machine asks, the broker that its runner asks, and what people ask before they restore. */
 export class RestoreFunctions extends Construct {
   readonly broker: Lambda;
 
@@ -29,6 +30,14 @@ export class RestoreFunctions extends Construct {
       ],
       // As for Record: it reads the manifest.
       memoryMiB: 512,
+    });
+    new ControlFunction(this, 'ShowWindow', {
+      ...parts,
+      folder: 'logs',
+      name: 'show-window',
+      description: 'Tells to which times a cluster can be restored, and how far behind its archive is',
+      env: showWindowEnv,
+      statements: [rights.catalog('GetItem', 'Query')],
     });
     new ControlFunction(this, 'HoldRestore', {
       ...restore,

@@ -144,7 +144,7 @@ describe('the functions', () => {
   const functions = only(control, 'AWS::Lambda::Function');
 
   it('run on Node 24 for arm64, with memory, a timeout and a log group that forgets', () => {
-    expect(functions).toHaveLength(22);
+    expect(functions).toHaveLength(23);
     for (const fn of functions) {
       expect(fn.Runtime, fn.FunctionName).toBe('nodejs24.x');
       expect(fn.Architectures, fn.FunctionName).toEqual(['arm64']);

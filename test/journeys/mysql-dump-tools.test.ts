@@ -64,7 +64,7 @@ describe('mydumper, of either line and when it breaks', () => {
       comparison: 'exact',
       tool: { name: 'mydumper', version: '1.0.1' },
     });
-    expect(taken.manifest.tool.arguments).toContain('--sync-thread-lock-mode=NO_LOCK');
+    expect(taken.manifest.tool.arguments).toContain('--sync-thread-lock-mode=SAFE_NO_LOCK');
     expect(taken.rows.map((row) => ('path' in row ? row.path : ''))).toContain('dump/shop.orders.00000.sql');
     const directory = join(pair.directory, 'restored');
     const restore = restoreOrderFor(directory, await freePort());

@@ -34,13 +34,20 @@ const site = { site: 'home', bucket: 'vault', region: 'eu-west-1' };
 describe('a primary that is lost while its log is archived', () => {
   let pair: Pair;
   let s3: S3Server;
-  let taken: Taken;
+  /** The files of the replica; what a dump has of it, and of the primary while it was written to. */
+  let bases: { files: Taken; replicaDump: Taken; primaryDump: Taken };
   let writer: ShadowWriter;
   /** The statement that nobody wanted. */
   let mistake: string;
   const control = makeMemoryControl('2026-11-25T09:00:00.000Z');
   const restored: string[] = [];
   const engine = () => makeMysqlEngine({ stateDirectory: join(pair.directory, 'state') });
+
+  const dumpOf = (server: Pair['primary']) => {
+    const order = backupOrderFor(memberOf(server));
+    const plan = { ...order.plan, method: 'logical' as const, spoolBytes: 64 * 1024 * 1024 };
+    return takeBackup(engine(), { ...order, plan }, contextIn(pair.directory));
+  };
 
   const committed = (enough: () => boolean) => waitUntil('enough commits', async () => enough());
 
@@ -52,6 +59,10 @@ describe('a primary that is lost while its log is archived', () => {
       'CREATE TABLE shop.a (n INT PRIMARY KEY, note VARCHAR(100))',
       'CREATE TABLE shop.b (id INT PRIMARY KEY)',
       'INSERT INTO shop.b VALUES (1), (2), (3)',
+      'CREATE SEQUENCE shop.numbers',
+      "CREATE USER buyer@localhost IDENTIFIED BY 'x'",
+      'CREATE FUNCTION shop.twice(a INT) RETURNS INT DETERMINISTIC RETURN a * 2',
+      "CREATE EVENT shop.nightly ON SCHEDULE EVERY 1 DAY STARTS '2037-01-01' DO DELETE FROM shop.b",
     );
     const archiver = archiverAt(
       s3,
@@ -66,8 +77,24 @@ describe('a primary that is lost while its log is archived', () => {
       }
     })();
     await pair.caughtUp();
-    writer = await startShadowWriter(pair.primary, { table: 'a', domain: 0, alterEvery: 50 });
-    taken = await takeBackup(engine(), backupOrderFor(memberOf(pair.replica)), contextIn(pair.directory));
+    writer = await startShadowWriter(pair.primary, { table: 'a', domain: 0 });
+    // A dump is of one moment only while no definition changes.
+    const [replicaDump, primaryDump] = [await dumpOf(pair.replica), await dumpOf(pair.primary)];
+    writer.alterEvery = 50;
+    const order = backupOrderFor(memberOf(pair.replica));
+    bases = {
+      files: await takeBackup(engine(), order, contextIn(pair.directory)),
+      replicaDump,
+      primaryDump,
+    };
+    // What a dump would leave behind by itself, and the log goes on from.
+    await pair.sql(
+      pair.primary,
+      "ALTER USER buyer@localhost IDENTIFIED BY 'y'",
+      'GRANT EXECUTE ON FUNCTION shop.twice TO buyer@localhost',
+      'ALTER EVENT shop.nightly DISABLE',
+      'INSERT INTO shop.b VALUES (shop.twice(NEXTVAL(shop.numbers) + 10))',
+    );
     const behind = writer.commits.length;
     const since = () => writer.commits.at(-1)!.ended - writer.commits[behind]!.ended;
     await committed(() => writer.commits.length > behind + 100 && since() > 4000);
@@ -94,12 +121,14 @@ describe('a primary that is lost while its log is archived', () => {
   });
 
   /** Plans as control does, and restores as the runner does; answers what the restored server says. */
-  async function bringBack(name: string, until: Until) {
+  async function bringBack(base: keyof typeof bases, until: Until) {
+    const taken = bases[base];
     const backup: BackupRecord = {
       ...example('backup'),
       clusterId: 'shop',
       backupId: 'b-1',
       site,
+      method: taken.manifest.plan.method,
       position: taken.manifest.position,
       startedAt: new Date().toISOString(),
     };
@@ -107,7 +136,7 @@ describe('a primary that is lost while its log is archived', () => {
     if (plan.outcome === 'refused') throw new Error(plan.error.cause);
     expect(plan.whyNot(backup)).toBeUndefined();
     const order = plan.orderFrom(backup.position as MysqlPosition);
-    const directory = join(pair.directory, 'restores', name);
+    const directory = join(pair.directory, 'restores', `${base}-${restored.length}`);
     restored.push(directory);
     const job = restoreOrderFor(directory, await freePort());
     const context = contextIn(pair.directory);
@@ -129,20 +158,23 @@ describe('a primary that is lost while its log is archived', () => {
   }
   const shadowAt = (seq: number) => writer.commits.filter((commit) => commit.seq <= seq).at(-1)?.n ?? 0;
 
-  it('is brought back to just before the statement that nobody wanted, with every commit before it', async () => {
-    const { a, b, seq } = await bringBack('before', { beforeGtid: mistake });
-    expect(seq).toBe(Number(mistake.split('-')[2]) - 1);
-    expect({ a, b }).toEqual({ a: shadowAt(seq), b: 3 });
-  });
+  it.each(['files', 'primaryDump'] as const)(
+    'is brought back from %s to just before the statement that nobody wanted, with every commit before it',
+    async (base) => {
+      const { a, b, seq } = await bringBack(base, { beforeGtid: mistake });
+      expect(seq).toBe(Number(mistake.split('-')[2]) - 1);
+      expect({ a, b }).toEqual({ a: shadowAt(seq), b: 4 });
+    },
+  );
 
   it('M25 is brought back to a time: what was committed by then, within the bounds that the log knows', async () => {
     const { commits } = writer;
-    const from = Number((taken.manifest.position as MysqlPosition).gtid.split('-')[2]);
+    const from = Number((bases.files.manifest.position as MysqlPosition).gtid.split('-')[2]);
     const later = commits.filter(({ seq }) => seq > from);
     const time = later[Math.floor(later.length / 2)]!.ended;
-    const { a, b, seq, plan } = await bringBack('time', { time: momentOf(time * 1000) });
+    const { a, b, seq, plan } = await bringBack('files', { time: momentOf(time * 1000) });
     expect(a).toBe(shadowAt(seq));
-    expect(b).toBe(time < later.at(-1)!.ended && seq < Number(mistake.split('-')[2]) ? 3 : 0);
+    expect(b).toBe(time < later.at(-1)!.ended && seq < Number(mistake.split('-')[2]) ? 4 : 0);
     // Archived every tenth of a second; what began in a later second, or was seen later, is left out.
     const last = commits.filter((commit) => commit.seq <= seq).at(-1)!;
     const next = commits.find((commit) => commit.seq > seq);
@@ -151,8 +183,8 @@ describe('a primary that is lost while its log is archived', () => {
     expect(plan.point.perhapsLater).toBeGreaterThanOrEqual(0);
   });
 
-  it('is brought back with everything that was archived', async () => {
-    const { a, b } = await bringBack('latest', 'latest');
+  it('is brought back from a dump of the replica with everything that was archived', async () => {
+    const { a, b } = await bringBack('replicaDump', 'latest');
     expect({ a, b }).toEqual({ a: writer.commits.at(-1)!.n, b: 0 });
   });
 });

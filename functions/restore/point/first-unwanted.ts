@@ -3,13 +3,14 @@ import { microseconds } from '../../../contract/records/until.ts';
 import { liesBetween } from './gtids.ts';
 import type { ArchivedSegment } from './resolve-point.ts';
 
-type Seen = Pick<ArchivedSegment, 'flavour' | 'seen' | 'start' | 'end' | 'commits' | 'transactions'>;
+type Seen = Pick<ArchivedSegment, 'flavour' | 'seen' | 'log' | 'start' | 'end' | 'commits' | 'transactions'>;
 
-/** A point as it is looked for: microseconds since 1970, or one transaction. */
+/** A point as it is looked for: microseconds since 1970, one transaction, or a place in a log without GTIDs. */
 export type Sought =
   | { kind: 'latest' }
   | { kind: 'time'; micros: number }
-  | { kind: 'gtid'; gtid: string; included: boolean };
+  | { kind: 'gtid'; gtid: string; included: boolean }
+  | { kind: 'place'; file: string; offset: number };
 
 /** When the last look before a segment was, as its bytes were not there yet then; 0 where nobody looked before. */
 export type LookBefore = number;
@@ -60,6 +61,10 @@ export function cutOf(sought: Sought, segment: Seen, index: SegmentIndex, lookBe
     if (at < 0) return whole;
     return { unwanted: sought.included ? at + 1 : at, perhaps: 0 };
   }
+  if (sought.kind === 'place') {
+    const at = transactions.findIndex((transaction) => transaction.at >= sought.offset);
+    return { unwanted: at < 0 ? transactions.length : at, perhaps: 0 };
+  }
   const appeared = appearances(segment, index, lookBefore);
   let perhaps = 0;
   for (const [at, transaction] of transactions.entries()) {
@@ -70,8 +75,18 @@ export function cutOf(sought: Sought, segment: Seen, index: SegmentIndex, lookBe
   return { unwanted: undefined, perhaps };
 }
 
+/** The transaction of a segment in which a place lies; undefined where one may end there. */
+export const transactionAround = (
+  offset: number,
+  { transactions }: SegmentIndex,
+): SegmentTransaction | undefined => transactions.find(({ at, bytes }) => at < offset && offset < at + bytes);
+
 /** Whether the index of this segment must be read to know where the point lies; by its header alone. */
 export function mayHoldPoint(sought: Sought, segment: Seen): boolean {
+  if (sought.kind === 'place') {
+    const { file, from, to } = segment.log;
+    return file === sought.file && from < sought.offset && sought.offset <= to;
+  }
   if (segment.transactions === 0 || sought.kind === 'latest') return false;
   const { flavour } = segment;
   if (sought.kind === 'gtid') return liesBetween(flavour, segment.start.gtid, segment.end.gtid, sought.gtid);

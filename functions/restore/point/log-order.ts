@@ -18,7 +18,8 @@ export function whyNotFrom(from: MysqlPosition, point: Point, stretch: Stretch):
   const first = stretch.segments[0]!;
   const known = stretch.segments.at(-1)!.end.gtid;
   if (from.flavour !== flavour) return `its position is of ${from.flavour}`;
-  if (gtid !== '' || from.gtid !== '') {
+  if (gtid === '' && from.gtid !== '') return `its position ${from.gtid} is not in a log without GTIDs`;
+  if (gtid !== '') {
     if (!contains(flavour, gtid, from.gtid, known))
       return `it holds what lies behind the point: ${from.gtid}`;
     if (!contains(flavour, from.gtid, first.start.gtid, known)) {

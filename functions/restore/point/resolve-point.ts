@@ -2,7 +2,7 @@ import { NamedError } from '../../../contract/errors/named-error.ts';
 import type { SegmentHeader, SegmentIndex } from '../../../contract/formats/segment.ts';
 import type { MysqlPosition } from '../../../contract/positions/position.ts';
 import { microseconds, momentOf, type Until } from '../../../contract/records/until.ts';
-import { cutOf, mayHoldPoint, type Sought } from './first-unwanted.ts';
+import { cutOf, mayHoldPoint, type Sought, transactionAround } from './first-unwanted.ts';
 import { after, both, contains, isOf } from './gtids.ts';
 
 /** What a point is looked for in: a segment by what its header says. */
@@ -48,6 +48,7 @@ export type NoPoint = { outcome: 'no-point'; why: string; nearest: string };
 export const soughtOf = (until: Until): Sought => {
   if (until === 'latest') return { kind: 'latest' };
   if ('time' in until) return { kind: 'time', micros: microseconds(until.time) };
+  if ('file' in until) return { kind: 'place', file: until.file, offset: until.offset };
   return 'gtid' in until
     ? { kind: 'gtid', gtid: until.gtid.toLowerCase(), included: true }
     : { kind: 'gtid', gtid: until.beforeGtid.toLowerCase(), included: false };
@@ -87,11 +88,15 @@ export async function resolvePoint(
   for (const [n, segment] of segments.entries()) {
     if (mayHoldPoint(sought, segment)) {
       const index = await readIndex(n);
+      const within = sought.kind === 'place' ? withinTransaction(sought, segment, index) : undefined;
+      if (within !== undefined) return within;
       const seen = microseconds(segment.seen.first);
       const lookBefore = looks.findLast((at) => at < seen) ?? 0;
       const { unwanted, perhaps } = cutOf(sought, segment, index, lookBefore);
       perhapsLater += perhaps;
-      if (unwanted === 0 && passed === 0 && sought.kind === 'time') return beforeAll(stretch);
+      // Before its first transaction only what an agent has looked at is known: that nothing was in the log yet.
+      const unseen = sought.kind === 'time' && sought.micros < microseconds(segments[0]!.seen.first);
+      if (unwanted === 0 && passed === 0 && unseen) return beforeAll(stretch);
       if (unwanted !== undefined) {
         const wanted = index.transactions.slice(0, unwanted);
         const own = after(
@@ -124,6 +129,7 @@ export async function resolvePoint(
     reached = both(flavour, reached, segment.end.gtid);
   }
   if (sought.kind === 'gtid') return unknown(sought.gtid, stretch);
+  if (sought.kind === 'place') return noSuchPlace(sought, stretch);
   return {
     outcome: 'point',
     timeline,
@@ -152,6 +158,13 @@ function outside(sought: Sought, stretch: Stretch): NoPoint | undefined {
         nearest: reachOf(stretch),
       };
     }
+  }
+  if (sought.kind === 'place' && end.end.gtid !== '') {
+    return {
+      outcome: 'no-point',
+      why: 'this log has GTIDs, and several of its servers may have named a file like that',
+      nearest: 'ask for {"gtid": …}, {"beforeGtid": …} or {"time": …}',
+    };
   }
   if (sought.kind !== 'gtid') return undefined;
   const { flavour } = end;
@@ -186,4 +199,33 @@ function unknown(gtid: string, stretch: Stretch): NoPoint {
     why: passed ? 'the archived log holds no such transaction' : 'it is not in the archived log',
     nearest: reachOf(stretch),
   };
+}
+
+type Place = Extract<Sought, { kind: 'place' }>;
+
+/** A transaction is restored as a whole or not at all. */
+function withinTransaction(
+  { file, offset }: Place,
+  { openAfter }: ArchivedSegment,
+  index: SegmentIndex,
+): NoPoint | undefined {
+  const around = transactionAround(offset, index);
+  const from = around?.at ?? (openAfter !== null && offset > openAfter.at ? openAfter.at : undefined);
+  if (from === undefined) return undefined;
+  const behind = around && ` or {"file": "${file}", "offset": ${around.at + around.bytes}} with it`;
+  return {
+    outcome: 'no-point',
+    why: `${file}:${offset} lies within a transaction`,
+    nearest: `ask for {"file": "${file}", "offset": ${from}} without it${behind ?? ''}`,
+  };
+}
+
+function noSuchPlace({ file, offset }: Place, stretch: Stretch): NoPoint {
+  const own = stretch.segments.filter(({ log }) => log.file === file);
+  const [first, last] = [stretch.segments[0]!, own.at(-1)];
+  const why =
+    last === undefined
+      ? `${file} is not in the archive, which begins with ${first.log.file}`
+      : `${file} is archived from ${own[0]!.log.from} to ${last.log.to}, and ${offset} lies outside`;
+  return { outcome: 'no-point', why, nearest: reachOf(stretch) };
 }

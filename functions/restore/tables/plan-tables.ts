@@ -85,7 +85,11 @@ export async function planTables(
       value: manifest.backupId,
     });
   const [stream, ...more] = manifest.streams;
-  if (stream === undefined || more.length > 0) return unreadable('has not one stream');
+  if (stream === undefined || more.length > 0) {
+    return unreadable(
+      `was taken in ${manifest.streams.length} streams, and single tables are read of one; restore the whole, or name a backup whose policy had no fifoStreams`,
+    );
+  }
   const stored = await objects.get(stream.index.key);
   const sha256 = createHash('sha256')
     .update(stored?.body ?? '')

@@ -7,7 +7,7 @@ import { directoryState, freeBytes } from '../../host/disks.ts';
 import { portFree } from '../../host/ports.ts';
 import type { EngineContext } from '../engine.ts';
 import { ineligibility, lagOf, missingPrivileges, physicalOnly, roleOf } from './eligibility.ts';
-import { dumpArguments, dumperLine } from './logical/dumper.ts';
+import { type DumpArguments, dumpArguments, dumperLine } from './logical/dumper.ts';
 import { findDumper } from './logical/find-dumper.ts';
 import { readLogicalFacts } from './logical/read-facts.ts';
 import { logicalRefusals } from './logical/refusals.ts';
@@ -150,7 +150,10 @@ async function inspectServer(
         )
           .slice(0, 20)
           .map((reason) => reason.slice(0, 400)),
-        ...dumpShown(order.policy, dumper, login.address),
+        ...dumpShown(order.policy, dumper, login.address, {
+          family: session.words.family,
+          version: facts.version,
+        }),
       },
     };
   });
@@ -181,11 +184,17 @@ function commandShown(
 }
 
 /** The call of mydumper in the same way; none where there is none that is known. */
-function dumpShown(policy: Policy | undefined, version: string | null, address: Login['address']) {
+function dumpShown(
+  policy: Policy | undefined,
+  version: string | null,
+  address: Login['address'],
+  server: DumpArguments['server'],
+) {
   const line = dumperLine(version);
   if (policy === undefined || line === undefined) return {};
   const args = dumpArguments({
     line,
+    server,
     address,
     defaultsFile: join(privateDirectory, 'client.cnf'),
     outputDirectory: join(privateDirectory, 'dump'),

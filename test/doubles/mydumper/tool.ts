@@ -18,7 +18,7 @@ const common =
 const own = {
   '0.10.0': /^--(?:no-locks|tz-utc|less-locking|trx-consistency-only)$/,
   '1.0.1':
-    /^--(?:sync-thread-lock-mode|default-character-set|replica-data)=|^--(?:skip-ddl-locks|trx-tables)$/,
+    /^--(?:server-version|sync-thread-lock-mode|default-character-set)=|^--(?:skip-ddl-locks|trx-tables)$/,
 }[version];
 const unknown = args.find((arg) => !common.test(arg) && !own.test(arg));
 const option = (name: string) => args.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3);
@@ -67,14 +67,14 @@ createInterface({ input: real.stderr }).on('line', (line) => {
   process.stderr.write(`${line.replace(/Thread (\d+) /, 'Thread $1: ')}\n`);
 });
 
-/** What 0.10 wrote of its position, as 1.x writes it. */
+/** What 0.10 wrote of its position, as 1.x writes it: of what a replica has applied it says nothing. */
 function inOneDotX(text: string): string {
   const sections = text.split(/^(?=SHOW )/m);
   const field = (section: string, name: string) => new RegExp(`${name}:\\s*(.*)`).exec(section)?.[1] ?? '';
   const of = (section: string) =>
     section.startsWith('SHOW MASTER')
       ? `[source]\n# executed_gtid_set = "${field(section, 'GTID')}"\n# SOURCE_LOG_FILE = "${field(section, 'Log')}"\n# SOURCE_LOG_POS = ${field(section, 'Pos')}\n`
-      : `[replication]\nGtid_Slave_Pos = "${field(section, 'GTID')}"\n# SOURCE_LOG_FILE = "${field(section, 'Log')}"\n`;
+      : '';
   const asked =
     stands === undefined
       ? []

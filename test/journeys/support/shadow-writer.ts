@@ -3,6 +3,8 @@ import type { MariadbServer } from '../../../infra/local/mariadb.ts';
 export type ShadowWriter = {
   table: string;
   domain: number;
+  /** Every so many commits it changes the table's definition, which is a transaction as well; may be changed. */
+  alterEvery: number | undefined;
   /** Each commit in order: its sequence number in its domain, or of its server in MySQL, the last row it wrote, and when (milliseconds since 1970). */
   commits: { seq: number; n: number; began: number; ended: number }[];
   stop: () => Promise<void>;
@@ -10,8 +12,7 @@ export type ShadowWriter = {
 
 /**
  * Commits one row after the other into its own table and notes under which GTID: what must be in the table at any
- * position of the log. Every `alterEvery` commits it changes the table's definition, which is a transaction as well.
- * `before`: a statement of its session before the first.
+ * position of the log. `before`: a statement of its session before the first.
  */
 export async function startShadowWriter(
   server: MariadbServer,
@@ -30,6 +31,7 @@ export async function startShadowWriter(
   );
   if (before !== undefined) await connection.query(before);
   const commits: ShadowWriter['commits'] = [];
+  const writer = { table, domain, alterEvery, commits };
   let on = true;
   const note = async (n: number, began: number, [answer]: [unknown, unknown]) => {
     const ended = Date.now();
@@ -50,20 +52,16 @@ export async function startShadowWriter(
       await connection.query(`INSERT INTO ${table} (n, note) VALUES (${n}, REPEAT('x', ${n % 100}))`);
       await connection.query(`UPDATE ${table} SET note = 'second' WHERE n = ${n - 1}`);
       await note(n, began, await connection.query('COMMIT'));
-      if (alterEvery === undefined || n % alterEvery !== 0) continue;
+      if (writer.alterEvery === undefined || n % writer.alterEvery !== 0) continue;
       const alter = `ALTER TABLE ${table} ADD COLUMN more${n} INT DEFAULT ${n}`;
       await note(n, began, await connection.query(alter));
     }
   })();
   running.catch(() => {});
-  return {
-    table,
-    domain,
-    commits,
-    stop: async () => {
-      on = false;
-      await running;
-      await connection.end();
-    },
+  const stop = async () => {
+    on = false;
+    await running;
+    await connection.end();
   };
+  return Object.assign(writer, { stop });
 }

@@ -6,8 +6,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { brokenLink } from '../../../contract/formats/segment-chain.ts';
 import { readSegmentHead } from '../../../contract/formats/segment-codec.ts';
 import { type ArchiveEnd, archiveEndOf } from '../../../contract/records/agent.ts';
+import type { ShownWindow } from '../../../functions/logs/show-window.ts';
 import { localSite } from '../../../infra/local/local-settings.ts';
+import { shellBlocks } from './by-hand.ts';
 import { deployPolicy } from './policies.ts';
+import { asTyped } from './runbook-commands.ts';
 import { ask, register, run, succeeded, type World } from './world.ts';
 
 type Archive = {
@@ -119,6 +122,18 @@ export function archiving(the: () => World): void {
       const gtid = (record as never as { position: { gtid: string } }).position.gtid;
       const { archive: after } = await reconciled((of) => number(of?.newest?.end.gtid ?? '') > number(gtid));
       expect(after.state).toBe('archiving');
+
+      // What an operator then asks, as the README prints it.
+      const [command] = shellBlocks('To a point in time');
+      const said = await asTyped(the().target, command ?? '', {});
+      const shown = JSON.parse(said.slice(0, said.lastIndexOf('{'))) as ShownWindow;
+      const [set] = shown.sets;
+      expect(shown).toMatchObject({ outcome: 'shown', backup: { backupId } });
+      expect(set?.archive).toMatchObject({ memberId: 'primary', state: 'archiving' });
+      expect(set?.archive.behindSeconds).toBeLessThan(60);
+      expect(set?.windows[0]).toMatchObject({ timeline: after.timeline, newest: backupId, gtids: true });
+      expect(number(set!.windows[0]!.end.gtid)).toBeGreaterThan(number(gtid));
+      expect(shown.says.join('\n')).toMatch(/main: any time from \S+ to \S+, up to GTID 0-\d+-\d+/);
     });
 
     it('ends with the policy: the agents find nothing ordered and end', async () => {

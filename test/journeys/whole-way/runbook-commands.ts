@@ -28,10 +28,14 @@ export async function asTyped(
     (text, [word, value]) => text.replaceAll(new RegExp(`\\b${word}\\b`, 'g'), value),
     commands
       .replaceAll('111111111111', emulator.accountId)
-      // Version 1 of the CLI asks SQS at a name of its own, unless the endpoint stands in the command itself.
+      // Version 1 of the CLI, which PyPI has, takes a payload as it is and knows no option for that.
+      .replaceAll(/--cli-binary-format raw-in-base64-out\s/g, '')
+      // It asks SQS at a name of its own, unless the endpoint stands in the command itself.
       .replaceAll('aws sqs ', `aws --endpoint-url ${emulator.endpoint} sqs `),
   );
-  const child = spawn('/bin/sh', ['-e', '-c', typed], {
+  // Through a pipe, as /dev/stdout cannot be opened where it is a socket, which Node's own pipes are.
+  const piped = ['-o', 'pipefail', '-c', '/bin/sh -e -c "$0" | cat', typed];
+  const child = spawn('/bin/bash', piped, {
     env: {
       PATH: `${join(paths.project, '.local/venv/bin')}:/usr/local/bin:/usr/bin:/bin`,
       HOME: '/nonexistent',

@@ -121,6 +121,24 @@ const made = fc
   .tuple(fc.constantFrom<Flavour>('mariadb', 'mysql'), fc.array(step, { minLength: 1, maxLength: 25 }))
   .map(([flavour, steps]) => make(flavour, steps));
 
+/** The same log of a server that gives no GTIDs. */
+const withoutGtids = (of: Made): Made => ({
+  ...of,
+  stretch: {
+    ...of.stretch,
+    segments: of.stretch.segments.map((segment) => ({
+      ...segment,
+      start: { ...segment.start, gtid: '' },
+      end: { ...segment.end, gtid: '' },
+      openAfter: segment.openAfter && { ...segment.openAfter, gtid: '' },
+    })),
+  },
+  indexes: of.indexes.map((index) => ({
+    ...index,
+    transactions: index.transactions.map((transaction) => ({ ...transaction, gtid: '' })),
+  })),
+});
+
 const resolve = (of: Made, until: Parameters<typeof resolvePoint>[0]) =>
   resolvePoint(until, of.stretch, async (n) => of.indexes[n]!);
 
@@ -201,5 +219,50 @@ describe('the exact position of a point', () => {
         if (point.outcome === 'point') expect(prefixOf(of, point.position)).toBe(complete);
       }),
     );
+  });
+
+  it('is in a log without GTIDs what ends before a place, where no transaction goes on', async () => {
+    await fc.assert(
+      fc.asyncProperty(made, fc.nat(), fc.nat(), async (of, which, how) => {
+        const { file: n } = of.log[which % of.log.length]!;
+        const own = of.log.filter((t) => t.file === n);
+        const file = `binlog.${String(n + 1).padStart(6, '0')}`;
+        const end = own.at(-1)!.at + own.at(-1)!.bytes;
+        // One byte behind the file's end too.
+        const offset = 4 + (how % (end - 2));
+        const point = await resolve(withoutGtids(of), { file, offset });
+        const within = own.find((t) => t.at < offset && offset < t.at + t.bytes);
+        if (offset > end) {
+          expect(point).toMatchObject({
+            why: `${file} is archived from 0 to ${end}, and ${offset} lies outside`,
+          });
+        } else if (within) {
+          expect(point).toMatchObject({
+            why: `${file}:${offset} lies within a transaction`,
+            nearest: expect.stringContaining(`{"file": "${file}", "offset": ${within.at}} without it`),
+          });
+        } else {
+          expect(point).toMatchObject({ outcome: 'point', position: { gtid: '', file } });
+          const length = of.log.filter(
+            (t) => t.file < n || (t.file === n && t.at + t.bytes <= offset),
+          ).length;
+          if (point.outcome === 'point') expect(prefixOf(of, point.position)).toBe(length);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('is no place in a file where there are GTIDs: files of several servers may bear one name', async () => {
+    const of = make('mysql', [
+      { domain: 0, bytes: 10, between: 0, rotates: false, wait: 0, age: 0, cuts: [] },
+    ]);
+    expect(await resolve(of, { file: 'binlog.000001', offset: 4 })).toMatchObject({
+      outcome: 'no-point',
+      nearest: expect.stringContaining('beforeGtid'),
+    });
+    expect(await resolve(withoutGtids(of), { file: 'binlog.000007', offset: 4 })).toMatchObject({
+      why: 'binlog.000007 is not in the archive, which begins with binlog.000001',
+    });
   });
 });

@@ -12,7 +12,7 @@ import { type Login, resolveLogin, writeToolOptions } from '../login.ts';
 import { describeServer } from '../manifest-facts.ts';
 import { originOf } from '../origin.ts';
 import { readPlugins } from '../plugins.ts';
-import { canonicalGtid, samePosition } from '../position.ts';
+import { samePosition } from '../position.ts';
 import { readRelations } from '../relations.ts';
 import { readPlaces, readServerFacts, type ServerFacts } from '../server-facts.ts';
 import { openSession, type Session, withSession } from '../session.ts';
@@ -21,6 +21,7 @@ import { type Archive, makeArchive } from './archive.ts';
 import type { Definition } from './definition.ts';
 import { encodeDefinitions } from './definition.ts';
 import { makeFileNames, type TableRef } from './dump-files.ts';
+import { dumpPosition } from './dump-position.ts';
 import { type DumpRun, startDump } from './dump-run.ts';
 import { dumpArguments, dumperLine, dumperSession } from './dumper.ts';
 import { findDumper } from './find-dumper.ts';
@@ -114,20 +115,6 @@ async function archiveDump(
   return { rows, defined, unknown, cut, metadata, total };
 }
 
-function positionOf(
-  metadata: DumpMetadata,
-  applied: boolean,
-  flavour: 'mariadb' | 'mysql',
-): MysqlPosition | null {
-  const { written } = metadata;
-  const place = written === undefined ? {} : { file: written.file, offset: written.offset };
-  // What a MySQL server has executed is one set, whoever wrote it first.
-  const own = !applied || flavour === 'mysql';
-  const gtid = own ? (written?.gtid ?? '') : (metadata.applied[0]?.gtid ?? '');
-  if (gtid === '' && written === undefined) return null;
-  return { kind: 'mysql', flavour, gtid: canonicalGtid(flavour, gtid), ...place };
-}
-
 /**
  * One logical backup of a member into the stream `main`: a tar of mydumper's files, streamed while they are written.
  *
@@ -195,17 +182,20 @@ export async function logicalBackup(
     await appendFile(defaultsFile, dumperSession(line, facts.variables));
     const args = dumpArguments({
       line,
+      server: { family: session.words.family, version: facts.version },
       defaultsFile,
       address: login.address,
       outputDirectory: spool.directory,
       threads: policy.toolThreads,
     });
-    const startTool = () => {
+    let before: MysqlPosition | null = null;
+    const startTool = async () => {
+      if (line === '1.x') before = await session.words.currentPosition(session, applied);
       dump = startDump(
         { args, line, spool: spool!, bound, stallSeconds: policy.stallSeconds, login },
         context,
       );
-      return dump.snapshots;
+      await dump.snapshots;
     };
     let lockSeconds = 0;
     context.progress('opening snapshots');
@@ -241,20 +231,20 @@ export async function logicalBackup(
         'tables, views, routines, triggers, events or accounts changed while the dump ran, so it is of no one moment; the next plan takes the physical method where the policy leaves the choice',
       );
     }
+    const position = seen.metadata && dumpPosition(seen.metadata, flavour, applied, before);
     const positionNeeded = applied || facts.variables.log_bin === 'ON';
     const standing = new Set(tables.filter((t) => standsStill(t, nobodyWrites)).map(keyOf));
     const faults = dumpFaults(
       seen,
-      { tables: names.tables, positionNeeded, applied: applied && flavour === 'mariadb' },
+      { tables: names.tables, position, positionNeeded },
       fingerprint,
       (table) => standing.has(keyOf(table)),
     );
-    if (faults.length > 0 || seen.metadata === undefined) {
+    if (faults.length > 0 || position === undefined) {
       throw new NamedError('Backup.Incomplete', faults.slice(0, 20).join('; ').slice(0, 3500), {
         reasons: faults.length,
       });
     }
-    const position = positionOf(seen.metadata, applied, flavour);
     if (position !== null && fingerprint.position !== null && !samePosition(position, fingerprint.position)) {
       throw new NamedError(
         'Backup.PositionMoved',

@@ -1,3 +1,4 @@
+import { versionIn } from '../versions.ts';
 import type { DumperLine } from './dump-files.ts';
 
 /** How mydumper is called. Paths are absolute. */
@@ -8,6 +9,8 @@ export type DumpArguments = {
   address: { socket: string } | { host: string; port: number };
   outputDirectory: string;
   threads: number;
+  /** What is dumped, and its version as it says it. */
+  server: { family: 'mariadb' | 'mysql'; version: string };
 };
 
 /** The line of a version as `--version` tells it; undefined for one whose options nobody has looked at. */
@@ -26,9 +29,10 @@ const notOfServer = '^(?!(mysql|sys|performance_schema|information_schema)(\\.|$
 /**
  * Arguments of a dump of all that users have. Left out on purpose: every lock and guard of the tool's own. The runner
  * holds the one lock for the moment in which the threads open their snapshots (`snapshot-lock.ts`), because
- * FLUSH TABLES WITH READ LOCK waits for the longest running query and everything queues behind it (M21).
+ * FLUSH TABLES WITH READ LOCK waits for the longest running query and everything queues behind it (M21). And
+ * `replica-data` of 1.x, with which it starts the applier while others rely on its standing still.
  */
-export function dumpArguments({ line, ...options }: DumpArguments): string[] {
+export function dumpArguments({ line, server, ...options }: DumpArguments): string[] {
   const { address } = options;
   return [
     `--defaults-file=${options.defaultsFile}`,
@@ -47,11 +51,13 @@ export function dumpArguments({ line, ...options }: DumpArguments): string[] {
     '--routines',
     '--verbose=3',
     ...(line === '1.x'
-      ? // Without `replica-data` it says nothing of what a replica has applied; without the character set it asks for tables under a name that none has (1.0.1-3, measured).
-        [
-          '--sync-thread-lock-mode=NO_LOCK',
-          '--replica-data=0',
+      ? [
+          // By itself it goes by `version_comment`, and asks a server that says there whose package it is in old words.
+          `--server-version=${server.family}-${versionIn(server.version)}`,
+          // With NO_LOCK its threads open no snapshot at all (1.0.1-3, measured).
+          '--sync-thread-lock-mode=SAFE_NO_LOCK',
           '--skip-ddl-locks',
+          // Else it asks for tables under a name that none has (1.0.1-3, measured).
           '--default-character-set=utf8mb4',
         ]
       : ['--no-locks', '--tz-utc']),

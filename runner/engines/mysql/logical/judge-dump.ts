@@ -1,4 +1,5 @@
 import type { Fingerprint } from '../../../../contract/formats/fingerprint.ts';
+import type { MysqlPosition } from '../../../../contract/positions/position.ts';
 import type { UserTable } from '../fingerprint/user-tables.ts';
 import type { TableRef } from './dump-files.ts';
 import type { DumpMetadata } from './metadata.ts';
@@ -24,15 +25,20 @@ export const keyOf = ({ schema, table }: TableRef): string => JSON.stringify([sc
  */
 export function dumpFaults(
   seen: SeenDump,
-  expected: { tables: readonly TableRef[]; positionNeeded: boolean; applied: boolean },
+  expected: {
+    tables: readonly TableRef[];
+    positionNeeded: boolean;
+    /** Where the dump stands, as far as anybody told. */
+    position: Pick<MysqlPosition, 'gtid' | 'file'> | null | undefined;
+  },
   fingerprint: Pick<Fingerprint, 'tables' | 'coverage'>,
   standing: (table: TableRef) => boolean,
 ): string[] {
   const reasons: string[] = [];
   const { metadata } = seen;
   if (metadata === undefined || !metadata.finished) reasons.push('the tool wrote no finished metadata file');
-  const position = expected.applied ? metadata?.applied[0]?.gtid : metadata?.written?.file;
-  if (metadata !== undefined && expected.positionNeeded && (position ?? '') === '') {
+  const position = expected.position?.gtid || expected.position?.file || '';
+  if (metadata !== undefined && expected.positionNeeded && position === '') {
     reasons.push('the metadata file has no position, so no log can be joined to the dump');
   }
   for (const file of seen.unknown) reasons.push(`${file} is of no table that the server has`);

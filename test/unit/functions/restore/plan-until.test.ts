@@ -6,6 +6,11 @@ import { archiveEndOf } from '../../../../contract/records/agent.ts';
 import type { BackupRecord } from '../../../../contract/records/backup.ts';
 import type { ArchiveRecord } from '../../../../functions/catalog/archive.ts';
 import { recordSegments } from '../../../../functions/logs/record.ts';
+import { recordedTimelines } from '../../../../functions/logs/recorded-timelines.ts';
+import { sayWindows } from '../../../../functions/logs/say-window.ts';
+import { makeHandler as makeShow, type ShownWindow } from '../../../../functions/logs/show-window.ts';
+import { isAnchored } from '../../../../functions/logs/window.ts';
+import { windowsOf } from '../../../../functions/logs/windows.ts';
 import { makeHandler as makeFit } from '../../../../functions/restore/fit-restore.ts';
 import { makeHandler as makeHold } from '../../../../functions/restore/hold-restore.ts';
 import { makeHandler as makePlan, type PlannedRestore } from '../../../../functions/restore/plan-restore.ts';
@@ -25,8 +30,9 @@ async function backup(
   gtid: string,
   startedAt: string,
   changes: Partial<BackupRecord> = {},
+  place: { file?: string; offset?: number } = {},
 ) {
-  const position = { kind: 'mysql' as const, flavour: 'mariadb' as const, gtid };
+  const position = { kind: 'mysql' as const, flavour: 'mariadb' as const, gtid, ...place };
   const manifest = { ...example('manifest'), backupId, position };
   const text = encodeManifest(manifest);
   const record: BackupRecord = {
@@ -34,6 +40,7 @@ async function backup(
     backupId,
     position,
     startedAt,
+    committedAt: startedAt,
     chain: backupId,
     manifestSha256: createHash('sha256').update(text).digest('hex'),
     ...changes,
@@ -49,8 +56,9 @@ async function archive(
   said: readonly Said[],
   durableAt: string | null = null,
   broke: ArchiveRecord['broke'] = null,
+  flavour: 'mariadb' | 'mysql' = 'mariadb',
 ) {
-  const stored = syntheticLog({ clusterId: 'orders', timeline, flavour: 'mariadb', begins }, said);
+  const stored = syntheticLog({ clusterId: 'orders', timeline, flavour, begins }, said);
   for (const { key, body } of stored) control.objects.put(site.bucket, key, body);
   const found = stored.map(({ key, crc, body, header }) => ({
     header,
@@ -274,6 +282,138 @@ describe('Plan the restore to a point', () => {
   });
 });
 
+describe('The window that is shown', () => {
+  const show = async (clusterId = 'orders') => makeShow({ ...control, sites })({ clusterId });
+  const shown = async (): Promise<ShownWindow> => {
+    const answer = await show();
+    if (answer.outcome !== 'shown') throw new Error(answer.error.cause);
+    return answer;
+  };
+  const broke = (kind: 'gap' | 'dead-branch', reason: string) => ({
+    kind,
+    at: at(29),
+    reason,
+    timeline: 't-1',
+  });
+  const first = () =>
+    archive(
+      't-1',
+      '0-1-100',
+      [
+        { gtids: gtids(101, 120), seen: at(0) },
+        { gtids: gtids(121, 160), seen: at(10), newFile: true },
+      ],
+      at(12),
+    );
+
+  it('says from when to when, up to which position, and how far behind the archive is', async () => {
+    await first();
+    const { says, sets, backup } = await shown();
+    expect(backup).toEqual({ backupId: 'b-new', startedAt: at(5) });
+    expect(sets).toMatchObject([
+      {
+        set: 'main',
+        archive: { memberId: 'db1', state: 'archiving', durableAt: at(12), behindSeconds: 3180 },
+        windows: [{ timeline: 't-1', to: at(12), backups: 2, oldest: 'b-old', newest: 'b-new', gtids: true }],
+        holes: [],
+        barren: [],
+      },
+    ]);
+    expect(says.join('\n')).toMatch(/^without until: backup b-new of 2026-11-23T08:05/);
+    expect(says.join('\n')).toContain(
+      'main: archived by db1: up to GTID 0-1-160, binlog.000002:4050, 53 min behind now',
+    );
+    expect(says.join('\n')).toMatch(
+      /main: any time from \S+ to 2026-11-23T08:12:00.000Z, up to GTID 0-1-160/,
+    );
+  });
+
+  it('is what the plan of a restore then gives, and what lies outside is refused', async () => {
+    await first();
+    await archive(
+      't-2',
+      '0-1-200',
+      [{ gtids: gtids(201, 220), seen: at(30) }],
+      at(40),
+      broke('gap', 'purged'),
+    );
+    await backup('b-next', '0-1-210', at(32), { committedAt: at(33) });
+    const [set] = (await shown()).sets;
+    expect(set?.windows.map(({ timeline }) => timeline)).toEqual(['t-2', 't-1']);
+    for (const { from, to, timeline } of set!.windows) {
+      for (const time of [from, to]) {
+        expect(await planned({ time })).toMatchObject({ log: { timeline } });
+      }
+    }
+    expect(set?.holes).toEqual([{ from: at(10), to: at(33), why: 'gap: purged' }]);
+    expect(await plan({ time: at(20) })).toMatchObject({ error: { name: 'Restore.PointOutside' } });
+    expect((await shown()).says).toContain(`main: not between ${at(10)} and ${at(33)}: gap: purged`);
+  });
+
+  it('names a dead branch, and a timeline into which no backup leads', async () => {
+    await first();
+    await archive(
+      't-2',
+      '0-1-155',
+      [{ gtids: gtids(156, 157), seen: at(30) }],
+      null,
+      broke('dead-branch', 'lost'),
+    );
+    const says = (await shown()).says.join('\n');
+    expect(says).toContain('t-1 is a dead branch behind GTID 0-1-155');
+    expect(says).toMatch(/main: not into t-2: archived from .* and no backup that can be used leads into it/);
+  });
+
+  it('begins at the first look where nothing had been written yet', async () => {
+    await archive(
+      't-1',
+      '0-1-150',
+      [
+        { gtids: [], seen: at(6) },
+        { gtids: gtids(151, 152), seen: at(40) },
+      ],
+      at(41),
+    );
+    const [window] = (await shown()).sets[0]!.windows;
+    expect(window).toMatchObject({ oldest: 'b-new' });
+    expect(await planned({ time: at(20) })).toMatchObject({ log: { until: { gtid: '0-1-150' } } });
+  });
+
+  it('M03 has positions only where there are no GTIDs, and only of the server that wrote the log', async () => {
+    await archive(
+      't-1',
+      '',
+      [
+        { gtids: ['', ''], seen: at(6) },
+        { gtids: [''], seen: at(7) },
+      ],
+      at(8),
+      null,
+      'mysql',
+    );
+    const origin = { uuid: 'u-1', serverId: 1, datadir: '/data', files: 'f' };
+    const position = { kind: 'mysql' as const, flavour: 'mysql' as const, gtid: '', file: 'binlog.000001' };
+    const own = { ...example('backup'), position: { ...position, offset: 150 }, origin, startedAt: at(5) };
+    const archived = (await control.archives.get({ clusterId: 'orders', set: 'main' }))!;
+    const anchored = (changes: object) => isAnchored(archived, { ...own, ...changes });
+    expect(anchored({})).toBe(true);
+    expect(anchored({ origin: { ...origin, uuid: 'u-2' } })).toBe(false);
+    expect(anchored({ origin: undefined })).toBe(false);
+    expect(anchored({ position: { ...position, offset: 351 } })).toBe(false);
+    expect(anchored({ position: { ...position, file: 'binlog.000002', offset: 4 } })).toBe(false);
+    const [timeline] = (await recordedTimelines(control.archives, 'orders', site)).get('main')!;
+    const windows = windowsOf([timeline!], [own]);
+    expect(windows.windows).toMatchObject([{ gtids: false, end: { gtid: '', offset: 350 } }]);
+    expect(sayWindows(windows)[1]).toMatch(/^positions only: no GTIDs in t-1/);
+    expect((await shown()).says.join('\n')).toContain('not into t-1');
+  });
+
+  it('says so where nothing is archived, and where nobody bears the name', async () => {
+    expect((await shown()).says).toContain('no log of orders is archived: logs.archive of its policy');
+    expect(await show('ordres')).toMatchObject({ error: { name: 'Cluster.Unknown' } });
+  });
+});
+
 describe('what the archiver has stored since the last pass of Reconcile', () => {
   const said = [
     { gtids: gtids(101, 140), seen: at(3) },
@@ -348,5 +488,40 @@ describe('what the archiver has stored since the last pass of Reconcile', () => 
 it('says that no log is archived where none is', async () => {
   expect(await plan('latest')).toMatchObject({
     error: { name: 'Restore.PointOutside', cause: expect.stringContaining('no log of orders is archived') },
+  });
+});
+
+describe('Plan the restore to a point of a log without GTIDs', () => {
+  const none = (transactions: number) => Array.from({ length: transactions }, () => '');
+  beforeEach(async () => {
+    await archive('t-1', '', [
+      { gtids: none(10), seen: at(2) },
+      { gtids: none(10), seen: at(4), newFile: true },
+      { gtids: none(10), seen: at(6) },
+      { gtids: none(10), seen: at(8), newFile: true },
+    ]);
+    await backup('b-1', '', '2026-11-23T08:01:30.000Z', {}, { file: 'binlog.000001', offset: 550 });
+    await backup('b-2', '', '2026-11-23T08:07:00.000Z', {}, { file: 'binlog.000002', offset: 1850 });
+  });
+
+  it.each([
+    [{ file: 'binlog.000003', offset: 350 }, 'b-2', { file: 'binlog.000003', offset: 350 }],
+    [{ file: 'binlog.000002', offset: 2050 }, 'b-2', { file: 'binlog.000002', offset: 2050 }],
+    // The newest backup lies in the same file, but behind it.
+    [{ file: 'binlog.000002', offset: 1250 }, 'b-1', { file: 'binlog.000002', offset: 1250 }],
+    [{ time: '2026-11-23T08:05:00Z' }, 'b-1', { file: 'binlog.000002', offset: 1050 }],
+  ])('leads %j to a place, from the newest backup before it', async (until, backupId, place) => {
+    expect(await planned(until)).toMatchObject({ backupId, log: { until: place } });
+  });
+
+  it('refuses a place within a transaction with those before and behind it', async () => {
+    expect(await plan({ file: 'binlog.000002', offset: 1300 })).toMatchObject({
+      error: {
+        name: 'Restore.PointOutside',
+        cause: expect.stringMatching(
+          /lies within a transaction; ask for .*"offset": 1250\} .*"offset": 1350\}/,
+        ),
+      },
+    });
   });
 });

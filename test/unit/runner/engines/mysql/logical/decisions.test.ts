@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Fingerprint } from '../../../../../../contract/formats/fingerprint.ts';
+import { dumpPosition } from '../../../../../../runner/engines/mysql/logical/dump-position.ts';
 import {
   dumpArguments,
   dumperLine,
@@ -77,7 +78,13 @@ describe('M09 a logical backup that would lose something is refused by name', ()
 });
 
 describe('mydumper is called by its version', () => {
-  const called = { defaultsFile: '/w/c.cnf', address: { socket: '/s' }, outputDirectory: '/o', threads: 1 };
+  const called = {
+    defaultsFile: '/w/c.cnf',
+    address: { socket: '/s' },
+    outputDirectory: '/o',
+    threads: 1,
+    server: { family: 'mysql' as const, version: '9.7.4-2' },
+  };
 
   it('with triggers, events and routines always, and no lock of its own', () => {
     for (const line of ['0.10', '1.x'] as const) {
@@ -89,8 +96,12 @@ describe('mydumper is called by its version', () => {
     }
     expect(dumpArguments({ ...called, line: '0.10' })).toContain('--no-locks');
     const args = dumpArguments({ ...called, line: '1.x' });
-    expect(args).toEqual(expect.arrayContaining(['--sync-thread-lock-mode=NO_LOCK', '--threads=2']));
-    expect(args).not.toContain('--no-locks');
+    expect(args).toEqual(expect.arrayContaining(['--sync-thread-lock-mode=SAFE_NO_LOCK', '--threads=2']));
+    expect(args.filter((arg) => /no-locks|replica-data|source-data/.test(arg))).toEqual([]);
+    // Told by it, since it takes a server by a comment of whoever packed it.
+    expect(args).toContain('--server-version=mysql-9.7.4');
+    const server = { family: 'mariadb' as const, version: '10.11.19-MariaDB-0+deb12u1-log' };
+    expect(dumpArguments({ ...called, line: '1.x', server })).toContain('--server-version=mariadb-10.11.19');
   });
 
   it('and what it says is understood', () => {
@@ -175,6 +186,42 @@ const fingerprint: Pick<Fingerprint, 'tables' | 'coverage'> = {
 };
 const orders = { schema: 'shop', table: 'orders' };
 
+describe('M01 where a dump stands', () => {
+  const said = parseDumpMetadata(written010);
+  const before = { kind: 'mysql', flavour: 'mariadb', gtid: '0-76-55' } as const;
+
+  it('is what a server has written, and of a replica of MariaDB what it has applied', () => {
+    const place = { kind: 'mysql', flavour: 'mariadb', file: 'bin.000001', offset: 3015171 };
+    expect(dumpPosition(said, 'mariadb', false, null)).toEqual({ ...place, gtid: '0-77-57' });
+    expect(dumpPosition(said, 'mariadb', true, null)).toEqual({ ...place, gtid: '0-76-56' });
+    expect(dumpPosition({ written: undefined, applied: said.applied }, 'mariadb', true, null)).toEqual({
+      kind: 'mysql',
+      flavour: 'mariadb',
+      gtid: '0-76-56',
+    });
+  });
+
+  it('is told by the server where the tool says nothing of what was applied', () => {
+    expect(dumpPosition({ ...said, applied: [] }, 'mariadb', true, before)).toMatchObject({
+      gtid: '0-76-55',
+      file: 'bin.000001',
+    });
+  });
+
+  it('is one set on MySQL, whatever was applied, and none where nobody told', () => {
+    const uuid = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
+    const written = { file: 'b.000002', offset: 7, gtid: `${uuid.toUpperCase()}:1-3:4` };
+    expect(dumpPosition({ written, applied: [{ gtid: `${uuid}:1` }] }, 'mysql', true, null)).toEqual({
+      kind: 'mysql',
+      flavour: 'mysql',
+      gtid: `${uuid}:1-4`,
+      file: 'b.000002',
+      offset: 7,
+    });
+    expect(dumpPosition({ written: undefined, applied: [] }, 'mariadb', true, null)).toBeNull();
+  });
+});
+
 describe('a dump is whole', () => {
   const seen = {
     rows: new Map([[keyOf(orders), 3]]),
@@ -183,7 +230,8 @@ describe('a dump is whole', () => {
     cut: [],
     metadata: parseDumpMetadata(written010),
   };
-  const expected = { tables: [orders], positionNeeded: true, applied: false };
+  const position = { gtid: '', file: 'bin.000001' };
+  const expected = { tables: [orders], positionNeeded: true, position };
   const faults = (changes: object = {}, wanted: object = {}, print: object = {}) =>
     dumpFaults(
       { ...seen, ...changes },
@@ -194,7 +242,8 @@ describe('a dump is whole', () => {
 
   it('when every table is there with the rows of the snapshot, at a position', () => {
     expect(faults()).toBe('');
-    expect(faults({}, { applied: true })).toBe('');
+    expect(faults({}, { position: { gtid: '0-76-56' } })).toBe('');
+    expect(faults({}, { position: null, positionNeeded: false })).toBe('');
   });
 
   it.each<[string, object, object, string]>([
@@ -203,12 +252,7 @@ describe('a dump is whole', () => {
     ['a file is of nothing', { unknown: ['x.sql'] }, {}, 'x.sql is of no table'],
     ['a file was cut', { cut: ['shop.orders.sql'] }, {}, 'ends within a statement'],
     ['there is no metadata', { metadata: undefined }, {}, 'no finished metadata'],
-    [
-      'M09 metadata has no position',
-      { metadata: parseDumpMetadata('Started dump at: x\nFinished dump at: y\n') },
-      {},
-      'has no position',
-    ],
+    ['M09 nobody told a position', {}, { position: null }, 'has no position'],
   ])('not when %s', (_, changes, wanted, reason) => {
     expect(faults(changes, wanted)).toContain(reason);
   });
