@@ -59,8 +59,8 @@ export function memberFor(
 
 /** Room of the scratch instance beside its files: a tenth for undo, its own redo of 64 MiB, temporary space. */
 const scratchNeed = (bytes: number) => Math.ceil(bytes * 1.1) + (64 + 100) * 1024 ** 2;
-/** A copied row is written once into the table and once into the log. */
-const liveNeed = (bytes: number) => 2 * bytes;
+/** A copied row lies in the imported tablespace, and is written once into the table and once into the log. */
+const liveNeed = (bytes: number) => 3 * bytes;
 
 /**
  * Which files of one full backup are read for some of its tables, and what they come to; refused with what is near.

@@ -261,6 +261,20 @@ describe('Plan the restore to a point', () => {
       error: { name: 'Runner.VersionUnsupported', cause: expect.stringContaining('replays no logs') },
     });
     expect(await decide(['replay'])).toMatchObject({ outcome: 'fits', order: { log: plan.log } });
+    // The release before replayed logs of MariaDB only, and would say so an hour later.
+    const tools = { mysqld: '10.11.6', xtrabackup: '10.11.6' };
+    const mysql = (abilities: string[]) =>
+      makeFit({ mintJobId: () => 'job-2' })({
+        planned: { ...plan, flavour: 'mysql' },
+        check: { ...check, tools, abilities },
+      });
+    expect(await mysql(['replay'])).toMatchObject({
+      error: {
+        name: 'Runner.VersionUnsupported',
+        cause: expect.stringContaining('replays no logs of mysql'),
+      },
+    });
+    expect(await mysql(['replay', 'relay-replay'])).toMatchObject({ outcome: 'fits' });
   });
 
   it('pins the segments that are read together with the backup', async () => {
