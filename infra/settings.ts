@@ -55,6 +55,14 @@ const policyDocument = policySchema.superRefine((policy, context) => {
       message: `must be none where xtrabackup.${packs} packs the files already`,
     });
   }
+  const { fifoStreams = 0 } = policy.xtrabackup ?? {};
+  if (fifoStreams > policy.toolThreads) {
+    context.addIssue({
+      code: 'custom',
+      path: ['xtrabackup', 'fifoStreams'],
+      message: `must not be more than toolThreads, which is ${policy.toolThreads}: each stream needs a thread that writes to it`,
+    });
+  }
   try {
     new Intl.DateTimeFormat('en', { timeZone: policy.schedule.zone });
   } catch {

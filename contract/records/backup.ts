@@ -57,6 +57,8 @@ export const backupPlanSchema = z.object({
   uploadsInFlight: z.int().min(1),
   frameBytes: z.int().min(1),
   expectedBytes: z.number().min(0),
+  /** Named pipes that the tool writes to, each a stream `fifo-0`, `fifo-1`, …; left out: its stdout, the stream `main`. */
+  fifoStreams: z.int().min(2).max(16).optional(),
   /** Of a logical backup: bytes that its dump may have on the host's disk before they are stored. */
   spoolBytes: z.int().min(0).optional(),
   chain: z.string(),

@@ -9,7 +9,7 @@ import { pauseMinutes } from '../reconcile/pace.ts';
 import { type Asked, chooseLevel, type LevelChoice } from './choose-level.ts';
 import { chooseMethod, type MethodChoice } from './choose-method.ts';
 import { type Candidate, type Inspection, inOrderOfPreference, judgeMember } from './member.ts';
-import { forOlderRunners } from './older-runners.ts';
+import { forOlderRunners, withoutPlanned } from './older-runners.ts';
 import { frameBytes, sizesFor } from './size.ts';
 
 export type PlanInput = {
@@ -88,7 +88,7 @@ const timelineOf = ({ timeline: archived, history, cluster }: PlanInput): string
 function commandSentence(
   { seen }: Candidate,
   method: 'physical' | 'logical',
-  checkpointFirst: boolean,
+  { checkpointFirst, streams }: { checkpointFirst: boolean; streams: number },
   level: Extract<LevelChoice, { level: 'full' | 'incremental' }>,
 ): string[] {
   if (method === 'logical') {
@@ -100,6 +100,7 @@ function commandSentence(
     ...seen.toolCommand,
     ...(checkpointFirst ? ['--innodb-log-checkpoint-now'] : []),
     ...(level.level === 'incremental' ? [`--incremental-lsn=${level.increment.fromLsn}`] : []),
+    ...(streams > 1 ? [`--fifo-streams=${streams}`, '--fifo-dir=<private>/fifo', '--fifo-timeout=60'] : []),
   ];
   return [`the tool is called as: ${command.join(' ')}`];
 }
@@ -121,7 +122,10 @@ function planOf(
   const physicalBytes =
     level.level === 'incremental' ? level.expectedBytes : expectedBytesOf(chosen, checkpointFirst);
   const expectedBytes = method.method === 'logical' ? method.expectedBytes : physicalBytes;
-  const sizes = sizesFor(expectedBytes, policy);
+  const pipes = cluster.flavour !== 'mariadb' && method.method === 'physical';
+  const wanted = (pipes ? policy.xtrabackup?.fifoStreams : undefined) ?? 1;
+  const sizes = sizesFor(expectedBytes, policy, wanted);
+  const { streams } = sizes;
   const behind = role === 'replica' ? ` ${lagSeconds ?? 0} s behind` : '';
   const outside = chosen.seen.outsideDatadir.length;
   return {
@@ -131,8 +135,11 @@ function planOf(
       ...method.reasons,
       ...level.reasons,
       `member ${chosen.member.memberId} is a ${role}${behind}, ${level.level === 'incremental' ? 'of which the chain is, one' : 'the best'} of ${others + 1} that may be backed up`,
-      `${GB(expectedBytes)} are expected, in volumes of ${sizes.volumeBytes / 1024 ** 2} MiB with ${sizes.uploadsInFlight} in flight: ${sizes.memoryMiB} of ${policy.memoryMiB} MiB`,
-      ...commandSentence(chosen, method.method, checkpointFirst, level),
+      `${GB(expectedBytes)} are expected, in volumes of ${sizes.volumeBytes / 1024 ** 2} MiB with ${sizes.uploadsInFlight} in flight${streams > 1 ? ` and ${streams} streams` : ''}: ${sizes.memoryMiB} of ${policy.memoryMiB} MiB`,
+      ...(streams < wanted
+        ? [`the policy asks for ${wanted} streams, memoryMiB has room for ${streams}`]
+        : []),
+      ...commandSentence(chosen, method.method, { checkpointFirst, streams }, level),
       ...(outside > 0
         ? [`${outside} tables lie outside the data directory: a restore needs a decision about them`]
         : []),
@@ -144,6 +151,7 @@ function planOf(
     uploadsInFlight: sizes.uploadsInFlight,
     frameBytes,
     expectedBytes,
+    ...(streams > 1 ? { fifoStreams: streams } : {}),
     ...(method.method === 'logical' ? { spoolBytes: method.spoolBytes } : {}),
     chain: level.level === 'incremental' ? level.chain : ids.backupId,
     parent: level.level === 'incremental' ? level.parent.backupId : null,
@@ -228,7 +236,7 @@ export function planBackup(input: PlanInput): Planned | Refused {
       flavour: cluster.flavour,
       member: chosen.member,
       slot,
-      policy: method.method === 'physical' ? forOlderRunners(policy) : policy,
+      policy: method.method === 'physical' ? forOlderRunners(policy) : withoutPlanned(policy),
       site,
       plan,
     },

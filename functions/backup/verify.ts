@@ -15,7 +15,7 @@ import { makeLambda } from '../log/lambda.ts';
 import { type Fault, judgeIndex, judgeIndexKey, judgeManifest, judgeVolume } from './judge.ts';
 import { judgeIncrement } from './judge-increment.ts';
 import { confirmedSuspect, judgeMetrics } from './judge-metrics.ts';
-import { readIndex } from './read-index.ts';
+import { type IndexRead, readIndex } from './read-index.ts';
 
 type Checks = { volumes: number; bytes: number; manifestSha256: string; manifestVersionId: string | null };
 
@@ -42,11 +42,18 @@ async function judgeStored(
 ): Promise<Fault | { volumes: number; bytes: number }> {
   let volumes = 0;
   let bytes = 0;
+  // The streams of one job have one index.
+  const indexes = new Map<string, IndexRead | undefined>();
   for (const summary of manifest.streams) {
     const elsewhere = judgeIndexKey(manifest, summary);
     if (elsewhere) return elsewhere;
-    const stored = await objects.stream(summary.index.key, summary.index.version);
-    const index = stored && (await readIndex(stored));
+    const { key: indexKey, version } = summary.index;
+    const known = `${indexKey} ${version}`;
+    if (!indexes.has(known)) {
+      const stored = await objects.stream(indexKey, version);
+      indexes.set(known, stored && (await readIndex(stored)));
+    }
+    const index = indexes.get(known);
     const fault = judgeIndex(manifest, summary, index);
     if (fault) return fault;
     const rows = index?.outcome === 'read' ? (index.streams.get(summary.stream)?.volumes ?? []) : [];

@@ -1,3 +1,10 @@
+/** One named pipe that the child makes at `path` and writes to beside its stdout; the rest is as of stdout. */
+export type ChildFifo = {
+  path: string;
+  onBytes: (bytes: Buffer) => void | Promise<void>;
+  into?: () => Buffer | undefined;
+};
+
 /** How to run one tool. Arguments are an array; nothing passes through a shell. */
 export type ChildSpec = {
   command: string;
@@ -14,10 +21,12 @@ export type ChildSpec = {
   onStart?: (pid: number) => void;
   /** Where the next read of stdout may put its bytes, so that `onStdout` need not copy them; asked when none are on their way. */
   stdoutInto?: () => Buffer | undefined;
+  /** Named pipes of the child's; each is read to its end, also where the child never opened it. */
+  fifos?: ChildFifo[];
   /** Each line of stderr, as it comes; stderr is always drained, whatever this does. */
   onStderrLine?: (line: string) => void;
   stdin?: AsyncIterable<Buffer>;
-  /** Seconds without a byte on stdout, stderr or stdin until the group is killed with `Backup.Stalled`. */
+  /** Seconds without a byte on stdout, a named pipe, stderr or stdin until the group is killed with `Backup.Stalled`. */
   stallSeconds?: number;
   /** Milliseconds between SIGTERM and SIGKILL when the group is ended; 0 for a tool whose locks must not wait. */
   graceMs?: number;

@@ -4,6 +4,7 @@ import { NamedError } from '../../contract/errors/named-error.ts';
 import { findAccount } from './accounts.ts';
 import type { ChildEnd, ChildSpec, RunChild } from './child.ts';
 import { type Activity, drainPipe, drainStderr, feedStdin, finishPipe, makeConsumer } from './child-pipes.ts';
+import { readFifo } from './fifo.ts';
 import { findCommand, systemPath } from './find-command.ts';
 import { endGroup, groupLives } from './process-group.ts';
 import { makeRing } from './ring.ts';
@@ -99,10 +100,12 @@ async function runChild(spec: WholeSpec, graceMs: number, wrapper: string | unde
   const touch = () => {
     activity.at = performance.now();
   };
+  const gone = new AbortController();
+  const fifos = (spec.fifos ?? []).map((fifo) => readFifo(fifo, touch, fail, gone.signal));
 
   const abort = () => fail(spec.signal?.reason);
   spec.signal?.addEventListener('abort', abort, { once: true });
-  const watchdog = watchStall(spec, activity, fail);
+  const watchdog = watchStall(spec, activity, () => fifos.some((fifo) => fifo.activity.consuming), fail);
   const stderr = drainStderr(child.stderr!, ring.push, spec.onStderrLine, touch, fail);
   const out = wide?.reading ?? child.stdout!;
   take = makeConsumer(spec.onStdout ?? keepIn(kept), activity, touch, fail, () => out.resume());
@@ -118,7 +121,9 @@ async function runChild(spec: WholeSpec, graceMs: number, wrapper: string | unde
 
   const [exitCode, signal] = await exit;
   await endStrays(group, endIt);
+  gone.abort();
   await Promise.all([
+    ...fifos.map((fifo) => fifo.finished(() => firstCause !== undefined)),
     finishPipe(out, stdout, activity, () => firstCause !== undefined),
     finishPipe(child.stderr!, stderr, activity, () => firstCause !== undefined),
     stdin,
@@ -171,6 +176,7 @@ function start(
 function watchStall(
   spec: ChildSpec,
   activity: Activity,
+  alsoConsuming: () => boolean,
   fail: (error: unknown) => void,
 ): NodeJS.Timeout | undefined {
   const seconds = spec.stallSeconds;
@@ -181,7 +187,7 @@ function watchStall(
       fail(
         new NamedError(
           'Backup.Stalled',
-          `${spec.command} moved no byte for ${seconds} s${activity.consuming ? ', since what it wrote before is not taken yet: look at the way to the store' : ''}; the policy's stallSeconds allows no more`,
+          `${spec.command} moved no byte for ${seconds} s${activity.consuming || alsoConsuming() ? ', since what it wrote before is not taken yet: look at the way to the store' : ''}; the policy's stallSeconds allows no more`,
           { command: spec.command, stallSeconds: seconds },
         ),
       );

@@ -21,13 +21,14 @@ import { largestFrame } from './zstd-frames.ts';
 export type SinksOptions = {
   place: BackupPlace;
   jobId: string;
-  plan: Pick<BackupPlan, 'volumeBytes' | 'uploadsInFlight' | 'frameBytes'>;
+  plan: Pick<BackupPlan, 'volumeBytes' | 'uploadsInFlight' | 'frameBytes' | 'fifoStreams'>;
   policy: Pick<Policy, 'codec' | 'zstdLevel'>;
   putObject: PutObject;
   /** Where the spool of a lock phase may lie: a disk, not tmpfs, since it can grow to `spoolBytes`. */
   spoolDir: string;
+  /** Of each stream; a gigabyte of all together unless it is given. */
   spoolBytes?: number;
-  /** Frames compressed at once. Two keep up with a disk or a network without taking a database's processors. */
+  /** Frames of a stream compressed at once; of several streams one each. Two keep up with a disk or a network without taking a database's processors. */
   compressInFlight?: number;
 };
 
@@ -102,14 +103,17 @@ export function openSinks(options: SinksOptions): StreamSinks {
       codec: policy.codec,
       level: policy.zstdLevel,
       frameBytes,
-      compressInFlight: options.compressInFlight ?? 2,
+      compressInFlight: options.compressInFlight ?? (plan.fifoStreams === undefined ? 2 : 1),
       volumes,
       bell,
       signal,
       fail,
       onFrame: index.row,
     });
-    const spool = openSpool(spoolPath(options.spoolDir, name), options.spoolBytes ?? defaultSpoolBytes);
+    const spool = openSpool(
+      spoolPath(options.spoolDir, name),
+      options.spoolBytes ?? Math.floor(defaultSpoolBytes / (plan.fifoStreams ?? 1)),
+    );
     const sink = makeStreamSink({ frames, volumes, spool, bell, signal, fail, row: index.row });
     parts.set(name, { name, sink, frames, volumes, spool });
     return sink;

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { Cron } from 'croner';
 import { describe, expect, it } from 'vitest';
+import { xtrabackupSettingsSchema } from '../../contract/records/tool-settings.ts';
 import { scheduleCron } from '../../infra/schedule-cron.ts';
 import { parseSettings } from '../../infra/settings.ts';
 import { exampleSettings } from './synthesized.ts';
@@ -52,6 +53,16 @@ describe('settings', () => {
       'a control at no site',
       (s) => (s.control.site = 'moon'),
       'control.site: is no site of these settings (home, away) (is "moon")',
+    ],
+    [
+      'files that the tool packs and the runner once more',
+      (s) => (s.policies[0]!.xtrabackup = xtrabackupSettingsSchema.parse({ compress: {} })),
+      'policies[0].codec: must be none where xtrabackup.compress packs the files already',
+    ],
+    [
+      'more streams than threads',
+      (s) => (s.policies[0]!.xtrabackup = xtrabackupSettingsSchema.parse({ fifoStreams: 4 })),
+      'policies[0].xtrabackup.fifoStreams: must not be more than toolThreads, which is 2',
     ],
     [
       'a site whose restore role would have too long a name',

@@ -48,6 +48,11 @@ describe.skipIf(others.missing !== null)(
       contextIn(pair.directory, { runChild: makeRunChild({ path: path() }) }, lines);
     const orderFor = (server: MysqlServer, changes: Partial<Policy> = {}) =>
       backupOrderFor(memberOf(server), { flavour: 'mysql', policy: { ...policy, ...changes } });
+    /** The same into so many named pipes. */
+    const inStreams = (fifoStreams: number, changes: Partial<Policy> = {}) => {
+      const order = orderFor(pair.primary, changes);
+      return { ...order, plan: { ...order.plan, fifoStreams } };
+    };
     const applierRuns = async () =>
       (await pair.sql(pair.replica, 'SHOW REPLICA STATUS'))[0]?.Replica_SQL_Running === 'Yes';
     /** What a tool that is gone may have left: nobody else takes locks of this kind. */
@@ -149,7 +154,7 @@ describe.skipIf(others.missing !== null)(
       expect(instance.howToReach).toContain('mysql --socket=');
     });
 
-    it('M08 is bounded on a primary that is written to, packed by the tool as the policy says, and knows what came back', async () => {
+    it('M08 is bounded on a primary that is written to, in several streams packed by the tool as the policy says, and knows what came back', async () => {
       const keyFile = join(pair.directory, 'key');
       writeFileSync(keyFile, 'k'.repeat(32));
       chmodSync(keyFile, 0o644);
@@ -160,7 +165,7 @@ describe.skipIf(others.missing !== null)(
         history: 'nightly',
       });
       const writer = await startProbe(pair.primary, 'UPDATE shop.beat SET at = NOW(6), n = n + 1');
-      const taken = await takeBackup(engine(), orderFor(pair.primary, { xtrabackup }), context());
+      const taken = await takeBackup(engine(), inStreams(3, { xtrabackup }), context());
       await writer.stop();
       const { manifest } = taken;
       expect(manifest.comparison).toBe('bounded');
@@ -173,8 +178,12 @@ describe.skipIf(others.missing !== null)(
           `--encrypt-key-file=${keyFile}`,
           '--throttle=40',
           '--history=nightly',
+          '--fifo-streams=3',
         ]),
       );
+      expect(manifest.streams.map(({ stream }) => stream)).toEqual(['fifo-0', 'fifo-1', 'fifo-2']);
+      const inStream = (name: string) => taken.rows.filter((row) => row.t === 'file' && row.stream === name);
+      for (const { stream } of manifest.streams) expect(inStream(stream).length).toBeGreaterThan(20);
       const { instance } = await bringBack(taken, 'primary');
       expect(compareFingerprints(manifest, instance.fingerprint).differences).toEqual([]);
       const connection = await createConnection({ socketPath: instance.socket, user: 'root' });
@@ -272,7 +281,8 @@ describe.skipIf(others.missing !== null)(
     describe('when the tool goes wrong', () => {
       const failing = async (how: Misbehaviour, changes: Partial<Policy> = {}) => {
         tool.misbehave(how);
-        const error = await takeBackup(engine(), orderFor(pair.primary, changes), context()).then(
+        const order = how.do === 'fifo' ? inStreams(3, changes) : orderFor(pair.primary, changes);
+        const error = await takeBackup(engine(), order, context()).then(
           () => undefined,
           (thrown: { name: string; message: string }) => thrown,
         );
@@ -326,6 +336,18 @@ describe.skipIf(others.missing !== null)(
           'Backup.Incomplete',
           'xtrabackup_binlog_info is missing',
         ],
+        [
+          'death before it opens one of its pipes',
+          { do: 'fifo', pipe: 1, how: 'dies' },
+          'Backup.ToolFailed',
+          'SIGKILL',
+        ],
+        [
+          '"completed OK!" with a pipe that it lost on the way',
+          { do: 'fifo', pipe: 1, how: 'ends', after: 10_000_000 },
+          'Backup.Incomplete',
+          'fifo-1 ends within a chunk',
+        ],
       ] satisfies [string, Misbehaviour, string, string][])(
         'by %s, the backup fails by name and its locks are gone',
         async (_, how, name, says) => {
@@ -345,6 +367,12 @@ describe.skipIf(others.missing !== null)(
           'DROP TABLE shop.after_it',
         );
         await pair.caughtUp();
+      });
+
+      it('by a pipe that it never opens, it is killed when nothing has moved for as long as the policy allows', async () => {
+        expect(await failing({ do: 'fifo', pipe: 2, how: 'hangs' }, { stallSeconds: 1 })).toMatchObject({
+          name: 'Backup.Stalled',
+        });
       });
 
       it('M19 by redo without an end or a prepare that misses files, no server is put in place', async () => {

@@ -59,8 +59,8 @@ export function memberFor(
 
 /** Room of the scratch instance beside its files: a tenth for undo, its own redo of 64 MiB, temporary space. */
 const scratchNeed = (bytes: number) => Math.ceil(bytes * 1.1) + (64 + 100) * 1024 ** 2;
-/** A copied row is written once into the table and once into the log. */
-const liveNeed = (bytes: number) => 2 * bytes;
+/** A copied row lies in the imported tablespace, and is written once into the table and once into the log. */
+const liveNeed = (bytes: number) => 3 * bytes;
 
 /**
  * Which files of one full backup are read for some of its tables, and what they come to; refused with what is near.
@@ -85,7 +85,11 @@ export async function planTables(
       value: manifest.backupId,
     });
   const [stream, ...more] = manifest.streams;
-  if (stream === undefined || more.length > 0) return unreadable('has not one stream');
+  if (stream === undefined || more.length > 0) {
+    return unreadable(
+      `was taken in ${manifest.streams.length} streams, and single tables are read of one; restore the whole, or name a backup whose policy had no fifoStreams`,
+    );
+  }
   const stored = await objects.get(stream.index.key);
   const sha256 = createHash('sha256')
     .update(stored?.body ?? '')

@@ -9,6 +9,7 @@ import type { BackupFacts, EngineContext, Sinks } from '../engine.ts';
 import { backupPosition, metadata, withPlainCopies } from './backup-position.ts';
 import { roleOf } from './eligibility.ts';
 import { mustHold, readTableNames } from './expected-tables.ts';
+import { streamNames } from './fifo-streams.ts';
 import { openFingerprint } from './fingerprint/take.ts';
 import { readAccountNames } from './logical/read-accounts.ts';
 import { resolveLogin, writeToolOptions } from './login.ts';
@@ -21,7 +22,7 @@ import { readPlaces, readServerFacts } from './server-facts.ts';
 import { openSession } from './session.ts';
 import { type StandingApplier, stopForBackup } from './standing-applier.ts';
 import { runTool } from './tool-run.ts';
-import { backupCommand } from './tools/backup-command.ts';
+import { backupCommand, fifosOf } from './tools/backup-command.ts';
 import { toolOf } from './tools/tool.ts';
 import { findTools } from './versions.ts';
 import { requiredFiles, verdict } from './xbstream/completeness.ts';
@@ -42,7 +43,7 @@ function named(error: unknown): unknown {
 }
 
 /**
- * One physical backup of a member into the stream `main`, full or incremental.
+ * One physical backup of a member, full or incremental, into the stream `main` or those that the plan names.
  *
  * On a replica the applier is stopped first and started again once the snapshot of the fingerprint is open, so that
  * backup and fingerprint stand at one position (M08): `exact`. Elsewhere a fingerprint before and one after bound what
@@ -88,8 +89,10 @@ export async function backup(
 
     const extraLsnDir = join(context.workDir, 'lsn');
     const targetDir = join(context.workDir, 'tool');
+    const fifoDirectory = join(context.workDir, 'fifo');
     await mkdir(extraLsnDir, { recursive: true, mode: 0o700 });
     await mkdir(targetDir, { recursive: true, mode: 0o700 });
+    await mkdir(fifoDirectory, { recursive: true, mode: 0o700 });
     const args = backupCommand({
       tool,
       toolVersion,
@@ -102,10 +105,13 @@ export async function backup(
       checkpointFirst: plan.checkpointFirst,
       replica: applied,
       incrementalLsn: plan.increment?.fromLsn,
+      fifos: fifosOf(plan, fifoDirectory),
     });
     context.progress('streaming', 0, plan.expectedBytes);
-    const sink = sinks.open('main');
-    const run = await runTool(order, { tool, args }, sink, { login, session }, context);
+    const [main, ...others] = streamNames(plan);
+    const opened = (stream: string) => ({ stream, sink: sinks.open(stream) });
+    const streams: Parameters<typeof runTool>[2] = [opened(main), ...others.map(opened)];
+    const run = await runTool(order, { tool, args, fifoDirectory }, streams, { login, session }, context);
 
     // The first session may have idled for hours; a fresh one cannot have been dropped meanwhile.
     const reader = await openSession(login, context.signal);
@@ -143,7 +149,9 @@ export async function backup(
           reasons: decision.reasons.length,
         });
       }
-      for (const row of fileRows('main', run.state)) sink.row(row);
+      for (const { stream, state } of run.parts) {
+        for (const row of fileRows(stream, state)) streams[0].sink.row(row);
+      }
 
       const content = withPlainCopies(run.state.content, extraLsnDir);
       const position = backupPosition(content, tool.stream, applied, recorded);

@@ -5,15 +5,26 @@ import type { ChildEnd } from '../../host/child.ts';
 import { earlyEndBytes } from '../../stream/frames.ts';
 import type { EngineContext, StreamSink } from '../engine.ts';
 import { proveLocksGone } from './backup-locks.ts';
+import { fifoPath, makeMarkRemover } from './fifo-streams.ts';
 import { makeLockBudget } from './lock-budget.ts';
 import type { Login } from './login.ts';
 import type { Session } from './session.ts';
 import type { Tool } from './tools/tool.ts';
 import type { XbstreamEvent, XbstreamFlavour } from './xbstream/events.ts';
 import { chunkRow } from './xbstream/index-rows.ts';
+import { joinStates, type StreamState } from './xbstream/join-states.ts';
 import { makeXbstreamParser, type XbstreamState } from './xbstream/parser.ts';
 
-export type ToolRun = { end: ChildEnd; state: XbstreamState; lockSeconds: number };
+/** `parts`: what each stream held, `state` what they hold together. */
+export type ToolRun = {
+  end: ChildEnd;
+  parts: [StreamState, ...StreamState[]];
+  state: XbstreamState;
+  lockSeconds: number;
+};
+
+/** The way of one of the tool's streams into the store. */
+export type OpenedStream = { stream: string; sink: StreamSink };
 
 /** How long emptying the buffer may hold the tool up: redo must go on being copied meanwhile (M07). */
 const drainSeconds = 10;
@@ -25,13 +36,13 @@ const endChunkBytes = (path: string) => 14 + Buffer.byteLength(path);
  * Takes the tool's stdout: the same bytes go into the parser and into the sink. What the parser finds becomes index
  * rows, and the places where a frame may end.
  */
-export function makeStreamTee(sink: StreamSink, flavour: XbstreamFlavour = 'mariadb') {
+export function makeStreamTee(sink: StreamSink, flavour: XbstreamFlavour = 'mariadb', stream = 'main') {
   const cuts: number[] = [];
   let written = 0;
   let lastCut = 0;
   const onEvent = (event: XbstreamEvent) => {
     if (event.kind === 'chunk') {
-      sink.row(chunkRow('main', event));
+      sink.row(chunkRow(stream, event));
       cuts.push(event.streamOffset + event.length);
     } else if (event.kind === 'end') {
       cuts.push(event.headerOffset + endChunkBytes(event.path));
@@ -105,13 +116,13 @@ function failureOf(tool: Tool, end: ChildEnd, overrun: string | undefined): Name
 }
 
 /**
- * Runs the tool into the sink, under the lock budget. Whatever ends it early, its server sessions and locks are
+ * Runs the tool into the sinks, its stdout into the one or its named pipes into each, under the lock budget. Whatever ends it early, its server sessions and locks are
  * proved gone before this returns or throws (F15).
  */
 export async function runTool(
   order: BackupOrder,
-  { tool, args }: { tool: Tool; args: string[] },
-  sink: StreamSink,
+  { tool, args, fifoDirectory }: { tool: Tool; args: string[]; fifoDirectory: string },
+  streams: [OpenedStream, ...OpenedStream[]],
   { login, session }: { login: Login; session: Session },
   context: EngineContext,
 ): Promise<ToolRun> {
@@ -121,7 +132,8 @@ export async function runTool(
     { commitSeconds: policy.lockBudgetSeconds, ddlSeconds: policy.ddlLockBudgetSeconds },
     (error) => stop.abort(error),
   );
-  const tee = makeStreamTee(sink, tool.stream);
+  const tees = streams.map(({ stream, sink }) => makeStreamTee(sink, tool.stream, stream));
+  const each = <T>(of: (sink: StreamSink) => T) => streams.map(({ sink }) => of(sink));
   let emptied = false;
   let emptying: Promise<void> | undefined;
   let overrun: string | undefined;
@@ -131,13 +143,30 @@ export async function runTool(
   const emptyBuffer = () => {
     if (emptied) return;
     emptied = true;
-    emptying = Promise.race([sink.drain(), sleep(drainSeconds * 1000, undefined, { ref: false })]).then(
-      () => {
-        emptying = undefined;
-      },
-    );
+    const drained = Promise.all(each((sink) => sink.drain()));
+    emptying = Promise.race([drained, sleep(drainSeconds * 1000, undefined, { ref: false })]).then(() => {
+      emptying = undefined;
+    });
     emptying.catch((error: unknown) => stop.abort(error));
   };
+  const take = (n: number, bytes: Buffer) => {
+    const streamed = tees.reduce((sum, tee) => sum + tee.bytes(), 0);
+    context.progress('streaming', streamed, plan.expectedBytes);
+    return emptying === undefined ? tees[n]!.take(bytes) : emptying.then(() => tees[n]!.take(bytes));
+  };
+  const fifos = streams.map(({ sink }, n) => {
+    const withoutMark = makeMarkRemover();
+    let begun = false;
+    return {
+      path: fifoPath(fifoDirectory, n),
+      onBytes: (bytes: Buffer) => {
+        const rest = withoutMark(bytes);
+        begun ||= rest.length > 0;
+        return rest.length === 0 ? undefined : take(n, rest);
+      },
+      into: () => (begun ? sink.landing?.() : undefined),
+    };
+  });
   let end: ChildEnd;
   try {
     end = await context.runChild({
@@ -147,16 +176,17 @@ export async function runTool(
       // On SIGTERM it waits for its blocked writes, and the server for it; it leaves nothing that needs tidying.
       graceMs: 0,
       signal: AbortSignal.any([context.signal, stop.signal]),
-      onStdout: (bytes) => {
-        context.progress('streaming', tee.bytes(), plan.expectedBytes);
-        return emptying === undefined ? tee.take(bytes) : emptying.then(() => tee.take(bytes));
-      },
-      stdoutInto: () => sink.landing?.(),
+      ...(plan.fifoStreams === undefined
+        ? {
+            onStdout: (bytes: Buffer) => take(0, bytes),
+            stdoutInto: () => streams[0].sink.landing?.(),
+          }
+        : { fifos }),
       onStderrLine: (line) => {
         const stage = tool.stageOf(line);
         if (stage !== undefined) {
           if (stage === 'ending-copy') emptyBuffer();
-          if (stage === tool.spoolsAt) sink.spool(true);
+          if (stage === tool.spoolsAt) each((sink) => sink.spool(true));
           // Where the applier stands, DDL comes from nobody and waits for nothing.
           const stands = plan.role === 'replica' && plan.stopApplier;
           if (stage !== 'ddl' || tool.spoolsAt === 'ddl' || !stands) budget.enter(stage);
@@ -173,6 +203,8 @@ export async function runTool(
     await proveLocksGone(login, session, context.log, failure);
     throw failure;
   }
-  sink.spool(false);
-  return { end, state: tee.state(), lockSeconds: budget.seconds().commit };
+  each((sink) => sink.spool(false));
+  const stateOf = (n: number): StreamState => ({ stream: streams[n]!.stream, state: tees[n]!.state() });
+  const parts: ToolRun['parts'] = [stateOf(0), ...streams.slice(1).map((_, n) => stateOf(n + 1))];
+  return { end, parts, state: joinStates(parts), lockSeconds: budget.seconds().commit };
 }

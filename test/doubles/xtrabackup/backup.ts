@@ -5,6 +5,7 @@ import { parseClientOptions } from '../../../runner/engines/mysql/option-file.ts
 import { chunkOf } from '../xbstream-writer.ts';
 import { deltaOf, metaOf } from './delta.ts';
 import { strike } from './misbehaviour.ts';
+import { openOutputs } from './outputs.ts';
 import { pack, readKey } from './packed.ts';
 import type { Call } from './prepare.ts';
 import { joinRedo } from './redo.ts';
@@ -12,11 +13,6 @@ import { endWith, say } from './say.ts';
 
 const chunkBytes = 1024 * 1024;
 const notInnodb = /\.(?:MYD|MYI|CSV|CSM|ARZ|ARM|MRG|sdi|opt|isl)$/;
-
-const toStdout = (bytes: Buffer): Promise<void> =>
-  new Promise((resolve, reject) =>
-    process.stdout.write(bytes, (error) => (error ? reject(error) : resolve())),
-  );
 
 type Rows = Record<string, string | number | null>[];
 const rowsOf = async (connection: Connection, sql: string) => (await connection.query(sql))[0] as Rows;
@@ -41,6 +37,7 @@ async function connect(options: Call['options']): Promise<Connection> {
 /** --backup of a running server. */
 export async function backup(call: Call): Promise<void> {
   const { options, version, plan, files } = call;
+  const outputs = await openOutputs(call);
   const [connection, locking] = [await connect(options), await connect(options)];
   const rows = (sql: string) => rowsOf(connection, sql);
   const [server] = await rows(
@@ -117,14 +114,15 @@ export async function backup(call: Call): Promise<void> {
     say(`Streaming ./${path}`, 'Note', thread);
     for (let from = 0; from < bytes.length; from += chunkBytes) {
       if (due() && plan?.do === 'cut-chunk') {
-        await toStdout(chunkOf.payload(name, bytes.subarray(from, from + chunkBytes), from).subarray(0, 100));
+        const chunk = chunkOf.payload(name, bytes.subarray(from, from + chunkBytes), from);
+        await outputs.write(name, chunk.subarray(0, 100));
       }
       if (due()) await misbehave();
       const chunk = chunkOf.payload(name, bytes.subarray(from, from + chunkBytes), from);
-      await toStdout(chunk);
+      await outputs.write(name, chunk);
       written += chunk.length;
     }
-    await toStdout(chunkOf.end(name));
+    await outputs.write(name, chunkOf.end(name));
     say(`Done: Streaming ./${path}`, 'Note', thread);
   };
   if (due()) await misbehave();
@@ -247,6 +245,7 @@ export async function backup(call: Call): Promise<void> {
     writeFileSync(join(extra, 'xtrabackup_info'), info);
   }
   if (!struck) await misbehave();
+  outputs.close();
   await Promise.all([connection.end(), locking.end()]);
   say(`MySQL binlog position: filename '${local.binary_log_file}', position '${local.binary_log_position}'`);
   say(`Transaction log of lsn (${LSN_checkpoint}) to (${LSN}) was copied.`);

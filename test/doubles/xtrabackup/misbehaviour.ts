@@ -21,6 +21,9 @@ export type Misbehaviour =
   | { do: 'forget'; file: string }
   /** Its prepare goes on without a file and says "completed OK!". */
   | { do: 'prepare-warns'; says: string }
+  /** Dies, or waits for ever, before it opens this of its named pipes; or loses it after so many bytes of all, and goes on. */
+  | { do: 'fifo'; pipe: number; how: 'dies' | 'hangs' }
+  | { do: 'fifo'; pipe: number; how: 'ends'; after: number }
   | { do: 'prepare-fails'; says: string; code: number };
 
 /** Where the double reads what to do wrong and writes what it has done. */

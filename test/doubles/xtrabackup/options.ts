@@ -55,6 +55,8 @@ const values: Readonly<Record<string, RegExp>> = {
   decrypt: /^AES(?:128|192|256)$/,
   'compress-zstd-level': /^(?:[1-9]|1[0-9])$/,
   parallel: /^[1-9]\d*$/,
+  'fifo-streams': /^[1-9]\d*$/,
+  'fifo-timeout': /^[1-9]\d*$/,
 };
 
 const numbers =

@@ -121,7 +121,8 @@ export function contextIn(
   };
 }
 
-export type Taken = { manifest: Manifest; bytes: Buffer; rows: IndexRow[] };
+/** `bytes`: of all streams; `parts`: of each, where there are several. */
+export type Taken = { manifest: Manifest; bytes: Buffer; parts?: Map<string, Buffer>; rows: IndexRow[] };
 
 /** Runs the engine's backup into memory and makes the manifest that the runner would. */
 export async function takeBackup(
@@ -130,32 +131,37 @@ export async function takeBackup(
   context: EngineContext,
   sinkChanges: Partial<StreamSink> = {},
 ): Promise<Taken> {
-  const pieces: Buffer[] = [];
+  const opened = new Map<string, Buffer[]>();
   const rows: IndexRow[] = [];
-  const sink: StreamSink = {
-    write: async (bytes) => void pieces.push(Buffer.from(bytes)),
-    fileBoundary: () => {},
-    row: (row) => void rows.push(row),
-    drain: async () => {},
-    pending: () => 0,
-    spool: () => {},
-    ...sinkChanges,
+  const open = (name: string): StreamSink => {
+    const pieces: Buffer[] = [];
+    opened.set(name, pieces);
+    return {
+      write: async (bytes) => void pieces.push(Buffer.from(bytes)),
+      fileBoundary: () => {},
+      row: (row) => void rows.push(row),
+      drain: async () => {},
+      pending: () => 0,
+      spool: () => {},
+      ...sinkChanges,
+    };
   };
   const startedAt = new Date();
-  const facts = await engine.backup(order, { open: () => sink }, context);
-  const bytes = Buffer.concat(pieces);
-  const stream = {
-    stream: 'main',
+  const facts = await engine.backup(order, { open }, context);
+  const parts = new Map([...opened].map(([name, pieces]) => [name, Buffer.concat(pieces)]));
+  const streams = [...parts].map(([stream, { length }]) => ({
+    stream,
     jobId: 'j-1',
     codec: 'none' as const,
     volumes: 1,
-    bytes: bytes.length,
-    storedBytes: bytes.length,
+    bytes: length,
+    storedBytes: length,
     frames: 1,
     index: { key: 'k', bytes: 1, sha256: '0'.repeat(64), version: null },
-  };
+  }));
   const job = { jobId: 'j-1', hostId: 'mi-0abc', runnerVersion: '1', startedAt, committedAt: new Date() };
-  return { manifest: composeManifest(order, facts, [stream], job), bytes, rows };
+  const bytes = Buffer.concat([...parts.values()]);
+  return { manifest: composeManifest(order, facts, streams, job), bytes, parts, rows };
 }
 
 /** The tool's call as a plan shows it: what the job made for itself is not known there. */
@@ -164,12 +170,14 @@ export const shownOf = ({ tool }: Pick<Manifest, 'tool'>): string[] => [
   ...tool.arguments.map((argument) => argument.replace(/=.*\/(client\.cnf|lsn|tool)$/, '=<private>/$1')),
 ];
 
-/** What a restore reads back: the stream in pieces that end anywhere. */
-export function storedOf({ manifest, bytes }: Pick<Taken, 'manifest' | 'bytes'>): StoredBackup {
+/** What a restore reads back: each stream in pieces that end anywhere. */
+export function storedOf(taken: Pick<Taken, 'manifest' | 'bytes' | 'parts'>): StoredBackup {
+  const { manifest } = taken;
   return {
     manifest,
     streams: manifest.streams,
-    read: async function* () {
+    read: async function* (stream) {
+      const bytes = (manifest.streams.length > 1 ? taken.parts?.get(stream) : undefined) ?? taken.bytes;
       for (let at = 0; at < bytes.length; at += 1_000_003)
         yield Buffer.from(bytes.subarray(at, at + 1_000_003));
     },

@@ -160,6 +160,9 @@ export function makeStreamWriter(
       return state;
     },
 
+    /** What of `most` was not needed. */
+    left: () => ({ bytes: most.bytes - written, files: most.files - opened }),
+
     /** Closes what is open, whatever happened. */
     async close(): Promise<void> {
       await writing.catch(() => undefined);

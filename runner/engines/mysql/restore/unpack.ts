@@ -6,6 +6,7 @@ import { findAccount } from '../../../host/accounts.ts';
 import type { EngineContext, StoredBackup } from '../../engine.ts';
 import { toolOfFlavour } from '../tools/tool.ts';
 import { requiredFiles, verdict } from '../xbstream/completeness.ts';
+import { joinStates, type StreamState } from '../xbstream/join-states.ts';
 import { markerPath, stagingDirectory, writeRestoreMarker } from './marker.ts';
 import { makeStreamWriter } from './stream-writer.ts';
 import { takeDirectory } from './target-place.ts';
@@ -62,48 +63,52 @@ export async function unpackInto(
   context: EngineContext,
 ): Promise<{ path: string; bytes: number }[]> {
   const { manifest } = stored;
-  const most = {
+  let most = {
     bytes: manifest.restore.bytes,
     // Tables that are created and dropped while the tool runs come besides.
     files: 2 * manifest.metrics.files + 1000,
   };
   const tool = toolOfFlavour(manifest.flavour);
-  const writer = makeStreamWriter(root, most, stored.done, tool.stream);
   const expected = stored.streams.reduce((sum, stream) => sum + stream.bytes, 0);
-  try {
-    let done = 0;
-    for await (const bytes of stored.read('main')) {
-      context.signal.throwIfAborted();
-      done += bytes.length;
-      await writer.push(bytes);
-      context.progress('unpacking', done, expected);
+  const parts: StreamState[] = [];
+  let done = 0;
+  // One after the other: each is fetched and unpacked by all that there is, within the memory of one.
+  for (const { stream } of stored.streams) {
+    const writer = makeStreamWriter(root, most, stored.done, tool.stream);
+    try {
+      for await (const bytes of stored.read(stream)) {
+        context.signal.throwIfAborted();
+        done += bytes.length;
+        await writer.push(bytes);
+        context.progress('unpacking', done, expected);
+      }
+      parts.push({ stream, state: await writer.end() });
+      most = writer.left();
+    } finally {
+      await writer.close();
     }
-    const state = await writer.end();
-    const decision = verdict({
-      state,
-      // The tool's own end was judged when the backup was made; the manifest exists only because it was good.
-      exitCode: manifest.tool.exitCode,
-      signal: null,
-      stderrTail: 'completed OK!',
-      requiredFiles: requiredFiles(tool.stream, false),
-    });
-    if (!decision.complete) throw new NamedError('Restore.StreamDamaged', decision.reasons.join('; '));
-    const reasons = [...foreignFiles(decision.files), ...(await missingFiles(root, decision.files))];
-    if (decision.files.length !== manifest.metrics.files) {
-      reasons.push(
-        `${decision.files.length} files were unpacked, the manifest says ${manifest.metrics.files}`,
-      );
-    }
-    if (reasons.length > 0) {
-      throw new NamedError('Restore.StreamDamaged', reasons.slice(0, 20).join('; '), {
-        files: reasons.length,
-      });
-    }
-    return decision.files;
-  } catch (error) {
-    await writer.close();
-    throw error;
   }
+  const [first, ...others] = parts;
+  if (first === undefined) throw new NamedError('Restore.StreamDamaged', 'the manifest names no stream');
+  const decision = verdict({
+    state: joinStates([first, ...others]),
+    // The tool's own end was judged when the backup was made; the manifest exists only because it was good.
+    exitCode: manifest.tool.exitCode,
+    signal: null,
+    stderrTail: 'completed OK!',
+    requiredFiles: requiredFiles(tool.stream, false),
+  });
+  if (!decision.complete) throw new NamedError('Restore.StreamDamaged', decision.reasons.join('; '));
+  const reasons = [...foreignFiles(decision.files), ...(await missingFiles(root, decision.files))];
+  if (decision.files.length !== manifest.metrics.files) {
+    reasons.push(`${decision.files.length} files were unpacked, the manifest says ${manifest.metrics.files}`);
+  }
+  if (reasons.length > 0) {
+    throw new NamedError('Restore.StreamDamaged', reasons.slice(0, 20).join('; '), {
+      files: reasons.length,
+    });
+  }
+  return decision.files;
 }
 
 /** An error of a restore that has just removed what it had unpacked into `directory`. */

@@ -24,7 +24,7 @@ import {
 import { isLeftOut } from './table-set.ts';
 import { writeNote } from './tables-note.ts';
 import { unpackTables } from './unpack.ts';
-import type { WorkingTable } from './working-tables.ts';
+import { besideOf, type WorkingTable } from './working-tables.ts';
 
 async function unpackAndPrepare(
   order: RestoreTablesOrder,
@@ -62,6 +62,7 @@ export async function restoreTables(
     directory: target.directory,
     member,
     working: working.map(({ schema, table }) => ({ schema, table })),
+    unlogged: working.map(besideOf),
     runner: thisRunner(),
   });
   // Rows of a dump stand without those that they point to.

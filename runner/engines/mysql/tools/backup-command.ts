@@ -1,3 +1,4 @@
+import type { BackupPlan } from '../../../../contract/records/backup.ts';
 import type { Policy } from '../../../../contract/records/policy.ts';
 import { backupArguments } from '../arguments.ts';
 import type { Login } from '../login.ts';
@@ -18,7 +19,15 @@ export type BackupCommand = {
   replica: boolean;
   /** An incremental: pages that changed after this LSN, where its parent ends. */
   incrementalLsn?: string | undefined;
+  /** XtraBackup only: the named pipes that it writes to, and where it makes them; left out for its stdout. */
+  fifos?: { streams: number; directory: string } | undefined;
 };
+
+/** What a plan says of named pipes, with the directory of the job for them. */
+export const fifosOf = (
+  { fifoStreams }: Pick<BackupPlan, 'fifoStreams'>,
+  directory: string,
+): BackupCommand['fifos'] => (fifoStreams === undefined ? undefined : { streams: fifoStreams, directory });
 
 function argumentsOf(command: BackupCommand): string[] {
   const { tool, policy, toolVersion, checkpointFirst } = command;
@@ -39,6 +48,7 @@ function argumentsOf(command: BackupCommand): string[] {
       toolVersion,
       settings: policy.xtrabackup,
       ddlLockSeconds: policy.ddlLockBudgetSeconds,
+      fifos: command.fifos,
     });
   }
   const { throttle, history } = policy.mariadbBackup ?? {};
@@ -52,7 +62,7 @@ function argumentsOf(command: BackupCommand): string[] {
 
 /** What a plan decides after a host was asked how it would call its tool. */
 const ofPlan = (argument: string) =>
-  argument === '--innodb-log-checkpoint-now' || argument.startsWith('--incremental-lsn=');
+  argument === '--innodb-log-checkpoint-now' || /^--(?:incremental-lsn|fifo-[a-z]+)=/.test(argument);
 
 /**
  * The exact arguments of one backup, what the plan decides last: the same for the plan that shows them and for the job

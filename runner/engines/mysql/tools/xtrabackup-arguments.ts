@@ -1,6 +1,7 @@
 import type { XtrabackupSettings } from '../../../../contract/records/tool-settings.ts';
 import { xtrabackupSettingsSchema } from '../../../../contract/records/tool-settings.ts';
 import type { BackupArguments } from '../arguments.ts';
+import { fifoTimeoutSeconds } from '../fifo-streams.ts';
 import { lineOf } from '../versions.ts';
 
 /** Whether this XtraBackup calls its options by the names of 9.7.2-2; the old ones only warn there, both together end it. */
@@ -31,12 +32,13 @@ export type XtrabackupArguments = Omit<BackupArguments, 'checkpointFirst'> & {
   settings: XtrabackupSettings | undefined;
   /** Longest wait for the lock that keeps DDL away. Seconds. */
   ddlLockSeconds: number;
+  fifos?: { streams: number; directory: string } | undefined;
 };
 
 const megabyte = 1024 * 1024;
 
 /**
- * Arguments of a backup to stdout by XtraBackup 8.0, 8.4 and 9.7. Every wait is finite; what does harm is not offered by
+ * Arguments of a backup to stdout, or to named pipes, by XtraBackup 8.0, 8.4 and 9.7. Every wait is finite; what does harm is not offered by
  * the policy at all (M10, M11). The tool must not ask its maker for news while it holds locks (`--no-version-check`).
  */
 export function xtrabackupArguments(options: XtrabackupArguments): string[] {
@@ -89,6 +91,13 @@ export function xtrabackupArguments(options: XtrabackupArguments): string[] {
     ...(settings.history === undefined || replica ? [] : [`--history=${settings.history}`]),
     ...(settings.pageTracking ? ['--page-tracking'] : []),
     ...(settings.registerRedoConsumer ? ['--register-redo-log-consumer'] : []),
+    ...(options.fifos === undefined
+      ? []
+      : [
+          `--fifo-streams=${options.fifos.streams}`,
+          `--fifo-dir=${options.fifos.directory}`,
+          `--fifo-timeout=${fifoTimeoutSeconds}`,
+        ]),
   ];
 }
 

@@ -14,7 +14,7 @@ const shapes = ['innodb_page_size', 'innodb_data_file_path', 'lower_case_table_n
  */
 export function xtrabackupByHand(
   order: Pick<BackupOrder, 'clusterId' | 'backupId' | 'site' | 'policy'> & {
-    plan?: Pick<BackupOrder['plan'], 'increment'>;
+    plan?: Pick<BackupOrder['plan'], 'increment' | 'fifoStreams'>;
   },
   { version, variables }: UsedTool,
   memoryBytes: number,
@@ -24,14 +24,20 @@ export function xtrabackupByHand(
   const asServer = 'runuser -u mysql --';
   // Frames of a link that was stored uncompressed pass through.
   const plain = codec === 'zstd' ? `zstd -d${increment ? 'cf' : ''} | ` : '';
+  // Of a chain each link has as many streams as its own plan says, which may not be this one's.
+  const several = increment !== undefined || order.plan?.fifoStreams !== undefined;
   const fetched = (id: string, volumes: string, into: string) => {
     const [directory = ''] = into.split(' ');
+    const main = several ? '' : '/main';
+    // Not as root: the tool loads what the backup's own option file names.
+    const extract = (of: string) => `cat ${of}/* | ${plain}${asServer} xbstream -x -C ${directory}`;
     return [
-      `aws s3 cp --recursive s3://${order.site.bucket}/${order.clusterId}/backups/${id}/volumes/main ${volumes}`,
+      `aws s3 cp --recursive s3://${order.site.bucket}/${order.clusterId}/backups/${id}/volumes${main} ${volumes}${main}`,
       `mkdir ${into}`,
       `chown mysql: ${into}`,
-      // Not as root: the tool loads what the backup's own option file names.
-      `cat ${volumes}/* | ${plain}${asServer} xbstream -x -C ${directory}`,
+      several
+        ? `for stream in ${volumes}/*; do ${extract('"$stream"')} || exit; done`
+        : extract(`${volumes}${main}`),
       ...xtrabackupUnpackArguments(directory, xtrabackup, 1).map(
         (args) => `${asServer} xtrabackup ${args.join(' ')}`,
       ),
@@ -54,12 +60,12 @@ export function xtrabackupByHand(
     variables[name] === undefined ? [] : [`--${name.replaceAll('_', '-')}=${variables[name]}`],
   );
   return [
-    ...fetched(base, 'volumes/main', 'DIR TMP'),
+    ...fetched(base, 'volumes', 'DIR TMP'),
     prepared(),
     ...incrementals.flatMap((id) => [
-      ...fetched(id, 'volumes/increment', 'INC'),
+      ...fetched(id, 'increment', 'INC'),
       prepared('INC'),
-      'rm -r INC volumes/increment',
+      'rm -r INC increment',
     ]),
     // Persisted variables and identity are the old server's.
     'rm -f DIR/auto.cnf DIR/mysqld-auto.cnf',

@@ -72,7 +72,8 @@ export function verdict(input: VerdictInput): Verdict {
     const where = path === undefined ? '' : ` (${JSON.stringify(path)})`;
     reasons.push(`the stream is broken at byte ${streamOffset}${where}: ${fault}: ${detail}`);
   } else if (state.midChunk) {
-    reasons.push(`the stream ends within a chunk, after ${state.streamBytes} bytes`);
+    const { stream, bytes } = state.cut ?? { stream: '', bytes: state.streamBytes };
+    reasons.push(`the stream ${stream === '' ? '' : `${stream} `}ends within a chunk, after ${bytes} bytes`);
   }
   if (input.signal !== null) reasons.push(`the tool was ended by ${input.signal}`);
   else if (input.exitCode !== 0) reasons.push(`the tool ended with code ${input.exitCode}`);

@@ -35,6 +35,8 @@ export type XbstreamState = {
   streamBytes: number;
   /** The stream stands within a chunk: no legal end. */
   midChunk: boolean;
+  /** Of several streams that are looked at as one: which stands within a chunk, and after how many bytes. */
+  cut?: { stream: string; bytes: number };
   files: ReadonlyMap<string, Readonly<StreamedFile>>;
   /** MariaDB: renames whose file was not in the stream, new path to old; it is missing unless it came later. */
   missedRenames: ReadonlyMap<string, string>;

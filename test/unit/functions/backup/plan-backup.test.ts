@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { xtrabackupSettingsSchema } from '../../../../contract/records/tool-settings.ts';
 import { type Inspection, readInspection } from '../../../../functions/backup/member.ts';
 import { type PlanInput, planBackup } from '../../../../functions/backup/plan-backup.ts';
 import { aBackup, aCheckResult, aCluster, aMember, aPolicy } from '../../../doubles/records.ts';
@@ -69,6 +70,29 @@ describe('planning a backup', () => {
     const reasons = planned({ inspections: [replica('orders-b', { toolCommand })] }).reasons;
     const call = 'the tool is called as: mariadb-backup --defaults-file=<private>/client.cnf --backup';
     expect(reasons).toContain(`${call} --innodb-log-checkpoint-now`);
+  });
+
+  it('has XtraBackup write into as many streams as the policy asks for and the memory has room for', () => {
+    const cluster = { ...aCluster().document, flavour: 'mysql' as const };
+    const policy = (memoryMiB: number) =>
+      aPolicy({ xtrabackup: xtrabackupSettingsSchema.parse({ fifoStreams: 8 }), toolThreads: 8, memoryMiB });
+    const toolCommand = ['xtrabackup', '--backup'];
+    const inspections = [replica('orders-b', { toolCommand })];
+    const { order, reasons } = planned({ cluster, policy: policy(512), inspections });
+    expect(order.plan.fifoStreams).toBe(8);
+    expect(reasons).toContain(
+      'the tool is called as: xtrabackup --backup --fifo-streams=8 --fifo-dir=<private>/fifo --fifo-timeout=60',
+    );
+    expect(reasons.join()).toContain('with 2 in flight and 8 streams: 509 of 512 MiB');
+    // Runners of the release before refuse a policy with a word that they do not know.
+    expect(order.policy.xtrabackup).toBeDefined();
+    expect(order.policy.xtrabackup).not.toHaveProperty('fifoStreams');
+
+    const little = planned({ cluster, policy: policy(300), inspections });
+    expect(little.order.plan.fifoStreams).toBe(3);
+    expect(little.reasons).toContain('the policy asks for 8 streams, memoryMiB has room for 3');
+    expect(planned({ cluster, policy: policy(192) }).order.plan).not.toHaveProperty('fifoStreams');
+    expect(planned({ policy: policy(512) }).order.plan).not.toHaveProperty('fifoStreams');
   });
 
   it('makes no checkpoint first where the tool has no word for it', () => {

@@ -3,9 +3,9 @@ import { sizesFor } from '../../../../functions/backup/size.ts';
 
 const GiB = 1024 ** 3;
 const MiB = 1024 ** 2;
-const roomy = { memoryMiB: 16_384, uploadsInFlight: 3 };
-const sizes = (expected: number, budget = roomy) => {
-  const { volumeBytes, uploadsInFlight, memoryMiB } = sizesFor(expected, budget);
+const roomy = { memoryMiB: 16_384, uploadsInFlight: 3, codec: 'zstd' as const };
+const sizes = (expected: number, budget: Partial<typeof roomy> = {}) => {
+  const { volumeBytes, uploadsInFlight, memoryMiB } = sizesFor(expected, { ...roomy, ...budget });
   return [volumeBytes / MiB, uploadsInFlight, memoryMiB];
 };
 
@@ -27,5 +27,22 @@ describe('the size of volumes', () => {
 
   it('does not raise a number in flight that the policy sets below two', () => {
     expect(sizes(1024 * GiB, { memoryMiB: 512, uploadsInFlight: 1 })).toEqual([128, 1, 341]);
+  });
+
+  it('has a volume for each of several streams, and for frames that each compresses; then fewer streams', () => {
+    const several = (wanted: number, budget: object) => {
+      const { volumeBytes, uploadsInFlight, streams, memoryMiB } = sizesFor(
+        GiB,
+        { ...roomy, ...budget },
+        wanted,
+      );
+      return [volumeBytes / MiB, uploadsInFlight, streams, memoryMiB];
+    };
+    expect(several(8, { codec: 'none' })).toEqual([32, 3, 8, 437]);
+    expect(several(8, {})).toEqual([32, 3, 8, 541]);
+    expect(several(8, { memoryMiB: 512 })).toEqual([32, 2, 8, 509]);
+    expect(several(16, { memoryMiB: 512 })).toEqual([32, 2, 8, 509]);
+    expect(several(4, { memoryMiB: 192 })).toEqual([32, 2, 1, 181]);
+    expect(several(1, { memoryMiB: 512 })).toEqual([32, 3, 1, 213]);
   });
 });

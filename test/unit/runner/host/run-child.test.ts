@@ -365,3 +365,70 @@ describe('ending a tool', () => {
     expect(end).toMatchObject({ exitCode: null, firstCause: reason });
   });
 });
+
+describe('named pipes of a tool', () => {
+  const place = (name: string) => {
+    const path = join(dir, name);
+    mkdirSync(path);
+    return path;
+  };
+  /** Reads into `got`; `hold` makes each read wait. */
+  const fifosIn = (directory: string, names: string[], hold: () => void | Promise<void> = () => {}) => {
+    const got = names.map(() => ({ bytes: 0 }));
+    const fifos = names.map((name, n) => ({
+      path: join(directory, name),
+      onBytes: (bytes: Buffer) => {
+        got[n]!.bytes += bytes.length;
+        return hold();
+      },
+    }));
+    return { got, fifos };
+  };
+  const shell = (script: string, spec: Partial<ChildSpec>) =>
+    runChild({ command: '/bin/sh', args: ['-c', script], ...spec });
+
+  it('are read to their ends, at once, from when the tool makes them', async () => {
+    const directory = place('both');
+    const { got, fifos } = fifosIn(directory, ['a', 'b']);
+    const write = (name: string) => `head -c 3000000 /dev/zero > ${name}`;
+    const end = await shell(`sleep 0.1; mkfifo a b; ${write('b')} & ${write('a')}; wait; echo done`, {
+      cwd: directory,
+      fifos,
+    });
+    expect(end).toMatchObject({ exitCode: 0, firstCause: undefined, stdout: 'done\n' });
+    expect(got).toEqual([{ bytes: 3_000_000 }, { bytes: 3_000_000 }]);
+  });
+
+  it('that are never made or never opened hold nobody up, nor does one that the tool leaves early', async () => {
+    const directory = place('early');
+    const { got, fifos } = fifosIn(directory, ['early', 'unopened', 'unmade']);
+    const end = await shell('mkfifo early unopened; echo x > early; sleep 0.1; kill -9 $$', {
+      cwd: directory,
+      fifos,
+    });
+    expect(end.signal).toBe('SIGKILL');
+    expect(got.map(({ bytes }) => bytes)).toEqual([2, 0, 0]);
+  });
+
+  it('keep the tool waiting while a consumer does, and end it when one fails', async () => {
+    const directory = place('slow');
+    const held = Promise.withResolvers<void>();
+    const { got, fifos } = fifosIn(directory, ['a'], () => held.promise);
+    const running = shell('mkfifo a; head -c 3000000 /dev/zero > a; sleep 60', { cwd: directory, fifos });
+    while (got[0]!.bytes === 0) await sleep(10);
+    await sleep(100);
+    expect(got[0]!.bytes).toBeLessThan(100_000);
+    held.reject(new NamedError('Store.Denied', 'the store refused'));
+    expect((await running).firstCause?.message).toBe('the store refused');
+  });
+
+  it('count as bytes that move, and a tool that moves none is ended', async () => {
+    const directory = place('stalled');
+    const { fifos } = fifosIn(directory, ['a']);
+    const script = 'mkfifo a; exec 3> a; for i in 1 2 3 4 5 6; do echo x >&3; sleep 0.2; done; sleep 60';
+    const began = performance.now();
+    const end = await shell(script, { cwd: directory, fifos, stallSeconds: 0.6 });
+    expect(end.firstCause?.name).toBe('Backup.Stalled');
+    expect(performance.now() - began).toBeGreaterThan(1500);
+  });
+});

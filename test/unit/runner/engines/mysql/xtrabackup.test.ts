@@ -70,6 +70,8 @@ describe('the arguments of XtraBackup', () => {
         const increment = { ...prepared, increment: '/d/inc', toolVersion: version };
         expect(warnings(xtrabackupPrepareArguments(increment), version)).toEqual([]);
       }
+      const fifos = { streams: 8, directory: '/run/job/fifo' };
+      expect(warnings(args({ toolVersion: version, fifos }), version)).toEqual([]);
       for (const unpacking of xtrabackupUnpackArguments('/d', settings(everything), 2)) {
         expect(refusal(unpacking, version)).toBeUndefined();
       }
@@ -286,8 +288,26 @@ describe('a restore of an XtraBackup by hand', () => {
       expect.stringMatching(/--apply-log-only --incremental-dir=INC$/),
     ]);
     expect(commands.filter((command) => command.startsWith('aws'))).toEqual([
-      'aws s3 cp --recursive s3://backups/shop/backups/b-0/volumes/main volumes/main',
-      'aws s3 cp --recursive s3://backups/shop/backups/b-1/volumes/main volumes/increment',
+      'aws s3 cp --recursive s3://backups/shop/backups/b-0/volumes volumes',
+      'aws s3 cp --recursive s3://backups/shop/backups/b-1/volumes increment',
+    ]);
+    // Each link has as many streams as it was taken in.
+    expect(commands.filter((command) => command.startsWith('for stream in'))).toEqual([
+      'for stream in volumes/*; do cat "$stream"/* | runuser -u mysql -- xbstream -x -C DIR || exit; done',
+      'for stream in increment/*; do cat "$stream"/* | runuser -u mysql -- xbstream -x -C INC || exit; done',
+    ]);
+  });
+
+  it('unpacks each of several streams', () => {
+    const { xtrabackup: _, ...policy } = { ...order.policy, codec: 'zstd' as const };
+    const several = { ...order, policy, plan: { fifoStreams: 4 } };
+    expect(
+      xtrabackupByHand(several, { tool: xtrabackup, version: '9.7.2-2', variables: {} }, 1e9).slice(0, 4),
+    ).toEqual([
+      'aws s3 cp --recursive s3://backups/shop/backups/b-1/volumes volumes',
+      'mkdir DIR TMP',
+      'chown mysql: DIR TMP',
+      'for stream in volumes/*; do cat "$stream"/* | zstd -d | runuser -u mysql -- xbstream -x -C DIR || exit; done',
     ]);
   });
 
