@@ -90,8 +90,11 @@ function placeMisfits({ target }: PlannedRestore, found: NonNullable<CheckResult
   return misfits;
 }
 
+/** MariaDB's log is served to the target, MySQL's becomes its relay logs. */
+const replayAbility = (flavour: string) => (flavour === 'mariadb' ? 'replay' : 'relay-replay');
+
 function abilityMisfits(
-  { chain, log, method, target }: PlannedRestore,
+  { chain, log, method, flavour, tables, target }: PlannedRestore,
   { abilities = [], runnerVersion }: CheckResult,
 ): Misfit[] {
   const lacks = (ability: string, what: string, instead: string): Misfit[] => {
@@ -104,7 +107,12 @@ function abilityMisfits(
       ? []
       : lacks('incremental', 'restores no incrementals', `name the full ${chain[0]?.backupId}`)),
     ...(method === 'logical' ? lacks('logical', 'loads no dumps', 'name a physical backup') : []),
-    ...(log === undefined ? [] : lacks('replay', 'replays no logs', 'leave out until')),
+    ...(log === undefined
+      ? []
+      : lacks(replayAbility(flavour), `replays no logs of ${flavour}`, 'leave out until')),
+    ...(log !== undefined && tables !== undefined && method === 'logical'
+      ? lacks('replay-dumped-tables', 'replays no logs on tables of a dump', 'leave out until')
+      : []),
   ];
 }
 

@@ -15,6 +15,8 @@ import { readTableFacts } from '../../runner/engines/mysql/fingerprint/table-fac
 import { readUserTables } from '../../runner/engines/mysql/fingerprint/user-tables.ts';
 import { stagingDirectory } from '../../runner/engines/mysql/restore/marker.ts';
 import { withSession } from '../../runner/engines/mysql/session.ts';
+import { readDefinition } from '../../runner/engines/mysql/tables/definition.ts';
+import { keyColumns, keyRanges } from '../../runner/engines/mysql/tables/key-ranges.ts';
 import { writeNote } from '../../runner/engines/mysql/tables/tables-note.ts';
 import { type Pair, startPair, startProbe } from './support/mariadb-pair.ts';
 import { backupOrderFor, contextIn, memberOf, policy } from './support/mysql-jobs.ts';
@@ -67,6 +69,9 @@ const kinds = [
   'CREATE SEQUENCE shop.numbers',
   'CREATE TABLE shop.ballast (id INT PRIMARY KEY AUTO_INCREMENT, v VARBINARY(200))',
   'INSERT INTO shop.ballast (v) SELECT RANDOM_BYTES(200) FROM shop.seq_1_to_60000',
+  'CREATE TABLE shop.keyed (a DECIMAL(10,2), b VARCHAR(20) COLLATE utf8mb4_general_ci, c DATETIME(3), d VARBINARY(8), PRIMARY KEY (b, c, a, d))',
+  `INSERT INTO shop.keyed SELECT (seq MOD 7) / 4, CONCAT(ELT(1 + seq MOD 5, 'ä', 'B', 'a', '', 'z '), seq MOD 3),
+     '2026-01-01' + INTERVAL seq MOD 11 SECOND, CHAR(seq MOD 256) FROM shop.seq_1_to_900`,
   'CREATE TABLE shop.beat (n INT PRIMARY KEY, at TIMESTAMP(6))',
   'INSERT INTO shop.beat VALUES (0, NOW(6))',
 ];
@@ -74,7 +79,19 @@ const kinds = [
 const shop = (...names: string[]): TableName[] => names.map((table) => ({ schema: 'shop', table }));
 const odd: TableName = { schema: 'odd `?b', table: 't?\'"x' };
 const every = [
-  ...shop('customers', 'orders', 'parts', 'texts', 'dense', 'compact', 'grown', 'blobs', 'history', 'aria'),
+  ...shop(
+    'customers',
+    'orders',
+    'parts',
+    'texts',
+    'dense',
+    'compact',
+    'grown',
+    'blobs',
+    'history',
+    'aria',
+    'keyed',
+  ),
   odd,
 ];
 
@@ -182,7 +199,10 @@ describe('tables of a physical backup, beside the live ones', () => {
     expect((await probe.stop()).slowestMs).toBeLessThan(5000);
     expect(comparison).toBe('exact');
     expect(tables.map(({ way }) => way)).toEqual(every.map(() => 'copy'));
-    expect(tables.find(({ table }) => table === 'orders')?.notes).toEqual(['without its foreign key who']);
+    const notesOf = (name: string) => tables.find(({ table }) => table === name)?.notes;
+    expect(notesOf('orders')).toEqual(['without its foreign key who']);
+    const asText = tables.filter(({ notes }) => notes.some((note) => note.startsWith('rows copied as text')));
+    expect(asText.map(({ table }) => table)).toEqual(['parts', 'texts', 'history', 'aria']);
     const restored = order.tables.map(({ schema, as }) => ({ schema, table: as }));
     const before = await factsOf(pair.primary, every);
     expect(before.every(({ rows }) => rows > 0)).toBe(true);
@@ -240,10 +260,46 @@ describe('tables of a physical backup, beside the live ones', () => {
     }
   });
 
+  it('M05 are cut into ranges of any key that together hold every row once', async () => {
+    const login = { user: 'root', password: undefined, address: { socket: pair.primary.socket } };
+    await withSession(login, new AbortController().signal, async (session) => {
+      const known = await readUserTables(session);
+      for (const table of ['keyed', 'customers', 'blobs']) {
+        const source = known.find((of) => of.table === table)!;
+        const working = { schema: 'shop', table: 'holdfast_defined' };
+        const { keyParts } = await readDefinition(session, source, working);
+        const key = keyColumns(keyParts)!;
+        const keyed = {
+          from: `shop.${table}`,
+          key,
+          rowBytes: 400_000,
+          large: table === 'blobs' ? ['b'] : [],
+        };
+        const counts: number[] = [];
+        for await (const { where } of keyRanges(session, keyed)) {
+          counts.push(
+            Number((await session.rows(`SELECT COUNT(*) AS n FROM shop.${table} WHERE ${where}`))[0]?.n),
+          );
+        }
+        const [all] = await session.rows(`SELECT COUNT(*) AS n FROM shop.${table}`);
+        expect(counts.reduce((sum, n) => sum + n, 0)).toBe(Number(all?.n));
+        expect(Math.max(...counts)).toBeLessThanOrEqual(20);
+        if (table === 'keyed') expect(counts.length).toBeGreaterThan(20);
+      }
+    });
+  });
+
   it('M12 are read by the frames that the plan counts, and by no others', async () => {
+    // The log of the restore's own sessions is one of rows, whatever that of others is.
+    await pair.sql(pair.primary, "SET GLOBAL binlog_format = 'STATEMENT'");
     const order = await orderFor(shop('orders'), pair.primary, 'few');
-    const { fetched, tables } = await restore(order);
-    expect(tables).toMatchObject([{ table: 'orders', rows: 19_991 }]);
+    const { fetched, tables } = await restore(order).finally(() =>
+      pair.sql(pair.primary, "SET GLOBAL binlog_format = 'ROW'"),
+    );
+    expect(tables).toMatchObject([{ table: 'orders', rows: 19_991, notes: ['without its foreign key who'] }]);
+    await pair.caughtUp();
+    const few = shop('orders_restored_few');
+    expect(await factsOf(pair.replica, few)).toEqual(await factsOf(pair.primary, few));
     const { manifest, objects } = job;
     const [stream] = manifest.streams;
     const set = { tables: order.tables, ancestors: order.ancestors, relations: manifest.relations };
@@ -279,17 +335,24 @@ describe('tables of a physical backup, beside the live ones', () => {
   it('F11 are cleared away by the next who comes to the host where their runner was killed, and not while it lives', async () => {
     const scratch = join(pair.directory, 'scratch', 'killed');
     mkdirSync(join(stagingDirectory(scratch), 'shop'), { recursive: true });
-    await pair.sql(pair.primary, 'CREATE TABLE shop.holdfast_killed_0 (id INT PRIMARY KEY)');
+    await pair.sql(
+      pair.primary,
+      'CREATE TABLE shop.holdfast_killed_0 (id INT PRIMARY KEY)',
+      'SET sql_log_bin = 0',
+      'CREATE TABLE shop.holdfast_killed_0_space (id INT PRIMARY KEY)',
+      'ALTER TABLE shop.holdfast_killed_0_space DISCARD TABLESPACE',
+    );
     const note = {
       v: 1 as const,
       backupId: 'b-1',
       directory: scratch,
       member: memberOf(pair.primary),
       working: [{ schema: 'shop', table: 'holdfast_killed_0' }],
+      unlogged: [{ schema: 'shop', table: 'holdfast_killed_0_space' }],
     };
     const removeOwn = await writeNote(stateDirectory, 'killed', { ...note, runner: thisRunner() });
     expect(await engine().sweepHost(contextIn(pair.directory))).toBe(0);
-    expect(await working(pair.primary)).toHaveLength(1);
+    expect(await working(pair.primary)).toHaveLength(2);
     await removeOwn();
     await writeNote(stateDirectory, 'killed', { ...note, runner: { pid: 2 ** 22, startTime: '0' } });
     expect(await engine().sweepHost(contextIn(pair.directory))).toBe(0);
@@ -329,5 +392,12 @@ describe('tables of a physical backup, beside the live ones', () => {
       name: 'Restore.MemberUnfit',
       cause: 'into: the account of primary lacks ALTER ON shop.*',
     });
+    await pair.sql(pair.primary, 'GRANT CREATE, ALTER, DROP ON shop.* TO weak@localhost');
+    const slower = { ...(await orderFor(shop('compact'), pair.primary, 'w')), member };
+    const { tables } = await restore(slower, asWeak);
+    expect(tables[0]?.notes).toEqual([expect.stringMatching(/^rows copied as text.*BINLOG ADMIN/)]);
+    await pair.caughtUp();
+    const compact = shop('compact_restored_w');
+    expect(await factsOf(pair.replica, compact)).toEqual(await factsOf(pair.primary, shop('compact')));
   });
 });

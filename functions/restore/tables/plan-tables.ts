@@ -59,15 +59,15 @@ export function memberFor(
 
 /** Room of the scratch instance beside its files: a tenth for undo, its own redo of 64 MiB, temporary space. */
 const scratchNeed = (bytes: number) => Math.ceil(bytes * 1.1) + (64 + 100) * 1024 ** 2;
-/** A copied row is written once into the table and once into the log. */
-const liveNeed = (bytes: number) => 2 * bytes;
+/** A copied row lies in the imported tablespace, and is written once into the table and once into the log. */
+const liveNeed = (bytes: number) => 3 * bytes;
 
 /**
  * Which files of one full backup are read for some of its tables, and what they come to; refused with what is near.
  * @param at the instant as of which they come back, for their names
  */
 export async function planTables(
-  request: Pick<RestoreRequest, 'tables'>,
+  request: Pick<RestoreRequest, 'tables' | 'until'>,
   manifest: Manifest,
   member: PlannedTables['member'],
   objects: Pick<Objects, 'get'>,
@@ -98,12 +98,12 @@ export async function planTables(
     return unreadable(`has not the index that its manifest names (${stream.index.key})`);
   }
   const dumped = manifest.plan.method === 'logical';
-  const ancestors = dumped ? [] : ancestorsOf(found.tables, manifest.relations ?? []);
+  // Rows of a dump stand without those that they point to, until a log is replayed on them (M04).
+  const alone = dumped && request.until === undefined;
+  const ancestors = alone ? [] : ancestorsOf(found.tables, manifest.relations ?? []);
   const set = { tables: found.tables, ancestors, relations: manifest.relations };
   const rows = indexRows(stored.body, stream.stream);
-  const { reading, absent, faults } = await (dumped
-    ? readingOfDump(found.tables, rows)
-    : readingOf(set, rows));
+  const { reading, absent, faults } = await (dumped ? readingOfDump(set, rows) : readingOf(set, rows));
   if (faults.length > 0)
     return unreadable(`has an index that is not sound: ${faults.slice(0, 3).join('; ')}`);
   const [first] = absent;

@@ -9,9 +9,9 @@ import type { MysqlPosition } from '../../../../contract/positions/position.ts';
 import { headOfEntered } from './file-head.ts';
 import { type GtidPairs, readLogHeads } from './log-heads.ts';
 
-/** The files of an archived log as they are replayed. */
+/** The files of an archived log as they are replayed. `shift`: how much further in front a byte of the server's file lies. */
 export type AssembledLog = {
-  files: { path: string; name: string }[];
+  files: { path: string; name: string; shift?: number }[];
   /** Ids of the servers that wrote them. */
   serverIds: Set<number>;
   /** After a handover the next member's log may hold once more what the one before had. */
@@ -95,7 +95,7 @@ export async function assembleLog(
         to: header.log.from,
         shift: header.log.from - head.length,
       };
-      files.push({ path, name: file.name });
+      files.push({ path, name: file.name, shift: file.shift });
     }
     if (header.log.from !== file.to) {
       throw damaged(

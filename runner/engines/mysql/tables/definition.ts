@@ -2,6 +2,7 @@ import { NamedError } from '../../../../contract/errors/named-error.ts';
 import { type TableName, tableText } from '../../../../contract/mysql-files/relations.ts';
 import type { UserTable } from '../fingerprint/user-tables.ts';
 import { quoteName, type Session } from '../session.ts';
+import type { KeyPart } from './key-ranges.ts';
 import type { CopiedColumn } from './row-text.ts';
 import { inSql } from './working-tables.ts';
 
@@ -10,10 +11,11 @@ export type TableDefinition = {
   source: UserTable;
   /** FROM text of all its rows, also those of the past. */
   from: string;
-  /** CREATE TABLE under the name of the working table, without foreign keys. */
-  create: string;
+  /** CREATE TABLE under another name, without foreign keys. */
+  createAs: (table: TableName) => string;
   /** Columns that take values. */
   columns: CopiedColumn[];
+  keyParts: KeyPart[];
   /** Next value of its counter; null where it has none. */
   counter: string | null;
   /** Why its tablespace cannot be imported; undefined where it can. */
@@ -51,7 +53,9 @@ export async function readDefinition(
   }
   const [made] = await session.rows(`SHOW CREATE TABLE ${inSql(working)}`);
   const [, text = ''] = Object.values(made ?? {});
-  const create = (text ?? '').replace('CREATE TABLE ', `CREATE TABLE ${quoteName(schema)}.`);
+  const named = `CREATE TABLE ${quoteName(working.table)}`;
+  if (!text?.startsWith(named)) throw new Error(`${inSql(source)} is defined by ${text?.slice(0, 80)}`);
+  const createAs = (table: TableName) => `CREATE TABLE ${inSql(table)}${text.slice(named.length)}`;
   await session.run(`DROP TABLE ${inSql(working)}`);
 
   const described = await session.rows(
@@ -86,12 +90,30 @@ export async function readDefinition(
   return {
     source,
     from: source.kind === 'versioned' ? `${inSql(source)} FOR SYSTEM_TIME ALL` : inSql(source),
-    create,
+    createAs,
     columns,
+    keyParts: await readKeyParts(session, source),
     counter: facts?.counter ?? null,
     notImported: whyNotImported(source, facts?.options ?? '', fullText !== undefined),
     notes: keys.map(({ name }) => `without its foreign key ${name}`),
   };
+}
+
+async function readKeyParts(session: Session, { schema, table }: TableName): Promise<KeyPart[]> {
+  const rows = await session.rows(
+    `SELECT c.COLUMN_NAME AS name, c.DATA_TYPE AS type, c.CHARACTER_SET_NAME AS charset,
+       s.SUB_PART AS prefix, s.COLLATION AS direction
+     FROM information_schema.STATISTICS s JOIN information_schema.COLUMNS c USING (TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME)
+     WHERE s.TABLE_SCHEMA = ? AND s.TABLE_NAME = ? AND s.INDEX_NAME = 'PRIMARY' ORDER BY s.SEQ_IN_INDEX`,
+    [schema, table],
+  );
+  return rows.map(({ name, type, charset, prefix, direction }) => ({
+    name: name ?? '',
+    type: (type ?? '').toLowerCase(),
+    charset: charset ?? null,
+    prefix: prefix !== null,
+    descending: direction !== 'A',
+  }));
 }
 
 function whyNotImported(source: UserTable, options: string, fullText: boolean): string | undefined {

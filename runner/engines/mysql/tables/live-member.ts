@@ -13,27 +13,42 @@ import { type Session, withSession } from '../session.ts';
 
 const needed = ['SELECT', 'INSERT', 'CREATE', 'ALTER', 'DROP'] as const;
 
-/** `shop\_%` of a grant, as the schemas that it is for. */
-function schemaPattern(name: string): RegExp {
+/** `shop\_%` of a grant, as the schemas that it is for, and how many of its letters come before the first wildcard. */
+function schemaPattern(name: string): { schemas: RegExp; literal: number } {
   const parts = name.match(/\\.|[\s\S]/g) ?? [];
   const source = parts.map((part) => {
     if (part === '%') return '[\\s\\S]*';
     if (part === '_') return '[\\s\\S]';
     return part.replace(/^\\(?=.)/, '').replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   });
-  return new RegExp(`^${source.join('')}$`, 'i');
+  const wildcard = parts.findIndex((part) => part === '%' || part === '_');
+  return {
+    schemas: new RegExp(`^${source.join('')}$`, 'i'),
+    literal: wildcard < 0 ? Number.POSITIVE_INFINITY : wildcard,
+  };
 }
 
-/** Which privileges the grants lack for bringing a table into a schema. Roles are not followed. */
+/**
+ * Which privileges the grants lack for bringing a table into a schema. Of several that match a schema the server takes
+ * the most specific alone. Roles are not followed.
+ */
 export function missingForTables(grants: readonly string[], schema: string): string[] {
   const held = new Set<string>();
+  const own: { literal: number; names: string[] }[] = [];
   for (const grant of grants) {
     const match = /^GRANT (.+?) ON (?:\*\.\*|`((?:[^`]|``)*)`\.\*) TO /.exec(grant);
     if (match === null) continue;
-    const [, names = '', of] = match;
-    if (of !== undefined && !schemaPattern(of.replaceAll('``', '`')).test(schema)) continue;
-    for (const name of names.split(', ')) held.add(name);
+    const [, list = '', of] = match;
+    const names = list.split(', ');
+    if (of === undefined) {
+      for (const name of names) held.add(name);
+      continue;
+    }
+    const { schemas, literal } = schemaPattern(of.replaceAll('``', '`'));
+    if (schemas.test(schema)) own.push({ literal, names });
   }
+  const [nearest] = own.sort((a, b) => b.literal - a.literal);
+  for (const name of nearest?.names ?? []) held.add(name);
   return held.has('ALL PRIVILEGES') ? [] : needed.filter((name) => !held.has(name));
 }
 

@@ -24,7 +24,7 @@ import {
 import { isLeftOut } from './table-set.ts';
 import { writeNote } from './tables-note.ts';
 import { unpackTables } from './unpack.ts';
-import type { WorkingTable } from './working-tables.ts';
+import { besideOf, type WorkingTable } from './working-tables.ts';
 
 async function unpackAndPrepare(
   order: RestoreTablesOrder,
@@ -62,10 +62,9 @@ export async function restoreTables(
     directory: target.directory,
     member,
     working: working.map(({ schema, table }) => ({ schema, table })),
+    unlogged: working.map(besideOf),
     runner: thisRunner(),
   });
-  // Rows of a dump stand without those that they point to.
-  const compared = manifest.plan.method === 'logical' ? { ...order, ancestors: [] } : order;
   let left = false;
   try {
     const bytes =
@@ -75,7 +74,7 @@ export async function restoreTables(
     const place = await makeScratch(order, manifest);
     const prove = (session: Session) =>
       timed('proving', () =>
-        proveTables(compared, manifest, scratchOf(session, place.staging, place.socket), context),
+        proveTables(order, manifest, scratchOf(session, place.staging, place.socket), context),
       );
     const bring = (scratch: Scratch, facts: Fingerprint) =>
       timed('bringing', () =>

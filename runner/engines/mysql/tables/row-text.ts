@@ -28,6 +28,7 @@ const kinds: Readonly<Record<string, 'number' | 'index' | 'real' | 'text' | 'byt
 
 /** Types whose values may be too large to be written out. */
 const large = /blob|text|json|geometry|point|linestring|polygon/;
+export const isLarge = (type: string): boolean => large.test(type);
 
 function literal({ name, type }: CopiedColumn, mostBytes: number): string {
   const column = quoteName(name);

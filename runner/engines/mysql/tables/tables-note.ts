@@ -7,7 +7,7 @@ import type { EngineContext } from '../../engine.ts';
 import { runnerLives } from '../applier-marker.ts';
 import { resolveLogin } from '../login.ts';
 import { removeScratch } from './scratch.ts';
-import { dropTables } from './working-tables.ts';
+import { dropTables, dropUnlogged } from './working-tables.ts';
 
 /** What a restore of tables has begun on this host, on a disk that outlives the runner: enough to clear it away. */
 const noteSchema = z.object({
@@ -18,10 +18,12 @@ const noteSchema = z.object({
   member: memberSchema,
   /** Unfinished tables on the live server. */
   working: z.array(tableNameSchema),
+  /** Tables there that are in no log. */
+  unlogged: z.array(tableNameSchema).default([]),
   runner: z.object({ pid: z.int(), startTime: z.string() }),
 });
 
-export type TablesNote = z.infer<typeof noteSchema>;
+export type TablesNote = z.input<typeof noteSchema>;
 
 const directoryOf = (stateDirectory: string) => join(stateDirectory, 'tables');
 
@@ -60,7 +62,9 @@ export async function sweepTables(context: EngineContext, stateDirectory: string
       const note = noteSchema.parse(JSON.parse(await readFile(path, 'utf8')));
       if (runnerLives(note)) continue;
       context.log('a restore of tables that ended left something behind', { backupId: note.backupId });
-      await dropTables(await resolveLogin(note.member, context), note.working, context.signal);
+      const login = await resolveLogin(note.member, context);
+      await dropUnlogged(login, note.unlogged, context.signal);
+      await dropTables(login, note.working, context.signal);
       await removeScratch(note.directory);
       await rm(path, { force: true });
     } catch (error) {

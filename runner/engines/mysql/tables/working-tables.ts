@@ -3,14 +3,18 @@ import { NamedError } from '../../../../contract/errors/named-error.ts';
 import { type TableName, tableText } from '../../../../contract/mysql-files/relations.ts';
 import type { Login } from '../login.ts';
 import { quoteName, type Session, withSession } from '../session.ts';
+import { withoutLog } from './live.ts';
 
 /** A table of the wanted definition under the name that it is filled with. */
 export type WorkingTable = TableName & { as: string };
 
+/** The table that its rows are read of where they are copied on the live server; in no log. */
+export const besideOf = ({ schema, table }: TableName): TableName => ({ schema, table: `${table}_space` });
+
 export const inSql = ({ schema, table }: TableName) => `${quoteName(schema)}.${quoteName(table)}`;
 
 /** ER_LOCK_WAIT_TIMEOUT: a backup or other DDL is at work. */
-const lockWait = 1205;
+export const lockWait = 1205;
 const ddlMinutes = 30;
 const ddlSeconds = 600;
 
@@ -36,6 +40,23 @@ export async function dropTables(
   if (tables.length === 0) return;
   await withSession(login, signal, (session) =>
     ddl(session, `DROP TABLE IF EXISTS ${tables.map(inSql).join(',')}`),
+  );
+}
+
+/** Drops tables that are in no log, from no log; asks for nothing where there are none. */
+export async function dropUnlogged(
+  login: Login,
+  tables: readonly TableName[],
+  signal: AbortSignal,
+): Promise<void> {
+  const there = await withSession(login, signal, async (session) => {
+    const found: TableName[] = [];
+    for (const table of tables) if (await exists(session, table)) found.push(table);
+    return found;
+  });
+  if (there.length === 0) return;
+  await withoutLog(login, signal, (session) =>
+    ddl(session, `DROP TABLE IF EXISTS ${there.map(inSql).join(',')}`),
   );
 }
 

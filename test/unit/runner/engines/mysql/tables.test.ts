@@ -98,6 +98,9 @@ describe('whether a member takes tables', () => {
     expect(missingForTables(some, 'shop')).toEqual(['INSERT', 'CREATE', 'ALTER', 'DROP']);
     expect(missingForTables([`GRANT ALL PRIVILEGES ON \`odd \`\`?b\`.* ${to}`], 'odd `?b')).toEqual([]);
     expect(missingForTables([`GRANT ALL PRIVILEGES ON \`shop\`.\`orders\` ${to}`], 'shop')).toHaveLength(5);
+    const nearest = [`GRANT ALL PRIVILEGES ON \`sh%\`.* ${to}`, `GRANT SELECT, INSERT ON \`sho_\`.* ${to}`];
+    expect(missingForTables(nearest, 'shop')).toEqual(['CREATE', 'ALTER', 'DROP']);
+    expect(missingForTables(nearest, 'shed')).toEqual([]);
   });
 });
 
