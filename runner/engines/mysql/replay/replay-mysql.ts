@@ -172,8 +172,12 @@ async function watch(
     switch (judgeRelay(state, there, stillSeconds, stallSeconds)) {
       case 'arrived':
         return;
-      case 'apply-failed':
-        throw applyFailed(firstWorkerError(state.errors)!, at);
+      case 'apply-failed': {
+        // What the worker says may come a moment after what the coordinator says of it.
+        await sleep(lookMs);
+        const later = await look(session);
+        throw applyFailed(firstWorkerError([...later.errors, ...state.errors])!, at);
+      }
       case 'missed':
         throw positionMissed(at, wanted || whole, ': the archived log holds no more');
       case 'ended':
