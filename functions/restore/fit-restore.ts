@@ -93,7 +93,7 @@ function placeMisfits({ target }: PlannedRestore, found: NonNullable<CheckResult
 const replayAbility = (flavour: string) => (flavour === 'mariadb' ? 'replay' : 'relay-replay');
 
 function abilityMisfits(
-  { chain, log, method, flavour, target }: PlannedRestore,
+  { chain, log, method, flavour, tables, target }: PlannedRestore,
   { abilities = [], runnerVersion }: CheckResult,
 ): Misfit[] {
   const lacks = (ability: string, what: string, instead: string): Misfit[] => {
@@ -109,6 +109,9 @@ function abilityMisfits(
     ...(log === undefined
       ? []
       : lacks(replayAbility(flavour), `replays no logs of ${flavour}`, 'leave out until')),
+    ...(log !== undefined && tables !== undefined && method === 'logical'
+      ? lacks('replay-dumped-tables', 'replays no logs on tables of a dump', 'leave out until')
+      : []),
   ];
 }
 

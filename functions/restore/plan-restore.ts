@@ -284,8 +284,7 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
       const at = to?.point.lastCommit ?? whole.fingerprint.takenAt;
       const answer = await planTables(input, whole, member, objects, at);
       if (answer.outcome === 'refused') return answer;
-      const reached =
-        to && log && (await reachedInto(answer.tables, log, to.changes(log.from), backup.method));
+      const reached = to && log && (await reachedInto(answer.tables, log, to.changes(log.from)));
       return reached ?? withTables(planned, answer.tables);
     },
   });

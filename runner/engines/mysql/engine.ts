@@ -38,7 +38,7 @@ export function makeMysqlEngine({
   startServer = makeStartServer(),
 }: MysqlEngineOptions): Engine {
   return {
-    abilities: ['incremental', 'logical', 'replay', 'relay-replay', 'tables'],
+    abilities: ['incremental', 'logical', 'replay', 'relay-replay', 'replay-dumped-tables', 'tables'],
     tools: (context) => findTools(context.runChild, context.signal),
     inspect: async (order, context) => {
       // A replica whose applier a lost backup left stopped would be found ineligible for ever after (M11).
