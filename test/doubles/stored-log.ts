@@ -51,6 +51,9 @@ export function storeLog(
       },
     );
     parser.push(log);
+    const anonymous = all.some(({ gtid }) => gtid === '');
+    // Whatever such a server had of GTIDs before.
+    if (anonymous) head = { ...head, gtid: '' };
     const clean = Buffer.from(log);
     // As the closed file has it.
     clean.writeUInt16LE(clean.readUInt16LE(21) & ~1, 21);
@@ -120,6 +123,7 @@ export function storeLog(
         },
         start: position(at),
         end: position(end),
+        ...(anonymous ? { anonymous } : {}),
         openBefore: openAt(at),
         openAfter: openAt(end),
         commits: times.length === 0 ? null : { first: Math.min(...times), last: Math.max(...times) },

@@ -83,6 +83,11 @@ async function replayMysql(
   const wanted = formatMysqlGtid(parseMysqlGtid(until.gtid));
   const executed = async () =>
     formatMysqlGtid(parseMysqlGtid((await session.rows('SELECT @@GLOBAL.gtid_executed AS g'))[0]?.g ?? ''));
+  if (wanted !== '' && request.anonymous) {
+    throw replayFailed(
+      'the log holds transactions without GTIDs, and the point is told by GTIDs: nobody could say that they are applied',
+    );
+  }
   if (wanted !== '') refuseBehind(await executed(), wanted);
   const sizes = await Promise.all(request.files.map(async ({ path }) => (await stat(path)).size));
   const index = join(place.relay, `${relayBase}.index`);
