@@ -18,6 +18,7 @@ import { targetLock } from '../catalog/lock.ts';
 import type { ObjectsOf } from '../clients/objects.ts';
 import type { Sites } from '../env/variables.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
+import { keysOrder } from './keys.ts';
 import { type PlanUntilDeps, planUntil } from './plan-until.ts';
 import { hostRefusal, manifestRefusal, notReplayed, pointUnreached } from './refusals.ts';
 import { notYet, restoreRequestSchema } from './request.ts';
@@ -134,7 +135,7 @@ export function planOf(
     check: {
       jobId,
       hostId: target.hostId,
-      order: { kind: 'check', ...kind, target },
+      order: { kind: 'check', ...kind, target, ...keysOrder(links.map((link) => link.manifest)) },
       deadlineSeconds: checkDeadlineSeconds,
     },
     need: {
@@ -284,8 +285,7 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
       const at = to?.point.lastCommit ?? whole.fingerprint.takenAt;
       const answer = await planTables(input, whole, member, objects, at);
       if (answer.outcome === 'refused') return answer;
-      const reached =
-        to && log && (await reachedInto(answer.tables, log, to.changes(log.from), backup.method));
+      const reached = to && log && (await reachedInto(answer.tables, log, to.changes(log.from)));
       return reached ?? withTables(planned, answer.tables);
     },
   });

@@ -67,7 +67,7 @@ const liveNeed = (bytes: number) => 3 * bytes;
  * @param at the instant as of which they come back, for their names
  */
 export async function planTables(
-  request: Pick<RestoreRequest, 'tables'>,
+  request: Pick<RestoreRequest, 'tables' | 'until'>,
   manifest: Manifest,
   member: PlannedTables['member'],
   objects: Pick<Objects, 'get'>,
@@ -98,12 +98,12 @@ export async function planTables(
     return unreadable(`has not the index that its manifest names (${stream.index.key})`);
   }
   const dumped = manifest.plan.method === 'logical';
-  const ancestors = dumped ? [] : ancestorsOf(found.tables, manifest.relations ?? []);
+  // Rows of a dump stand without those that they point to, until a log is replayed on them (M04).
+  const alone = dumped && request.until === undefined;
+  const ancestors = alone ? [] : ancestorsOf(found.tables, manifest.relations ?? []);
   const set = { tables: found.tables, ancestors, relations: manifest.relations };
   const rows = indexRows(stored.body, stream.stream);
-  const { reading, absent, faults } = await (dumped
-    ? readingOfDump(found.tables, rows)
-    : readingOf(set, rows));
+  const { reading, absent, faults } = await (dumped ? readingOfDump(set, rows) : readingOf(set, rows));
   if (faults.length > 0)
     return unreadable(`has an index that is not sound: ${faults.slice(0, 3).join('; ')}`);
   const [first] = absent;
