@@ -62,6 +62,8 @@ export const segmentHeaderSchema = z.object({
   /** The transaction in whose middle the segment begins, or ends (a transaction larger than a segment). */
   openBefore: openTransactionSchema.nullable(),
   openAfter: openTransactionSchema.nullable(),
+  /** MySQL with gtid_mode=OFF: its transactions have no GTIDs, and positions are files and offsets of this server alone. */
+  anonymous: z.literal(true).optional(),
   /** Smallest and largest commit time of its transactions in microseconds since 1970, null where none ends here. */
   commits: z.object({ first: amount, last: amount }).nullable(),
   /** When the agent saw the first and the last of these bytes. */

@@ -29,6 +29,7 @@ export const archiveEndSchema = z.object({
   }),
   end: mysqlPositionSchema,
   openAfter: openTransactionSchema.nullable(),
+  anonymous: z.literal(true).optional(),
   seen: instant,
 });
 
@@ -48,6 +49,7 @@ export const archiveEndOf = (header: SegmentHeader, key: string, crc: string): A
   },
   end: header.end,
   openAfter: header.openAfter,
+  ...(header.anonymous ? { anonymous: true as const } : {}),
   seen: header.seen.last,
 });
 

@@ -19,7 +19,7 @@ function ofWindow(window: RestoreWindow): string[] {
     ...(gtids
       ? []
       : [
-          `positions only: no GTIDs in ${timeline}, so until takes a time or "latest", and only backups of the server that wrote this log lead into it`,
+          `positions only: no GTIDs in ${timeline}, so until takes a file and offset, a time or "latest", and only backups of the server that wrote this log lead into it`,
         ]),
     ...(roughBefore === undefined
       ? []

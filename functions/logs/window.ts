@@ -9,14 +9,12 @@ export type LogWindow = { from: string; to: string; backupId: string; gtid: stri
 
 /**
  * Without GTIDs a position is a place in a file of one server: another one's files bear the same names (M03).
- * MariaDB always has GTIDs, so that an empty one says nothing.
  */
 function liesInFiles(
   { first, newest }: { first: { start: MysqlPosition }; newest: ArchiveEnd },
   { position, origin }: Pick<BackupRecord, 'position' | 'origin'>,
 ): boolean {
-  if (newest.end.flavour !== 'mysql' || newest.end.gtid !== '' || origin?.uuid !== newest.serverUuid)
-    return false;
+  if (origin?.uuid !== newest.serverUuid) return false;
   const [from, at, to] = [first.start, position, newest.end].map((place) => placeInLog(place ?? undefined));
   return from !== undefined && at !== undefined && to !== undefined && from <= at && at <= to;
 }
@@ -38,7 +36,8 @@ export function isAnchored(
   const { position } = backup;
   if (!first || !newest || !position) return false;
   if (position.flavour !== newest.end.flavour) return false;
-  if (position.gtid === '') return liesInFiles({ first, newest }, backup);
+  if (newest.anonymous) return liesInFiles({ first, newest }, backup);
+  if (position.gtid === '') return false;
   return (
     gtidContains(position.flavour, position.gtid, first.start.gtid) &&
     gtidContains(position.flavour, newest.end.gtid, position.gtid)

@@ -60,7 +60,7 @@ function windowIn(timeline: RecordedTimeline, backups: readonly BackupRecord[]):
     oldest: oldest.backupId,
     newest: last.backupId,
     end: { ...newest.end, file, offset: newest.openAfter?.at ?? to },
-    gtids: newest.end.gtid !== '',
+    gtids: newest.anonymous !== true,
     ...(newest.end.flavour === 'mariadb' && from < first.seen ? { roughBefore: first.seen } : {}),
     ...(head.dead ? { deadBehind: head.dead.shared ?? '' } : {}),
   };

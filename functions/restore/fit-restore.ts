@@ -9,6 +9,7 @@ import {
 } from '../../contract/records/job.ts';
 import type { RestoreTablesOrder } from '../../contract/records/restore-tables.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
+import { keyMisfits } from './keys.ts';
 import { type PlannedRestore, plannedRestoreSchema } from './plan-restore.ts';
 import { tablesMisfits, tablesOrderOf } from './tables/fit-tables.ts';
 import type { PlannedTables } from './tables/plan-tables.ts';
@@ -89,8 +90,11 @@ function placeMisfits({ target }: PlannedRestore, found: NonNullable<CheckResult
   return misfits;
 }
 
+/** MariaDB's log is served to the target, MySQL's becomes its relay logs. */
+const replayAbility = (flavour: string) => (flavour === 'mariadb' ? 'replay' : 'relay-replay');
+
 function abilityMisfits(
-  { chain, log, method, target, tables }: PlannedRestore,
+  { chain, log, method, flavour, tables, target }: PlannedRestore,
   { abilities = [], runnerVersion }: CheckResult,
 ): Misfit[] {
   const lacks = (ability: string, what: string, instead: string): Misfit[] => {
@@ -110,7 +114,12 @@ function abilityMisfits(
           `name the full ${chain[0]?.backupId}`,
         )),
     ...(method === 'logical' ? lacks('logical', 'loads no dumps', 'name a physical backup') : []),
-    ...(log === undefined ? [] : lacks('replay', 'replays no logs', 'leave out until')),
+    ...(log === undefined
+      ? []
+      : lacks(replayAbility(flavour), `replays no logs of ${flavour}`, 'leave out until')),
+    ...(log !== undefined && tables !== undefined && method === 'logical'
+      ? lacks('replay-dumped-tables', 'replays no logs on tables of a dump', 'leave out until')
+      : []),
   ];
 }
 
@@ -127,6 +136,7 @@ export function misfitsOf(
     ...abilityMisfits(planned, check),
     ...programMisfits(planned, check.tools),
     ...spaceMisfit(planned, check.target.freeBytes),
+    ...keyMisfits(planned.check.order, check),
     ...(hasTables(planned) ? tablesMisfits(planned, check) : []),
   ];
 }

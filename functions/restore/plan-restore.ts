@@ -18,8 +18,9 @@ import { targetLock } from '../catalog/lock.ts';
 import type { ObjectsOf } from '../clients/objects.ts';
 import type { Sites } from '../env/variables.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
+import { keysOrder } from './keys.ts';
 import { type PlanUntilDeps, planUntil } from './plan-until.ts';
-import { hostRefusal, manifestRefusal, notReplayed, pointUnreached, unreplayed } from './refusals.ts';
+import { hostRefusal, manifestRefusal, notReplayed, pointUnreached } from './refusals.ts';
 import { notYet, restoreRequestSchema } from './request.ts';
 import { chooseBackup } from './restorable.ts';
 import { predictedRestoreSeconds, replaySeconds } from './restore-time.ts';
@@ -136,7 +137,7 @@ export function planOf(
     check: {
       jobId,
       hostId: target.hostId,
-      order: { kind: 'check', ...kind, target },
+      order: { kind: 'check', ...kind, target, ...keysOrder(links.map((link) => link.manifest)) },
       deadlineSeconds: checkDeadlineSeconds,
     },
     need: {
@@ -228,7 +229,8 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
           deps,
         ));
       if (to?.outcome === 'refused') return to;
-      const unfitFor = (backup: BackupRecord) => holeIn(backup) ?? to?.whyNot(backup);
+      const unfitFor = (backup: BackupRecord) =>
+        holeIn(backup) ?? (to && (notReplayed(backup) ?? to.whyNot(backup)));
       const choice = chooseBackup(clusterId, backups, input.backupId, input.allowSuspect, unfitFor);
       if (choice.outcome === 'refused') {
         return to && input.backupId === 'latest' ? pointUnreached(to, backups) : choice;
@@ -264,7 +266,7 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
         const decoded = decodeManifest(stored.body);
         if (member) whole = decoded;
         const manifest = plannedOf(decoded);
-        const refusal = manifestRefusal(manifest) ?? (input.until && unreplayed(manifest));
+        const refusal = manifestRefusal(manifest);
         if (refusal) return refusal;
         links.push({ manifest, manifestSha256: found });
       }
@@ -283,8 +285,7 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
       const below = links.slice(0, -1).map(({ manifest }) => manifest);
       const answer = await planTables(input, whole, below, member, objects, at);
       if (answer.outcome === 'refused') return answer;
-      const reached =
-        to && log && (await reachedInto(answer.tables, log, to.changes(log.from), backup.method));
+      const reached = to && log && (await reachedInto(answer.tables, log, to.changes(log.from)));
       return reached ?? withTables(planned, answer.tables);
     },
   });

@@ -32,7 +32,7 @@ export type Reachable = {
   outcome: 'reachable';
   point: Point;
   /** Undefined where a backup that stands there can be brought to the point. */
-  whyNot: (backup: Pick<BackupRecord, 'position' | 'site' | 'startedAt'>) => string | undefined;
+  whyNot: (backup: Pick<BackupRecord, 'position' | 'site' | 'startedAt' | 'origin'>) => string | undefined;
   orderFrom: (position: MysqlPosition) => LogOrder;
   /** What is in the segments between a position and the point that change definitions. */
   changes: (from: MysqlPosition) => AsyncIterable<SegmentIndex>;
@@ -151,6 +151,10 @@ export async function planUntil(
       if (position === undefined) return 'it has no position in the log';
       if (!isOfHistory(backup, head)) return `it is of another history than ${head.timeline}`;
       if (backup.site.bucket !== head.site.bucket) return `it lies at another site than the archive`;
+      const own = stretch.segments.at(-1)?.serverUuid;
+      if (point.position.gtid === '' && point.position.flavour === 'mysql' && backup.origin?.uuid !== own) {
+        return `the archive has no GTIDs and is of server ${own}, the backup is of ${backup.origin?.uuid ?? 'an unknown one'}`;
+      }
       return whyNotFrom(position, point, stretch);
     },
     orderFrom: (position) => logOrderOf(position, point, stretch),

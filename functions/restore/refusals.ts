@@ -53,25 +53,15 @@ export function manifestRefusal(
   );
 }
 
-/** Why no log is replayed after a backup of this flavour; undefined where one is. */
-export const notReplayed = ({ flavour }: Pick<BackupRecord, 'flavour'>): string | undefined =>
-  flavour === 'mariadb'
-    ? undefined
-    : `until: the log of ${flavour} is not replayed in this version; leave it out, and the state of the backup is restored`;
-
-/** Why no log can be replayed on what the manifest describes; undefined when it can. */
-export const unreplayed = ({
+/** Why no log is replayed after this backup; undefined where one is. */
+export const notReplayed = ({
   backupId,
   flavour,
-  plan,
-}: Pick<Manifest, 'backupId' | 'flavour' | 'plan'>): Refused | undefined =>
-  flavour === 'mariadb' || plan.method === 'logical'
+  method,
+}: Pick<BackupRecord, 'backupId' | 'flavour' | 'method'>): string | undefined =>
+  flavour === 'mariadb' || method === 'physical'
     ? undefined
-    : refused(
-        'Restore.NotYet',
-        `until: the log is not replayed on a physical backup of ${flavour} in this version; leave out until, and the state of backup ${backupId} is restored`,
-        { field: 'until', value: backupId },
-      );
+    : `until: the log is not replayed on ${backupId}, a dump of ${flavour}, in this version; name a physical backup, or leave out until, and the state of the backup is restored`;
 
 /** No backup can be brought to the point: why not the newest and the oldest, and what can be had. */
 export function pointUnreached(to: Reachable, backups: readonly BackupRecord[]): Refused {

@@ -9,7 +9,11 @@ import { freePort } from '../../infra/local/wait.ts';
 import type { EngineContext } from '../../runner/engines/engine.ts';
 import { archiveFile, withReplayPlace } from '../../runner/engines/mysql/replay/place.ts';
 import { ownAccount } from '../../runner/engines/mysql/replay/prove-and-replay.ts';
-import { replayMariadb, replayOptions } from '../../runner/engines/mysql/replay/replay-mariadb.ts';
+import {
+  mariadbReplay,
+  replayMariadb,
+  replayOptions,
+} from '../../runner/engines/mysql/replay/replay-mariadb.ts';
 import { withStagedServer } from '../../runner/engines/mysql/restore/staged-server.ts';
 import type { Session } from '../../runner/engines/mysql/session.ts';
 import { findAccount } from '../../runner/host/accounts.ts';
@@ -121,7 +125,7 @@ async function onCopy<T>(
   const of = context(directory);
   try {
     return await withReplayPlace(directory, account, async (place) => {
-      const as = await ownAccount(place, account, of);
+      const as = await ownAccount(place, account, of, mariadbReplay.account);
       const server = { configFile, staging, socket, user: 'mysql', context: of, args: target(place), as };
       return withStagedServer(server, async (session) => {
         const result = await work(session, socket, directory);

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { replayWorkers } from '../../runner/engines/mysql/replay/replay.ts';
+import { mariadbWorkers } from '../../runner/engines/mysql/replay/replay-mariadb.ts';
 import { atLeast, interleaved, median } from './measure.ts';
 import { makeLog, throughApplier, throughText } from './replay-servers.ts';
 import type { Bench } from './stand.ts';
@@ -18,7 +18,7 @@ export const replay: Bench = {
   run: async (stand) => {
     const logged = await makeLog(stand, transactions);
     const bytes = logged.files.reduce((sum, { path }) => sum + statSync(path).size, 0);
-    const workers = replayWorkers(availableParallelism());
+    const workers = mariadbWorkers(availableParallelism());
     const tell = (seconds: number) => `${seconds.toFixed(1)} s`;
     const runs = await interleaved<number>(
       {

@@ -16,7 +16,7 @@ const transactionBytes = 100;
  * transaction's time is the second in which it was seen.
  */
 export function syntheticLog(
-  of: { clusterId: string; timeline: string; flavour: 'mariadb' | 'mysql'; begins: string },
+  of: { clusterId: string; timeline: string; flavour: 'mariadb' | 'mysql'; begins: string; anonymous?: true },
   said: readonly Said[],
 ): { key: string; crc: string; body: Buffer; header: SegmentHeader; index: SegmentIndex }[] {
   const stored: ReturnType<typeof syntheticLog> = [];
@@ -79,6 +79,7 @@ export function syntheticLog(
       end: position(end, to),
       openBefore: null,
       openAfter: null,
+      ...(of.anonymous ? { anonymous: true as const } : {}),
       commits: gtids.length === 0 ? null : { first: time, last: time },
       seen: { first: seen, last: seen },
       transactions: gtids.length,

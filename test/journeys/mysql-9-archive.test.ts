@@ -81,6 +81,10 @@ describe.skipIf(others.missing !== null)('archiving of a real MySQL', () => {
       "XA COMMIT 'k'",
       'SET SESSION binlog_transaction_compression = ON',
       "INSERT INTO shop.orders (note) VALUES (REPEAT('c', 190))",
+      // 3 MB that cannot be made smaller: it goes over many segments.
+      'SET SESSION cte_max_recursion_depth = 4000',
+      `INSERT INTO shop.blobs WITH RECURSIVE n AS (SELECT 2 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+        SELECT i, RANDOM_BYTES(1000) FROM n`,
       'SET SESSION binlog_transaction_compression = OFF',
       'CREATE TABLE shop.copied AS SELECT * FROM shop.orders LIMIT 3',
       'DROP TABLE shop.copied',
@@ -89,15 +93,21 @@ describe.skipIf(others.missing !== null)('archiving of a real MySQL', () => {
     const segments = segmentsIn(s3, 'kinds');
     expectChain(segments);
     expect(segments.some(({ header }) => header.openAfter !== null)).toBe(true);
-    const found = segments.flatMap(({ index }) => index.transactions).slice(-6);
+    const found = segments.flatMap(({ index }) => index.transactions).slice(-7);
     expect(found.map(({ ddl, xa, unsure }) => ddl ?? xa?.does ?? (unsure ? 'unsure' : 'rows'))).toEqual([
       'rows',
       'prepare',
       'commit',
-      'unsure',
+      'rows',
+      'rows',
       'create table',
       'drop table',
     ]);
+    const touched = segments.flatMap(({ index }) =>
+      index.transactions.map(({ tables = [] }) => tables.map((n) => index.tables[n]!.join('.'))),
+    );
+    expect(touched.slice(-4, -2)).toEqual([['shop.orders'], ['shop.blobs']]);
+    expect(found[4]!.bytes).toBeGreaterThan(2_500_000);
     expect(segments.at(-1)!.header.end.gtid).toBe(await executed());
     await archiver.close();
   });
@@ -124,15 +134,72 @@ describe.skipIf(others.missing !== null)('archiving of a real MySQL', () => {
     await second.close();
   });
 
-  it('refuses a server without GTIDs', async () => {
+  it('M03 has positions only without GTIDs, which no other log is joined to', async () => {
+    const own = { directory: agentDirectory(), order: order(pair.primary, { timeline: 'positions' }) };
+    const gtids = archiverAt(s3, order(pair.primary, { timeline: 'until' }), agentDirectory());
+    await gtids.drained();
     for (const mode of ['ON_PERMISSIVE', 'OFF_PERMISSIVE'])
       await pair.sql(pair.primary, `SET GLOBAL gtid_mode = ${mode}`);
-    const archiver = archiverAt(s3, order(pair.primary, { timeline: 'refused' }), agentDirectory());
-    await archiver.tick();
-    expect(archiver.state()).toMatchObject({
+    const between = archiverAt(s3, own.order, own.directory);
+    await between.tick();
+    expect(between.state()).toMatchObject({
       state: 'refused',
       reason: expect.stringContaining('gtid_mode is OFF_PERMISSIVE'),
     });
-    await archiver.close();
+    await between.close();
+    await pair.sql(pair.primary, 'SET PERSIST gtid_mode = OFF');
+    const after = gtids.state().newest!;
+    await gtids.close();
+    const gap = archiverAt(s3, order(pair.primary, { timeline: 'until', after }), agentDirectory());
+    await gap.tick();
+    expect(gap.state()).toMatchObject({ state: 'gap', reason: expect.stringContaining('gtid_mode') });
+    await gap.close();
+
+    const insert = "INSERT INTO shop.orders (note) VALUES ('without')";
+    const first = archiverAt(s3, own.order, own.directory);
+    await first.drained();
+    await pair.sql(pair.primary, insert, 'FLUSH BINARY LOGS', insert);
+    await first.drained();
+    await first.close();
+    await pair.primary.kill();
+    pair.primary = await startMysql({ ...pair.primary, path: mysql.path });
+    await pair.sql(pair.primary, insert, 'CREATE TABLE shop.more (id INT PRIMARY KEY)');
+    const second = archiverAt(s3, own.order, own.directory);
+    await second.drained();
+    const segments = segmentsIn(s3, 'positions');
+    expectChain(segments);
+    const files = filesOf(segments);
+    expect(files.size).toBe(3);
+    for (const [name, bytes] of files) {
+      const there = readFileSync(join(pair.primary.datadir, name.split('/')[1]!));
+      there[21]! &= ~1;
+      expect(bytes.equals(there.subarray(0, bytes.length))).toBe(true);
+    }
+    const found = segments.flatMap(({ index }) => index.transactions);
+    expect(found.map(({ gtid, ddl }) => [gtid, ddl])).toEqual([
+      ['', undefined],
+      ['', undefined],
+      ['', undefined],
+      ['', 'create table'],
+    ]);
+    expect(segments.every(({ header }) => header.anonymous && header.end.gtid === '')).toBe(true);
+    await second.close();
+
+    const other = order(pair.replica, { timeline: 'positions', epoch: 2, after: segments.at(-1)!.end });
+    const joined = archiverAt(s3, other, agentDirectory());
+    await joined.tick();
+    expect(joined.state()).toMatchObject({ state: 'gap' });
+    await joined.close();
+    // A file that nobody archived is missing between: its server says nothing of it without GTIDs.
+    await pair.sql(pair.primary, 'FLUSH BINARY LOGS', insert, 'FLUSH BINARY LOGS', insert);
+    const { File } = (await pair.sql(pair.primary, 'SHOW BINARY LOG STATUS'))[0] as { File: string };
+    await pair.sql(pair.primary, `PURGE BINARY LOGS TO '${File}'`);
+    const third = archiverAt(s3, own.order, own.directory);
+    await third.tick();
+    expect(third.state()).toMatchObject({
+      state: 'gap',
+      reason: expect.stringContaining(`oldest log ${File}`),
+    });
+    await third.close();
   });
 });

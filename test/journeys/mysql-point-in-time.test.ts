@@ -5,7 +5,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MysqlPosition } from '../../contract/positions/position.ts';
 import type { BackupRecord } from '../../contract/records/backup.ts';
 import { momentOf, type Until } from '../../contract/records/until.ts';
-import { recordSegments } from '../../functions/logs/record.ts';
 import { planUntil } from '../../functions/restore/plan-until.ts';
 import { freePort } from '../../infra/local/wait.ts';
 import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
@@ -14,7 +13,7 @@ import { example } from '../doubles/examples.ts';
 import { makeMemoryControl } from '../doubles/memory-control.ts';
 import { type S3Server, startS3Server } from '../doubles/s3-server.ts';
 import { storeAt } from '../unit/runner/stream/at-double.ts';
-import { archiveOrder, archiverAt, segmentsIn } from './support/archive.ts';
+import { archiveOrder, archiverAt } from './support/archive.ts';
 import { type Pair, startPair } from './support/mariadb-pair.ts';
 import {
   backupOrderFor,
@@ -26,6 +25,7 @@ import {
   type Taken,
   takeBackup,
 } from './support/mysql-jobs.ts';
+import { recordArchive } from './support/record-archive.ts';
 import { type ShadowWriter, startShadowWriter } from './support/shadow-writer.ts';
 import { waitUntil } from './whole-way/wait-until.ts';
 
@@ -112,33 +112,7 @@ describe('a primary that is lost while its log is archived', () => {
     await pair.primary.kill();
     rmSync(pair.primary.datadir, { recursive: true });
 
-    const found = segmentsIn(s3, 't-1');
-    for (const { key } of found) control.objects.put(site.bucket, key, s3.objects.get(key)!.bytes);
-    const record = {
-      v: 1 as const,
-      clusterId: 'shop',
-      set: 'main',
-      timeline: 't-1',
-      openedAt: found[0]!.header.sealedAt,
-      epoch: 1,
-      memberId: 'primary',
-      hostId: 'mi-0abc',
-      since: found[0]!.header.sealedAt,
-      newest: null,
-      first: null,
-      state: 'archiving' as const,
-      reason: '',
-      durableAt: null,
-      broke: null,
-      revision: 0,
-    };
-    const segments = found.map(({ key, header, end }) => ({
-      header,
-      end,
-      bytes: s3.objects.get(key)!.bytes.length,
-    }));
-    await recordSegments({ archives: control.archives, objects: control.objectsOf(site) }, record, segments);
-    await control.archives.put({ ...record, newest: found.at(-1)!.end }, undefined);
+    await recordArchive(s3, 't-1', site, control);
   });
   afterAll(async () => {
     for (const directory of restored) await stopRestored(directory);

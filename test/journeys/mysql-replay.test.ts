@@ -21,19 +21,10 @@ import {
   takeBackup,
 } from './support/mysql-jobs.ts';
 import { type ReplayStand, standOn } from './support/replay-stand.ts';
+import { seededRandom } from './support/seeded-random.ts';
 import { startShadowWriter } from './support/shadow-writer.ts';
 
 const seed = 20261125;
-/** Mulberry32: the same points at each run. */
-function seededRandom(start: number): () => number {
-  let state = start;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 const gtid = (text: string): MysqlPosition => ({ kind: 'mysql', flavour: 'mariadb', gtid: text });
 

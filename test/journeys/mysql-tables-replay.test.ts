@@ -17,7 +17,8 @@ const orders = { schema: 'shop', table: 'orders' };
 
 describe('tables as they were at a point of the log', () => {
   let pair: Pair;
-  let job: StoredJob;
+  /** Of the files of the replica, and of a dump of it. */
+  let jobs: { files: StoredJob; dump: StoredJob };
   const engine = () => makeMysqlEngine({ stateDirectory: join(pair.directory, 'state') });
   const run = (...statements: string[]) => pair.sql(pair.primary, ...statements);
   const lastGtid = async () => String((await run('SELECT @@gtid_binlog_pos AS g'))[0]?.g);
@@ -38,15 +39,16 @@ describe('tables as they were at a point of the log', () => {
       'FLUSH BINARY LOGS',
     );
     await pair.caughtUp();
-    job = await storeBackupInMemory(
-      engine(),
-      backupOrderFor(memberOf(pair.replica)),
-      contextIn(pair.directory),
-    );
+    const files = backupOrderFor(memberOf(pair.replica));
+    const plan = { ...files.plan, method: 'logical' as const, spoolBytes: 64 * 1024 * 1024 };
+    jobs = {
+      files: await storeBackupInMemory(engine(), files, contextIn(pair.directory)),
+      dump: await storeBackupInMemory(engine(), { ...files, plan }, contextIn(pair.directory)),
+    };
   });
   afterAll(async () => pair?.close());
 
-  const order = async (suffix: string): Promise<RestoreTablesOrder> => ({
+  const order = async (job: StoredJob, suffix: string): Promise<RestoreTablesOrder> => ({
     kind: 'restore-tables',
     clusterId: 'shop',
     backupId: 'b-1',
@@ -65,7 +67,8 @@ describe('tables as they were at a point of the log', () => {
     tables: [{ ...orders, as: `orders_${suffix}` }],
     ancestors: ancestorsOf([orders], job.manifest.relations ?? []),
   });
-  const restore = async (suffix: string, until: Until) => {
+  const restore = async (base: keyof typeof jobs, suffix: string, until: Until) => {
+    const job = jobs[base];
     await run('FLUSH BINARY LOGS');
     const parts = readdirSync(pair.primary.datadir)
       .filter((name) => /^binlog\.\d+$/.test(name))
@@ -78,7 +81,7 @@ describe('tables as they were at a point of the log', () => {
       }));
     const from = job.manifest.position as MysqlPosition;
     const log = await planned(storeLog(parts, 64 * 1024), from, until, pair.directory);
-    const wanted = await order(suffix);
+    const wanted = await order(job, suffix);
     const context = contextIn(pair.directory);
     const { stored } = await job.open();
     const answer = await engine()
@@ -109,11 +112,15 @@ describe('tables as they were at a point of the log', () => {
     expect(truth).toHaveLength(901);
     const before = await lastGtid();
     await run('DELETE FROM shop.orders');
-    const answer = await restore('back', { gtid: before });
+    const answer = await restore('files', 'back', { gtid: before });
     expect(answer.tables).toMatchObject([{ as: 'orders_back', rows: 901, way: 'copy' }]);
     expect(answer.position).toMatchObject({ gtid: before });
     expect(await contentOf('orders_back')).toEqual(truth);
     expect(await contentOf('orders')).toEqual([]);
+    // Of a dump the tables that foreign keys lead to are read and replayed along as well.
+    const dumped = await restore('dump', 'dumped', { gtid: before });
+    expect(dumped).toMatchObject({ comparison: 'exact', position: { gtid: before } });
+    expect(await contentOf('orders_dumped')).toEqual(truth);
   });
 
   it('M04 are refused where a table comes into them from outside, by its transaction, and not before it', async () => {
@@ -123,10 +130,10 @@ describe('tables as they were at a point of the log', () => {
       "INSERT INTO shop.orders_new (id, note) VALUES (1, 'from outside')",
       'RENAME TABLE shop.orders TO shop.orders_old, shop.orders_new TO shop.orders',
     );
-    const error = await restore('mixed', 'latest').catch((thrown: Error) => thrown);
+    const error = await restore('files', 'mixed', 'latest').catch((thrown: Error) => thrown);
     expect(error).toMatchObject({ name: 'Restore.TableUnfit' });
     expect((error as Error).message).toMatch(/shop\.orders together with shop\.orders_new.*beforeGtid/);
-    const answer = await restore('unmixed', { gtid: before });
+    const answer = await restore('files', 'unmixed', { gtid: before });
     expect(answer.tables).toMatchObject([{ rows: 0 }]);
   });
 });

@@ -6,6 +6,9 @@ import type { Point, Stretch } from './resolve-point.ts';
 /** As many segments are named at most; between them the runner walks back, several at once. */
 const mostEnds = 64;
 
+/** Without GTIDs points and backups are told by file and offset. */
+const byPlace = ({ position }: Point) => position.gtid === '';
+
 /** A position without what only its own server knows of it. */
 const bare = ({ kind, flavour, gtid }: MysqlPosition): MysqlPosition => ({ kind, flavour, gtid });
 
@@ -18,8 +21,12 @@ export function whyNotFrom(from: MysqlPosition, point: Point, stretch: Stretch):
   const first = stretch.segments[0]!;
   const known = stretch.segments.at(-1)!.end.gtid;
   if (from.flavour !== flavour) return `its position is of ${from.flavour}`;
-  if (gtid === '' && from.gtid !== '') return `its position ${from.gtid} is not in a log without GTIDs`;
-  if (gtid !== '') {
+  if (byPlace(point) && flavour === 'mariadb' && from.gtid !== '') {
+    return `its position ${from.gtid} is not in a log without GTIDs`;
+  }
+  // MySQL that had GTIDs once names them still.
+  if (!byPlace(point)) {
+    if (flavour === 'mysql' && from.gtid === '') return 'it has no GTIDs, and the archive has';
     if (!contains(flavour, gtid, from.gtid, known))
       return `it holds what lies behind the point: ${from.gtid}`;
     if (!contains(flavour, from.gtid, first.start.gtid, known)) {
@@ -47,12 +54,11 @@ function firstNeeded(from: MysqlPosition, point: Point, stretch: Stretch): numbe
   const { segments } = stretch;
   const { flavour } = point.position;
   const known = segments.at(-1)!.end.gtid;
-  let n =
-    from.gtid === '' && point.position.gtid === ''
-      ? (placeOf(from, stretch)?.segment ?? 0)
-      : segments.findLastIndex(
-          ({ start }, i) => i <= point.segment && contains(flavour, from.gtid, start.gtid, known),
-        );
+  let n = byPlace(point)
+    ? (placeOf(from, stretch)?.segment ?? 0)
+    : segments.findLastIndex(
+        ({ start }, i) => i <= point.segment && contains(flavour, from.gtid, start.gtid, known),
+      );
   for (n = Math.max(0, n); n > 0; n--) {
     if (segments[n]!.log.begins) break;
   }
@@ -73,7 +79,7 @@ export function logOrderOf(from: MysqlPosition, point: Point, stretch: Stretch):
   return {
     set,
     timeline: point.timeline,
-    from: from.gtid === '' ? from : bare(from),
+    from: byPlace(point) || from.gtid === '' ? from : bare(from),
     until: point.position,
     first: needed[0]!.key,
     ends,

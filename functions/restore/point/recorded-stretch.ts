@@ -18,6 +18,7 @@ export function archivedSegment(record: SegmentRecord, before: SegmentRecord | u
     key,
     crc,
     set: record.set,
+    serverUuid: record.serverUuid,
     flavour: start.flavour,
     log: { file: log.file, from: log.from, to: log.to, begins: !goesOn },
     start,

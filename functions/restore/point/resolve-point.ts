@@ -12,6 +12,7 @@ export type ArchivedSegment = Pick<
 > & {
   key: string;
   crc: string;
+  serverUuid?: string;
   /** How many of its transactions change definitions; undefined where nobody has counted. */
   ddl?: number;
   flavour: 'mariadb' | 'mysql';

@@ -88,7 +88,7 @@ async function rowsOf({ streams }: Streams, objects: Pick<Objects, 'get'>) {
  * @param at the instant as of which they come back, for their names
  */
 export async function planTables(
-  request: Pick<RestoreRequest, 'tables'>,
+  request: Pick<RestoreRequest, 'tables' | 'until'>,
   manifest: Manifest,
   below: readonly Streams[],
   member: PlannedTables['member'],
@@ -102,7 +102,9 @@ export async function planTables(
     return refused(name, `${field}: ${value} ${why}`, { field, value });
   }
   const dumped = manifest.plan.method === 'logical';
-  const ancestors = dumped ? [] : ancestorsOf(found.tables, manifest.relations ?? []);
+  // Rows of a dump stand without those that they point to, until a log is replayed on them (M04).
+  const alone = dumped && request.until === undefined;
+  const ancestors = alone ? [] : ancestorsOf(found.tables, manifest.relations ?? []);
   const set = { tables: found.tables, ancestors, relations: manifest.relations };
   const filesOfLink = filesOfChain(set);
   const readings: Reading[] = [];
@@ -116,7 +118,7 @@ export async function planTables(
     const rows = await rowsOf(link, objects);
     if (typeof rows === 'string') return unreadable(rows);
     const { reading, absent, faults, unnumbered } = await (dumped
-      ? readingOfDump(found.tables, rows)
+      ? readingOfDump(set, rows)
       : readingOf(set, rows, filesOfLink));
     readings.push(reading);
     if (faults.length > 0)

@@ -13,19 +13,11 @@ export async function reachedInto(
   { wanted, ancestors }: Pick<PlannedTables, 'wanted' | 'ancestors'>,
   log: LogOrder,
   changes: AsyncIterable<SegmentIndex>,
-  method: 'physical' | 'logical',
 ): Promise<Refused | undefined> {
   if (log.until.gtid === '') {
     return refused(
       'Restore.NotYet',
       'until: the log of single tables is replayed by GTID, and this one has none; leave out until, or restore the whole',
-      { field: 'until' },
-    );
-  }
-  if (method === 'logical') {
-    return refused(
-      'Restore.NotYet',
-      'until: the log is not replayed on single tables of a dump; leave out until, or restore the whole',
       { field: 'until' },
     );
   }

@@ -54,12 +54,12 @@ async function countedOf(rows: ReturnType<typeof indexRows>, roleOf: (path: stri
   return { files, faults, reading };
 }
 
-/** The same for a dump, whose tables stand by themselves. */
+/** The same for a dump, of which no file is anything but a table's rows or all definitions. */
 export async function readingOfDump(
-  tables: readonly TableName[],
+  set: Pick<TableSet, 'tables' | 'ancestors'>,
   rows: ReturnType<typeof indexRows>,
 ): Promise<Read> {
-  const { faults, reading } = await countedOf(rows, filesOfDump(tables));
+  const { faults, reading } = await countedOf(rows, filesOfDump(set));
   return { reading, absent: [], faults, unnumbered: [] };
 }
 

@@ -18,7 +18,7 @@ const common =
 const own = {
   '0.10.0': /^--(?:no-locks|tz-utc|less-locking|trx-consistency-only)$/,
   '1.0.1':
-    /^--(?:server-version|sync-thread-lock-mode|default-character-set)=|^--(?:skip-ddl-locks|trx-tables)$/,
+    /^--(?:server-version|sync-thread-lock-mode|default-character-set|optimize-keys-engines)=|^--(?:skip-ddl-locks|trx-tables)$/,
 }[version];
 const unknown = args.find((arg) => !common.test(arg) && !own.test(arg));
 const option = (name: string) => args.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3);

@@ -2,15 +2,18 @@ import { chownSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Manifest } from '../../../contract/formats/manifest.ts';
 import type { RestoreOrder } from '../../../contract/records/job.ts';
-import type { ReplayOutcome } from '../../../runner/engines/engine.ts';
+import type { EngineContext, ReplayOutcome } from '../../../runner/engines/engine.ts';
 import { type ApplierError, applierErrorIn } from '../../../runner/engines/mysql/replay/applier-error.ts';
 import { readLogHeads } from '../../../runner/engines/mysql/replay/log-heads.ts';
-import { archiveFile, withReplayPlace } from '../../../runner/engines/mysql/replay/place.ts';
+import { withReplayPlace } from '../../../runner/engines/mysql/replay/place.ts';
 import { ownAccount } from '../../../runner/engines/mysql/replay/prove-and-replay.ts';
 import type { ReplayRequest } from '../../../runner/engines/mysql/replay/replay.ts';
-import { replayMariadb, replayOptions } from '../../../runner/engines/mysql/replay/replay-mariadb.ts';
+import { mariadbReplay } from '../../../runner/engines/mysql/replay/replay-mariadb.ts';
+import { mysqlReplay } from '../../../runner/engines/mysql/replay/replay-mysql.ts';
 import { stagingDirectory } from '../../../runner/engines/mysql/restore/marker.ts';
-import { serverConfig, socketPath } from '../../../runner/engines/mysql/restore/server-config.ts';
+import { restoredServerOf } from '../../../runner/engines/mysql/restore/restored-server.ts';
+import { socketPath } from '../../../runner/engines/mysql/restore/server-config.ts';
+import { setMariadbPosition, setMysqlPosition } from '../../../runner/engines/mysql/restore/set-position.ts';
 import { withStagedServer } from '../../../runner/engines/mysql/restore/staged-server.ts';
 import type { Row } from '../../../runner/engines/mysql/session.ts';
 import { findAccount } from '../../../runner/host/accounts.ts';
@@ -31,13 +34,22 @@ export type ReplayStand = {
   close: () => Promise<void>;
 };
 
-export async function standOn(order: RestoreOrder, manifest: Manifest, work: string): Promise<ReplayStand> {
+/** @param changes of the job's context: whose programs run */
+export async function standOn(
+  order: RestoreOrder,
+  manifest: Manifest,
+  work: string,
+  changes: Partial<EngineContext> = {},
+): Promise<ReplayStand> {
   const { directory, user } = order.target;
   const account = findAccount(user)!;
   const lines: string[] = [];
-  const context = contextIn(work, {}, lines);
+  const context = contextIn(work, changes, lines);
+  const { program, config } = restoredServerOf(manifest.flavour);
+  const mariadb = program === 'mariadbd';
+  const replays = mariadb ? mariadbReplay : mysqlReplay;
   const configFile = join(directory, 'my.cnf');
-  writeFileSync(configFile, serverConfig(order.target, manifest, serverId), { mode: 0o644 });
+  writeFileSync(configFile, config(order.target, manifest, serverId), { mode: 0o644 });
   const staging = stagingDirectory(directory);
   const errors: ApplierError[] = [];
   const opened = Promise.withResolvers<Omit<ReplayStand, 'close'>>();
@@ -47,26 +59,32 @@ export async function standOn(order: RestoreOrder, manifest: Manifest, work: str
   const running = withReplayPlace(directory, account, async (own) =>
     withStagedServer(
       {
-        as: await ownAccount(own, account, context),
+        as: await ownAccount(own, account, context, replays.account),
+        program,
         configFile,
         staging,
         socket: socketPath({ directory: staging, port: order.target.port }, 'staged.sock'),
         user,
         context,
-        args: replayOptions(own, 256),
+        args: replays.options(own, 256, 4),
         onLine: (line) => {
           const error = applierErrorIn(line);
           if (error !== undefined) errors.push(error);
         },
       },
       async (session) => {
-        await session.run('SET GLOBAL gtid_slave_pos = ?', [manifest.position!.gtid]);
+        // What the backup of a replica knows of its source, as a restore's proof does.
+        await session.run(session.words.channels.reset).catch(() => {});
+        if (mariadb) await setMariadbPosition(session, manifest);
+        else await setMysqlPosition(session, manifest, staging, context.log);
         const replay: ReplayStand['replay'] = (request, workers = 0, as = serverId) => {
           const served = join(directory, `stretch-${stretch++}`);
           mkdirSync(served, { mode: 0o755 });
-          return withReplayPlace(served, account, async (place) => {
+          return withReplayPlace(served, account, async (each) => {
+            // Relay logs lie where the running server has them.
+            const place = mariadb ? each : own;
             const files = request.files.map(({ name, path }, i) => {
-              const copy = archiveFile(place, i + 1, name, request.until.gtid === '' ? 'kept' : 'counted');
+              const copy = replays.fileAt(place, i + 1, name, request.until);
               copyFileSync(path, copy);
               chownSync(copy, account.uid, account.gid);
               return { name, path: copy };
@@ -74,7 +92,7 @@ export async function standOn(order: RestoreOrder, manifest: Manifest, work: str
             const on = { session, serverId: as, errors, user, account, place, workers, stallSeconds: 60 };
             const heads = await Promise.all(files.map(({ path }) => readLogHeads(path)));
             const serverIds = new Set(heads.flatMap((head) => [...head.serverIds]));
-            return replayMariadb({ repeats: false, ...request, files, serverIds }, on, context);
+            return replays.run({ repeats: false, ...request, files, serverIds }, on, context);
           });
         };
         opened.resolve({ directory, lines, rows: (sql) => session.rows(sql), replay });

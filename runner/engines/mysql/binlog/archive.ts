@@ -1,17 +1,17 @@
 import { NamedError, toErrorRecord } from '../../../../contract/errors/named-error.ts';
 import type { OpenTransaction } from '../../../../contract/formats/segment.ts';
-import { gtidContains } from '../../../../contract/formats/segment-chain.ts';
+import { followsInName, gtidContains } from '../../../../contract/formats/segment-chain.ts';
 import {
   type ArchiveEnd,
   type ArchiveState,
   archiveEndOf,
   type SetOrder,
 } from '../../../../contract/records/agent.ts';
-import { type LogFile, openAtHead, readBytes } from './log-file.ts';
+import { openAtHead, readBytes } from './log-file.ts';
 import { type LogPlace, placeAfter, placeNew } from './log-place.ts';
 import type { LogLook, LogSource } from './log-source.ts';
-import { type BinlogParser, makeBinlogParser } from './parser.ts';
-import { cutDraft, emptyDraft, type SealedSegment, type Sealer, type SegmentDraft } from './segment-draft.ts';
+import { beginReading, closed, gathered, noteLook, type Reading, replaced, takeBytes } from './reading.ts';
+import { cutDraft, type SealedSegment, type Sealer } from './segment-draft.ts';
 
 export type ArchiveOptions = {
   order: SetOrder & { archive: NonNullable<SetOrder['archive']> };
@@ -43,19 +43,6 @@ const committedLookMs = 50;
 /** Segments of one tick: where the log has much to catch up with, what is stored is told in between. */
 const sealsPerTick = 20;
 
-type Reading = {
-  file: LogFile;
-  parser: BinlogParser;
-  checksum: 'crc32' | 'none';
-  draft: SegmentDraft;
-  /** Offset of the next byte to read. */
-  readTo: number;
-  /** The file's head, until a segment has carried it. */
-  head: Buffer | undefined;
-  /** Offset of the next byte that is archived: bytes read before it are only looked at. */
-  keepFrom: number;
-};
-
 /**
  * Archives one set's log from one server, tick by tick: looks how far the server would send its log to a replica, reads
  * so far and no further (M02), seals at boundaries of transactions. After each new connection, and each change of role,
@@ -77,32 +64,8 @@ export function makeArchive(options: ArchiveOptions) {
     look: undefined,
   };
 
-  const openParser = (place: Pick<LogPlace, 'parseFrom' | 'gtid' | 'head'>, draft: () => SegmentDraft) =>
-    makeBinlogParser(
-      place.parseFrom === 0
-        ? { from: 0, flavour: before!.flavour }
-        : { from: place.parseFrom, flavour: before!.flavour, gtid: place.gtid, format: place.head.format },
-      {
-        transaction: (transaction) => {
-          draft().transactions.push(transaction);
-          return transaction.at + transaction.bytes - draft().from >= segmentBytes ? 'stop' : undefined;
-        },
-      },
-    );
-
-  const begin = (place: LogPlace, openBefore: OpenTransaction | null): Reading => {
-    const opened: Reading = {
-      file: place.file,
-      parser: undefined as unknown as BinlogParser,
-      checksum: place.head.format.checksum,
-      draft: emptyDraft(place.from, place.gtid, openBefore),
-      readTo: place.parseFrom,
-      head: place.entered ? place.head.bytes : undefined,
-      keepFrom: place.from,
-    };
-    opened.parser = openParser(place, () => opened.draft);
-    return opened;
-  };
+  const begin = (place: LogPlace, openBefore: OpenTransaction | null): Reading =>
+    beginReading(place, before!, openBefore, segmentBytes);
 
   const stop = async () => {
     const { file } = reading ?? {};
@@ -143,6 +106,7 @@ export function makeArchive(options: ArchiveOptions) {
       },
       endGtid: gtid,
       openAfter: open,
+      ...(look.gtids ? {} : { anonymous: true as const }),
       previous: newest === null ? null : { key: newest.key, crc: newest.crc },
       sealedAt: options.now().toISOString(),
       runnerVersion: options.runnerVersion,
@@ -156,25 +120,11 @@ export function makeArchive(options: ArchiveOptions) {
     return true;
   };
 
-  const gathered = (of: Reading) => Math.max(0, of.draft.to - of.draft.from);
-  const closed = (of: Reading) => of.parser.boundary() - of.draft.from;
-
-  /** Takes what was read; stops behind a transaction with which the segment is large enough. */
-  const take = (of: Reading, bytes: Buffer): number => {
-    const taken = of.parser.push(bytes);
-    const part = bytes.subarray(0, taken);
-    const skip = Math.max(0, Math.min(part.length, of.keepFrom - of.readTo));
-    if (skip < part.length) of.draft.pieces.push(part.subarray(skip));
-    of.readTo += taken;
-    of.draft.to = Math.max(of.draft.from, of.readTo);
-    return taken;
-  };
-
   /** A segment that is full, at the last boundary, or where one transaction fills it, in its middle. */
   const sealFull = async (of: Reading): Promise<boolean> => {
-    if (closed(of) > 0) return sealAt(of, of.parser.boundary(), of.parser.gtid(), null, false);
+    if (closed(of) > 0) return sealAt(of, of.parser.boundary(), of.gtid(), null, false);
     const open = of.parser.open() ?? { gtid: '', at: of.parser.boundary() };
-    return sealAt(of, of.draft.to, of.parser.gtid(), open, false);
+    return sealAt(of, of.draft.to, of.gtid(), open, false);
   };
 
   /** Reads a file up to `limit`. False where it has to wait for the server, or has done enough in this tick. */
@@ -185,7 +135,7 @@ export function makeArchive(options: ArchiveOptions) {
       const bytes = await of.file.read(of.readTo, Math.min(readBytes, limit - of.readTo));
       if (bytes.length === 0) throw replaced(of, limit);
       for (let i = 0; i < bytes.length; ) {
-        i += take(of, bytes.subarray(i));
+        i += await takeBytes(of, bytes.subarray(i));
         noteLook(of, at);
         while (gathered(of) >= segmentBytes) if (!(await sealFull(of))) return false;
       }
@@ -193,27 +143,19 @@ export function makeArchive(options: ArchiveOptions) {
     return true;
   };
 
-  const noteLook = (of: Reading, at: Date) => {
-    const { looks } = of.draft;
-    const latest = looks.at(-1);
-    if (latest?.at.getTime() === at.getTime()) latest.to = of.draft.to;
-    else if (of.draft.to > (latest?.to ?? of.draft.from)) looks.push({ to: of.draft.to, at });
-  };
-
   /** The file is complete: what is behind its last boundary was never sent to anybody, and never will be. */
   const finishFile = async (of: Reading, look: LogLook): Promise<boolean> => {
-    if (closed(of) > 0 && !(await sealAt(of, of.parser.boundary(), of.parser.gtid(), null, true)))
-      return false;
+    if (closed(of) > 0 && !(await sealAt(of, of.parser.boundary(), of.gtid(), null, true))) return false;
     const next = look.files[look.files.indexOf(of.file.name) + 1]!;
-    const gtid = of.parser.gtid();
-    const { file, head } = await openAtHead(look.directory, next, look.flavour);
-    if (head.gtid !== gtid) {
+    const gtid = of.gtid();
+    const { file, head } = await openAtHead(look.directory, next, look);
+    if (head.gtid !== gtid || (!look.gtids && !followsInName(of.file.name, next))) {
       await file.close();
       // Files between them were removed, or the server's log has begun anew.
       throw new NamedError(
         gtidContains(look.flavour, head.gtid, gtid) ? 'Log.Gap' : 'Log.DeadBranch',
-        `${next} says that ${head.gtid || 'nothing'} is before it, the log before it ends at ${gtid || 'nothing'}`,
-        { file: next },
+        `${next} says that ${head.gtid || 'nothing'} is before it, ${of.file.name} ends at ${gtid || 'nothing'}`,
+        { file: next, before: of.file.name },
       );
     }
     await of.file.close();
@@ -252,6 +194,7 @@ export function makeArchive(options: ArchiveOptions) {
     for (;;) {
       const of = reading!;
       const open = of.file.name === look.at.file;
+      if (open && (await of.file.removed())) throw replaced(of, look.at.offset);
       if (!(await readTo(of, open ? look.at.offset : await of.file.size(), at))) break;
       whole = open;
       if (open || sealsLeft <= 0 || !(await finishFile(of, look))) break;
@@ -260,7 +203,7 @@ export function makeArchive(options: ArchiveOptions) {
     const due = options.monotonic() - sealedMs >= intervalSeconds * 1000;
     const first = of.draft.looks[0];
     if (first === undefined) sealedMs = options.monotonic();
-    else if (due && closed(of) > 0) await sealAt(of, of.parser.boundary(), of.parser.gtid(), null, false);
+    else if (due && closed(of) > 0) await sealAt(of, of.parser.boundary(), of.gtid(), null, false);
     const stored = whole && of.draft.looks.length === 0;
     return { state: 'archiving', reason: '', durableAt: stored ? at : standing.durableAt };
   };
@@ -288,13 +231,6 @@ export function makeArchive(options: ArchiveOptions) {
     stop,
   };
 }
-
-const replaced = ({ file, readTo }: Reading, limit: number) =>
-  new NamedError(
-    'Log.DeadBranch',
-    `${file.name} was read up to ${readTo} and now ends at ${limit}: the server has begun its log anew`,
-    { file: file.name },
-  );
 
 /** What an error makes of an archive; all others are tried again. */
 const ends: Readonly<Record<string, ArchiveState>> = {

@@ -17,6 +17,8 @@ const inUseAt = 4 + 17;
 export type LogFile = {
   name: string;
   size: () => Promise<number>;
+  /** Whether nobody finds it by its name any more: it was purged, or the log has begun anew. */
+  removed: () => Promise<boolean>;
   /** Bytes from an offset, as they stand in the closed file; fewer than asked for at its end. */
   read: (from: number, most: number) => Promise<Buffer>;
   close: () => Promise<void>;
@@ -37,6 +39,7 @@ export async function openLogFile(directory: string, name: string): Promise<LogF
   return {
     name,
     size: async () => (await handle.stat()).size,
+    removed: async () => (await handle.stat()).nlink === 0,
     read: async (from, most) => {
       const bytes = Buffer.allocUnsafeSlow(most);
       let filled = 0;
@@ -56,8 +59,11 @@ export async function openLogFile(directory: string, name: string): Promise<LogF
 /** What the head of a file says, and its bytes. */
 export type FileHead = { gtid: string; format: LogFormat; bytes: Buffer };
 
+/** How a file is read: a server without GTIDs may name in its heads those of a time when it had some. */
+export type LogKind = { flavour: LogFlavour; gtids: boolean };
+
 /** Reads where the log stood before this file. Throws `Log.Damaged` where its head is not there in full. */
-export async function readFileHead(file: LogFile, flavour: LogFlavour): Promise<FileHead> {
+export async function readFileHead(file: LogFile, { flavour, gtids }: LogKind): Promise<FileHead> {
   let head: { gtid: string; end: number } | undefined;
   const parser = makeBinlogParser(
     { from: 0, flavour },
@@ -74,14 +80,14 @@ export async function readFileHead(file: LogFile, flavour: LogFlavour): Promise<
     parser.push(bytes);
     at += bytes.length;
   }
-  return { gtid: head.gtid, format: parser.format()!, bytes: await file.read(0, head.end) };
+  return { gtid: gtids ? head.gtid : '', format: parser.format()!, bytes: await file.read(0, head.end) };
 }
 
 /** Opens a file and reads its head; closes it where that fails. */
-export async function openAtHead(directory: string, name: string, flavour: LogFlavour) {
+export async function openAtHead(directory: string, name: string, kind: LogKind) {
   const file = await openLogFile(directory, name);
   try {
-    return { file, head: await readFileHead(file, flavour) };
+    return { file, head: await readFileHead(file, kind) };
   } catch (error) {
     await file.close();
     throw error;

@@ -1,5 +1,5 @@
 import { NamedError } from '../../../../contract/errors/named-error.ts';
-import { gtidContains } from '../../../../contract/formats/segment-chain.ts';
+import { followsInName, gtidContains } from '../../../../contract/formats/segment-chain.ts';
 import type { ArchiveEnd } from '../../../../contract/records/agent.ts';
 import { type GtidHistory, makeGtidHistory } from './gtid-history.ts';
 import {
@@ -30,7 +30,7 @@ export type LogPlace = {
 export type Placed = { placed: LogPlace } | { behind: string };
 
 const atHead = async (look: LogLook, name: string): Promise<LogPlace> => {
-  const { file, head } = await openAtHead(look.directory, name, look.flavour);
+  const { file, head } = await openAtHead(look.directory, name, look);
   return { file, head, from: 0, parseFrom: 0, gtid: head.gtid, entered: false };
 };
 
@@ -65,7 +65,7 @@ async function placeOnSameServer(look: LogLook, after: ArchiveEnd): Promise<LogP
     if (found !== crc) {
       throw deadBranch(`bytes ${from} to ${to} of ${name} are others than those archived`, { file: name });
     }
-    const head = await readFileHead(file, look.flavour);
+    const head = await readFileHead(file, look);
     const parseFrom = after.openAfter?.at ?? to;
     return { file, head, from: to, parseFrom, gtid: after.end.gtid, entered: false };
   } catch (error) {
@@ -81,7 +81,8 @@ async function placeBehindPurged(look: LogLook, after: ArchiveEnd): Promise<LogP
     throw deadBranch(`the server's log ends with ${look.at.file}, and ${after.log.file} was archived`);
   }
   const place = await atHead(look, next);
-  if (place.gtid === after.end.gtid && after.openAfter === null) return place;
+  const joined = look.gtids || (after.log.last && followsInName(after.log.file, next));
+  if (place.gtid === after.end.gtid && after.openAfter === null && joined) return place;
   await place.file.close();
   throw new NamedError(
     'Log.Gap',
@@ -98,6 +99,10 @@ const number = (file: string) => Number(/(\d+)$/.exec(file)?.[1] ?? 0);
  */
 async function placeOnOtherServer(look: LogLook, after: ArchiveEnd): Promise<Placed> {
   const { gtid } = after.end;
+  if (!look.gtids) {
+    const message = 'without GTIDs the log of another server cannot be joined to what is archived';
+    throw new NamedError('Log.Gap', message, { archived: after.serverUuid, server: look.uuid });
+  }
   if (after.openAfter !== null) {
     throw new NamedError('Log.Gap', 'the archive ends in the middle of a transaction of another member', {});
   }
@@ -165,7 +170,7 @@ async function findCut(
 
 /** Opens a file at a boundary of transactions and finds out where the log stood there. */
 async function enterAt(look: LogLook, { file: name, at: from }: Cut): Promise<LogPlace> {
-  const { file, head } = await openAtHead(look.directory, name, look.flavour);
+  const { file, head } = await openAtHead(look.directory, name, look);
   const parser = makeBinlogParser(
     { from: 0, flavour: look.flavour },
     { transaction: ({ at, bytes }) => (at + bytes >= from ? 'stop' : undefined) },
@@ -189,6 +194,11 @@ async function enterAt(look: LogLook, { file: name, at: from }: Cut): Promise<Lo
 
 /** Where the archive that ends at `after` goes on in this member's log. Throws `Log.Gap`, `Log.DeadBranch`. */
 export async function placeAfter(look: LogLook, after: ArchiveEnd): Promise<Placed> {
+  if (look.gtids === (after.anonymous === true)) {
+    const was = after.anonymous ? 'without' : 'with';
+    const message = `archived is a log ${was} GTIDs, and gtid_mode was changed since: they cannot be joined`;
+    throw new NamedError('Log.Gap', message, { file: after.log.file });
+  }
   if (after.serverUuid === look.uuid) return { placed: await placeOnSameServer(look, after) };
   return placeOnOtherServer(look, after);
 }

@@ -11,6 +11,8 @@ export type LogLook = {
   version: string;
   uuid: string;
   serverId: number;
+  /** Whether its transactions have GTIDs: those of MariaDB always, those of MySQL with gtid_mode=ON. */
+  gtids: boolean;
   role: 'primary' | 'replica' | 'standalone';
   /** Another one with each new connection: a server that was started again broke the one before. */
   connection: number;
@@ -55,9 +57,9 @@ export function logUnfit(
     reasons.push(`binlog_storage_engine=${variables.binlog_storage_engine} has no log files to archive`);
   }
   if (variables.wsrep_on === 'ON') reasons.push('the log of a Galera node is not archived in this version');
-  if (!mariadb && variables.gtid_mode !== 'ON') {
+  if (!mariadb && variables.gtid_mode !== 'ON' && variables.gtid_mode !== 'OFF') {
     reasons.push(
-      `gtid_mode is ${variables.gtid_mode ?? 'unknown'}; the log of MySQL is archived with gtid_mode=ON`,
+      `gtid_mode is ${variables.gtid_mode ?? 'unknown'}: in between transactions have GTIDs or none; the log is archived with ON or OFF`,
     );
   }
   const filters = [status.Binlog_Do_DB, status.Binlog_Ignore_DB].filter((text) => (text ?? '') !== '');
@@ -132,6 +134,7 @@ export function openLogSource(login: () => Promise<Login>, signal: AbortSignal):
       version,
       uuid,
       serverId,
+      gtids: mariadb || variables.gtid_mode === 'ON',
       role,
       connection,
       directory: dirname(variables.log_bin_basename ?? ''),

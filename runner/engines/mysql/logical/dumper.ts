@@ -57,8 +57,10 @@ export function dumpArguments({ line, server, ...options }: DumpArguments): stri
           // With NO_LOCK its threads open no snapshot at all (1.0.1-3, measured).
           '--sync-thread-lock-mode=SAFE_NO_LOCK',
           '--skip-ddl-locks',
-          // Else it asks for tables under a name that none has (1.0.1-3, measured).
-          '--default-character-set=utf8mb4',
+          // Names as they are, rows in the bytes of their columns: one set alone would be that of the rows too.
+          '--default-character-set=utf8mb4,binary',
+          // What it takes for transactional; others it refuses, and they are dumped only where nobody writes.
+          '--optimize-keys-engines=InnoDB,ROCKSDB,MyISAM,Aria,CSV,ARCHIVE,MEMORY',
         ]
       : ['--no-locks', '--tz-utc']),
   ];

@@ -3,6 +3,7 @@ import { systemSchemas } from '../fingerprint/definitions.ts';
 import { quoteName, type Row, type Session } from '../session.ts';
 import type { Definition } from './definition.ts';
 import type { TableRef } from './dump-files.ts';
+import { withoutInheritedCollations } from './inherited-collation.ts';
 
 const users = (column: string) => `${column} NOT IN ${systemSchemas}`;
 const named = (schema: string, name: string) => `${quoteName(schema)}.${quoteName(name)}`;
@@ -67,11 +68,12 @@ export async function readTableDefinitions(
   );
   for (const { db, name, type } of found) {
     const row = await show(session, 'TABLE', db ?? '', name ?? '');
+    const sql = statement(row, 'Create Table', `table ${db}.${name}`);
     definitions.push({
       kind: type === 'SEQUENCE' ? 'sequence' : 'table',
       schema: db ?? '',
       name: name ?? '',
-      sql: statement(row, 'Create Table', `table ${db}.${name}`),
+      sql: session.words.family === 'mysql' ? withoutInheritedCollations(sql) : sql,
     });
   }
   const tables = found.map((row) => ({ schema: row.db ?? '', table: row.name ?? '' }));

@@ -70,6 +70,7 @@ export async function readLogicalFacts(
     ),
     floatColumns: await columns(`DATA_TYPE = 'float' AND ${made}`),
     invisibleColumns: await columns(`EXTRA LIKE '%INVISIBLE%' AND ${made}`),
+    backtickColumns: await columns(`COLUMN_NAME LIKE '%\`%' AND ${made}`),
     defaultGenerated: await columns("EXTRA LIKE '%DEFAULT_GENERATED%'"),
     vectorColumns: await columns("DATA_TYPE = 'vector'"),
     addressColumns: await columns("DATA_TYPE IN ('uuid','inet4','inet6')"),

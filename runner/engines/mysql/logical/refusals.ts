@@ -16,6 +16,8 @@ export type LogicalFacts = {
   /** Columns that no expression makes, by what is odd about them. */
   floatColumns: readonly string[];
   invisibleColumns: readonly string[];
+  /** Columns with a backtick in their names, which neither line doubles where it names the columns of a statement. */
+  backtickColumns: readonly string[];
   /** MySQL marks a column with an expression as its default with DEFAULT_GENERATED. */
   defaultGenerated: readonly string[];
   vectorColumns: readonly string[];
@@ -98,11 +100,20 @@ export function logicalRefusals(facts: LogicalFacts): string[] {
     );
   }
   say(facts.floatColumns, (list) => `${list} are FLOAT, of which a dump has six digits`);
-  say(facts.invisibleColumns, (list) => `${list} are invisible, and a dump leaves them out`);
+  const of010 = dumperLine(facts.toolVersion) === '0.10';
   say(
-    dumperLine(facts.toolVersion) === '0.10' ? facts.defaultGenerated : [],
+    of010 ? facts.invisibleColumns : [],
+    (list) => `${list} are invisible, and mydumper 0.10 leaves them out`,
+  );
+  say(
+    of010 ? facts.defaultGenerated : [],
     (list) =>
       `${list} have an expression as default, and mydumper 0.10 takes them for generated and leaves them out`,
+  );
+  say(
+    facts.backtickColumns,
+    (list) =>
+      `${list} have a backtick in their names, with which mydumper writes statements that cannot be read`,
   );
   say(facts.vectorColumns, (list) => `${list} are VECTOR, which nobody has brought back from a dump yet`);
   say(

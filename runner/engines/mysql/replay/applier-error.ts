@@ -14,7 +14,7 @@ const priorCommitFailed = 1964;
 export const withoutStatement = (line: string): string =>
   line.replace(/Query: '[\s\S]*?'(?=, Gtid |$)|Query: '[\s\S]*$/, "Query: '…'");
 
-const tableIn = (message: string): string | undefined =>
+export const tableIn = (message: string): string | undefined =>
   /event on table ([^;]+);/.exec(message)?.[1] ??
   /Table '([^']+)' (?:doesn't exist|already exists)/.exec(message)?.[1] ??
   /Column \d+ of table '([^']+)'/.exec(message)?.[1];

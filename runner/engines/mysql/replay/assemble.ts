@@ -9,13 +9,15 @@ import type { MysqlPosition } from '../../../../contract/positions/position.ts';
 import { headOfEntered } from './file-head.ts';
 import { type GtidPairs, readLogHeads } from './log-heads.ts';
 
-/** The files of an archived log as they are replayed. */
+/** The files of an archived log as they are replayed. `shift`: how much further in front a byte of the server's file lies. */
 export type AssembledLog = {
-  files: { path: string; name: string }[];
+  files: { path: string; name: string; shift?: number }[];
   /** Ids of the servers that wrote them. */
   serverIds: Set<number>;
   /** After a handover the next member's log may hold once more what the one before had. */
   repeats: boolean;
+  /** Transactions of MySQL are in it that have no GTIDs. */
+  anonymous?: boolean;
 };
 
 const damaged = (segment: string, why: string) =>
@@ -69,12 +71,14 @@ export async function assembleLog(
   const serverIds = new Set<number>();
   let pairs: GtidPairs | undefined;
   let repeats = false;
+  let anonymous = false;
   let file: OpenFile | undefined;
   let before: SegmentHeader | undefined;
   const finish = async () => {
     if (file === undefined) return;
     const heads = await readLogHeads(file.path, pairs);
     for (const id of heads.serverIds) serverIds.add(id);
+    anonymous ||= heads.anonymous;
     pairs = heads.pairs;
   };
 
@@ -95,7 +99,7 @@ export async function assembleLog(
         to: header.log.from,
         shift: header.log.from - head.length,
       };
-      files.push({ path, name: file.name });
+      files.push({ path, name: file.name, shift: file.shift });
     }
     if (header.log.from !== file.to) {
       throw damaged(
@@ -116,7 +120,7 @@ export async function assembleLog(
   }
   await truncate(file.path, Math.max(offset - file.shift, 0));
   await finish();
-  return { files, serverIds, repeats };
+  return { files, serverIds, repeats, anonymous };
 }
 
 /** What stands in a file before its first archived byte. */

@@ -9,9 +9,10 @@ import { type StagedAccount, withStagedServer } from '../restore/staged-server.t
 import type { Session } from '../session.ts';
 import { type ApplierError, applierErrorIn } from './applier-error.ts';
 import { assembleLog } from './assemble.ts';
-import { archiveFile, type ReplayPlace, withReplayPlace, writeForServer } from './place.ts';
-import { replayWorkers } from './replay.ts';
-import { replayMariadb, replayOptions } from './replay-mariadb.ts';
+import { type ReplayPlace, withReplayPlace, writeForServer } from './place.ts';
+import type { Replay } from './replay.ts';
+import { mariadbReplay } from './replay-mariadb.ts';
+import { mysqlReplay } from './replay-mysql.ts';
 
 type Staged = {
   configFile: string;
@@ -20,6 +21,7 @@ type Staged = {
   user: string;
   account: Account;
   serverId: number;
+  program?: 'mariadbd' | 'mysqld';
 };
 
 const nameOf = ({ user }: Pick<StagedAccount, 'user'>) => `'${user}'@'localhost'`;
@@ -29,15 +31,17 @@ export async function ownAccount(
   place: ReplayPlace,
   account: Account,
   context: EngineContext,
+  statements: Replay['account'],
 ): Promise<StagedAccount> {
   const own = {
     user: `holdfast-${randomBytes(8).toString('hex')}`,
-    password: randomBytes(24).toString('hex'),
+    // With what a server may demand of passwords.
+    password: `${randomBytes(24).toString('hex')}-Aa1`,
     initFile: join(place.directory, 'staged.sql'),
   };
   context.hide?.(own.password);
-  const grant = `GRANT ALL PRIVILEGES ON *.* TO ${nameOf(own)} IDENTIFIED BY '${own.password}'`;
-  await writeForServer(own.initFile, `${grant};\n`, account);
+  const made = statements(nameOf(own), own.password);
+  await writeForServer(own.initFile, made.map((statement) => `${statement};\n`).join(''), account);
   return own;
 }
 
@@ -56,26 +60,29 @@ export async function proveAndReplay<T>(
   options: readonly string[] = [],
 ): Promise<{ proven: T; replay: ReplayOutcome }> {
   const { account, user, serverId } = staged;
+  const { from, until } = log;
+  const replays = until.flavour === 'mariadb' ? mariadbReplay : mysqlReplay;
+  const workers = replays.workers(availableParallelism());
   return withReplayPlace(order.target.directory, account, async (place) => {
     context.progress('fetching the log');
     const segments = await log.fetch(place.segments);
     context.progress('putting the log together');
-    const names = log.until.gtid === '' ? 'kept' : 'counted';
-    const assembled = await assembleLog(segments, log.until, (n, name) => archiveFile(place, n, name, names));
+    const pathOf = (n: number, name: string) => replays.fileAt(place, n, name, until);
+    const assembled = await assembleLog(segments, until, pathOf);
     for (const { path } of assembled.files) await chown(path, account.uid, account.gid);
     const errors: ApplierError[] = [];
     const onLine = (line: string) => {
       const error = applierErrorIn(line);
       if (error !== undefined) errors.push(error);
     };
-    const args = [...replayOptions(place, order.policy.memoryMiB), ...options];
+    const args = [...replays.options(place, order.policy.memoryMiB, workers), ...options];
     const proven = await withStagedServer({ ...staged, context }, prove);
     context.progress('replaying');
-    const own = await ownAccount(place, account, context);
+    const own = await ownAccount(place, account, context, replays.account);
     const server = { ...staged, context, args, onLine, as: own };
     return withStagedServer(server, async (session) => {
-      const replay = await replayMariadb(
-        { ...assembled, from: log.from, until: log.until },
+      const replay = await replays.run(
+        { ...assembled, from, until },
         {
           session,
           serverId,
@@ -83,7 +90,7 @@ export async function proveAndReplay<T>(
           user,
           account,
           place,
-          workers: replayWorkers(availableParallelism()),
+          workers,
           stallSeconds: order.policy.stallSeconds,
         },
         context,

@@ -1,16 +1,24 @@
 import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { NamedError } from '../../../../contract/errors/named-error.ts';
 import { formatMariadbGtid, parseMariadbGtid } from '../../../../contract/positions/mariadb-gtid.ts';
 import type { MysqlPosition } from '../../../../contract/positions/position.ts';
-import type { Account } from '../../../host/accounts.ts';
 import type { EngineContext, ReplayOutcome } from '../../engine.ts';
 import type { Session } from '../session.ts';
-import { type ApplierError, firstError } from './applier-error.ts';
-import type { ReplayPlace } from './place.ts';
-import type { ReplayRequest } from './replay.ts';
+import { quoteText } from '../words/quote.ts';
+import { firstError } from './applier-error.ts';
+import { applyFailed, positionMissed, refuseOwnEvents, replayFailed, replayStalled } from './failures.ts';
+import { archiveFile, type ReplayPlace } from './place.ts';
+import { remoteTables } from './remote-tables.ts';
+import type { Replay, ReplayRequest, ReplayTarget } from './replay.ts';
 import { type ScratchSource, withScratchSource } from './scratch-source.ts';
 import { type ApplierState, applierState, judgeApplier, workCounters } from './watch-applier.ts';
+
+/**
+ * Workers of an applier on a host of so many processors. Measured with 150,000 transactions of one row on two
+ * processors (`npm run bench replay`): handing small transactions to workers costs more than they bring there.
+ */
+export const mariadbWorkers = (processors: number): number =>
+  processors <= 2 ? 0 : Math.min(processors - 1, 8);
 
 /** Between two looks at the applier. */
 const lookMs = 200;
@@ -40,21 +48,6 @@ export const replayOptions = (place: Pick<ReplayPlace, 'relay'>, memoryMiB: numb
   ...['federated', 'connect', 'spider', 's3'].map((engine) => `--loose-plugin-${engine}=OFF`),
 ];
 
-export type MariadbReplay = {
-  session: Session;
-  serverId: number;
-  /** What the restored server's error log has said of its applier so far; grows meanwhile. */
-  errors: readonly ApplierError[];
-  user: string;
-  account: Account;
-  place: ReplayPlace;
-  workers: number;
-  stallSeconds: number;
-};
-
-const failed = (cause: string, facts: Record<string, string | number | null> = {}) =>
-  new NamedError('Restore.ReplayFailed', cause.slice(0, 3500), facts);
-
 /**
  * Brings a restored server that nobody reaches from where its data stands to an exact point of the archived log,
  * through its own applier. It runs with its accounts and with `replayOptions`.
@@ -62,7 +55,7 @@ const failed = (cause: string, facts: Record<string, string | number | null> = {
  */
 export async function replayMariadb(
   request: ReplayRequest,
-  target: MariadbReplay,
+  target: ReplayTarget,
   context: EngineContext,
 ): Promise<ReplayOutcome> {
   const { session } = target;
@@ -71,7 +64,8 @@ export async function replayMariadb(
   await session.run(
     `SET GLOBAL slave_parallel_threads = ${target.workers}, slave_parallel_mode = 'optimistic', gtid_strict_mode = OFF, gtid_ignore_duplicates = ${request.repeats ? 'ON' : 'OFF'}`,
   );
-  await leaveOutRemote(session, context);
+  const remote = (await remoteTables(session, context)).map((table) => table.join('.'));
+  await session.run('SET GLOBAL replicate_ignore_table = ?', [remote.join(',')]);
   const source = {
     place: target.place,
     files: request.files.map(({ path }) => path),
@@ -100,44 +94,16 @@ export async function replayMariadb(
   };
 }
 
-/** A server skips every event that bears its own id, and reports the end of the log as reached all the same. */
-function refuseOwnEvents({ serverIds }: ReplayRequest, serverId: number): void {
-  if (!serverIds.has(serverId)) return;
-  throw failed(
-    `the restored server has the id ${serverId}, which wrote events of the log: it would skip them; restore again, which draws another`,
-    { serverId },
-  );
-}
-
-/**
- * Rows of tables that another server holds are not applied: that server is production (M17). Their engines are off, so
- * that they are the tables which cannot be opened; all others were before.
- */
-async function leaveOutRemote(session: Session, context: EngineContext): Promise<void> {
-  const rows = await session.rows(
-    `SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) AS name FROM information_schema.TABLES
-     WHERE TABLE_TYPE = 'BASE TABLE' AND (ENGINE IS NULL OR ENGINE IN ('FEDERATED', 'CONNECT', 'SPIDER', 'S3'))`,
-    [],
-    600,
-  );
-  const names = rows.map(({ name }) => name ?? '');
-  if (names.length > 0)
-    context.log('tables of other servers are left out', { tables: names.join(', ').slice(0, 1000) });
-  await session.run('SET GLOBAL replicate_ignore_table = ?', [names.join(',')]);
-}
-
-const quoted = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
-
 async function startApplier(session: Session, request: ReplayRequest, scratch: ScratchSource): Promise<void> {
   const { from, until } = request;
-  const to = `master_host = '127.0.0.1', master_port = ${scratch.port}, master_user = ${quoted(scratch.user)}, master_password = ${quoted(scratch.password)}, master_connect_retry = 1, master_heartbeat_period = 5`;
+  const to = `master_host = '127.0.0.1', master_port = ${scratch.port}, master_user = ${quoteText(scratch.user)}, master_password = ${quoteText(scratch.password)}, master_connect_retry = 1, master_heartbeat_period = 5`;
   if (until.gtid !== '') {
     await session.run(`CHANGE MASTER TO ${to}, master_use_gtid = slave_pos`);
-    await session.run(`START SLAVE UNTIL master_gtid_pos = ${quoted(until.gtid)}`);
+    await session.run(`START SLAVE UNTIL master_gtid_pos = ${quoteText(until.gtid)}`);
     return;
   }
   const place = (position: MysqlPosition) =>
-    `master_log_file = ${quoted(servedName(request, position))}, master_log_pos = ${position.offset ?? 4}`;
+    `master_log_file = ${quoteText(servedName(request, position))}, master_log_pos = ${position.offset ?? 4}`;
   await session.run(`CHANGE MASTER TO ${to}, ${place(from)}, master_use_gtid = no`);
   await session.run(`START SLAVE UNTIL ${place(until)}`);
 }
@@ -146,14 +112,14 @@ async function startApplier(session: Session, request: ReplayRequest, scratch: S
 function servedName({ files }: ReplayRequest, { file = '' }: MysqlPosition): string {
   const found = files.find(({ name }) => name === file);
   if (found === undefined)
-    throw failed(`${file || 'the position'} is not among the archived files`, { file });
+    throw replayFailed(`${file || 'the position'} is not among the archived files`, { file });
   return found.path.slice(found.path.lastIndexOf('/') + 1);
 }
 
 /** Watches until the applier has ended by itself. */
 async function watch(
   { files }: ReplayRequest,
-  { session, stallSeconds, errors }: MariadbReplay,
+  { session, stallSeconds, errors }: ReplayTarget,
   scratch: ScratchSource,
   context: EngineContext,
 ): Promise<ApplierState> {
@@ -178,19 +144,15 @@ async function watch(
       case 'apply-failed': {
         // The lines of its log may come a moment after its status.
         await sleep(lookMs);
-        throw applyFailed(firstError(errors, state.applyError), state);
+        throw applyFailed(firstError(errors, state.applyError), state.gtid);
       }
       case 'receive-failed':
-        throw failed(
+        throw replayFailed(
           `the archived log cannot be read from ${state.gtid || 'its beginning'} on: ${state.receiveError.message}`,
           { errno: state.receiveError.errno, at: state.gtid },
         );
       case 'stalled':
-        throw new NamedError(
-          'Restore.ReplayStalled',
-          `nothing has moved for ${stallSeconds} s at ${state.gtid || `${state.file}:${state.offset}`}; the policy's stallSeconds allows no more`,
-          { stallSeconds, at: state.gtid },
-        );
+        throw replayStalled(stallSeconds, state.gtid || `${state.file}:${state.offset}`);
       default:
         scratch.lost.throwIfAborted();
     }
@@ -198,19 +160,10 @@ async function watch(
   }
 }
 
-function applyFailed(error: ApplierError, state: ApplierState): NamedError {
-  const where = error.gtid ?? 'a transaction';
-  const table = error.table === undefined ? '' : `, table ${error.table}`;
-  return failed(
-    `${where} cannot be applied (error ${error.errno}${table}): ${error.message}. The data stands at ${state.gtid || 'no position'}`,
-    { gtid: error.gtid ?? null, errno: error.errno, table: error.table ?? null, at: state.gtid },
-  );
-}
-
 async function look(session: Session): Promise<ApplierState> {
   const [row] = await session.rows('SHOW ALL SLAVES STATUS');
-  if (row === undefined) throw failed('the restored server no longer knows what it replays');
-  const names = workCounters.map((name) => quoted(name)).join(', ');
+  if (row === undefined) throw replayFailed('the restored server no longer knows what it replays');
+  const names = workCounters.map((name) => quoteText(name)).join(', ');
   const counters = await session.rows(`SHOW GLOBAL STATUS WHERE Variable_name IN (${names})`);
   return applierState(row, counters.map(({ Value }) => Value).join(' '));
 }
@@ -224,25 +177,25 @@ async function whereItStands(
   const { until } = request;
   const gtid = (await session.rows('SELECT @@GLOBAL.gtid_slave_pos AS gtid'))[0]?.gtid ?? '';
   const reached = formatMariadbGtid(parseMariadbGtid(gtid));
-  const missed = (at: string, wanted: string) =>
-    new NamedError(
-      'Restore.PositionMissed',
-      `the replay ended at ${at || 'no position'} instead of ${wanted}`,
-      {
-        reached: at,
-        wanted,
-      },
-    );
   if (until.gtid === '') {
     const at = `${last.file}:${last.offset}`;
     const wanted = `${servedName(request, until)}:${until.offset}`;
-    if (at !== wanted) throw missed(at, wanted);
+    if (at !== wanted) throw positionMissed(at, wanted);
     return { ...until, gtid: reached };
   }
   // Domains that the point does not name stay where the backup left them.
   const wanted = formatMariadbGtid(
     new Map([...parseMariadbGtid(request.from.gtid), ...parseMariadbGtid(until.gtid)]),
   );
-  if (reached !== wanted) throw missed(reached, wanted);
+  if (reached !== wanted) throw positionMissed(reached, wanted);
   return { kind: 'mysql', flavour: 'mariadb', gtid: reached };
 }
+
+/** As a restore replays on MariaDB. */
+export const mariadbReplay: Replay = {
+  options: replayOptions,
+  account: (name, password) => [`GRANT ALL PRIVILEGES ON *.* TO ${name} IDENTIFIED BY '${password}'`],
+  workers: mariadbWorkers,
+  fileAt: (place, n, name, until) => archiveFile(place, n, name, until.gtid === '' ? 'kept' : 'counted'),
+  run: replayMariadb,
+};

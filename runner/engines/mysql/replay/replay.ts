@@ -1,12 +1,37 @@
 import type { MysqlPosition } from '../../../../contract/positions/position.ts';
+import type { Account } from '../../../host/accounts.ts';
+import type { EngineContext, ReplayOutcome } from '../../engine.ts';
+import type { Session } from '../session.ts';
+import type { ApplierError } from './applier-error.ts';
 import type { AssembledLog } from './assemble.ts';
+import type { ReplayPlace } from './place.ts';
 
 /** What a replay is given: the log's files in order, where the data stands, and the exact point where it must end. */
 export type ReplayRequest = AssembledLog & { from: MysqlPosition; until: MysqlPosition };
 
-/**
- * Workers of an applier on a host of so many processors. Measured with 150,000 transactions of one row on two
- * processors (`npm run bench replay`): handing small transactions to workers costs more than they bring there.
- */
-export const replayWorkers = (processors: number): number =>
-  processors <= 2 ? 0 : Math.min(processors - 1, 8);
+/** The restored server on which a log is replayed. It runs with its accounts and with the replay's options. */
+export type ReplayTarget = {
+  session: Session;
+  serverId: number;
+  /** What the server's error log has said of its applier so far; grows meanwhile. */
+  errors: readonly ApplierError[];
+  user: string;
+  account: Account;
+  place: ReplayPlace;
+  workers: number;
+  stallSeconds: number;
+};
+
+/** How a flavour replays. */
+export type Replay = {
+  /** Options of the restored server while it replays. */
+  options: (place: Pick<ReplayPlace, 'relay'>, memoryMiB: number, workers: number) => string[];
+  /** Statements by which the server gives itself the account under which it is worked on. */
+  account: (name: string, password: string) => string[];
+  /** Workers of the applier on a host of so many processors. */
+  workers: (processors: number) => number;
+  /** Where the n-th archived file lies, counted from 1. */
+  fileAt: (place: ReplayPlace, n: number, name: string, until: MysqlPosition) => string;
+  /** Brings the server to the point, and leaves no channel behind. */
+  run: (request: ReplayRequest, target: ReplayTarget, context: EngineContext) => Promise<ReplayOutcome>;
+};

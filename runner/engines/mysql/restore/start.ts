@@ -82,11 +82,6 @@ export async function start(
   const { directory, port, user } = target;
   const staging = stagingDirectory(directory);
   const who = { clusterId: order.clusterId, backupId: order.backupId };
-  if (log !== undefined && manifest.flavour !== 'mariadb') {
-    throw new NamedError('Restore.NotYet', `the log of ${manifest.flavour} is not replayed by this version`, {
-      flavour: manifest.flavour,
-    });
-  }
   const account = findAccount(user);
   if (account === undefined) {
     throw new NamedError('Restore.StartFailed', `there is no account ${user} on this host`, { user });

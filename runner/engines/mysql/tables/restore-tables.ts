@@ -85,8 +85,6 @@ export async function restoreTables(
     unlogged: working.map(besideOf),
     runner: thisRunner(),
   });
-  // Rows of a dump stand without those that they point to.
-  const compared = manifest.plan.method === 'logical' ? { ...order, ancestors: [] } : order;
   let left = false;
   try {
     const bytes =
@@ -96,7 +94,7 @@ export async function restoreTables(
     const place = await makeScratch(order, manifest);
     const prove = (session: Session) =>
       timed('proving', () =>
-        proveTables(compared, manifest, scratchOf(session, place.staging, place.socket), context),
+        proveTables(order, manifest, scratchOf(session, place.staging, place.socket), context),
       );
     const bring = (scratch: Scratch, facts: Fingerprint) =>
       timed('bringing', () =>

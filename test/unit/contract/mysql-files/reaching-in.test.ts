@@ -67,8 +67,7 @@ describe('what reaches into some tables from outside', () => {
     async function* changes(gtid: string) {
       yield indexOf('RENAME TABLE orders TO old, fresh TO orders', gtid);
     }
-    const judged = (gtid: string, of = log) =>
-      reachedInto({ wanted, ancestors: [] }, of, changes(gtid), 'physical');
+    const judged = (gtid: string, of = log) => reachedInto({ wanted, ancestors: [] }, of, changes(gtid));
     expect(await judged('0-1-5')).toMatchObject({
       outcome: 'refused',
       error: { name: 'Restore.TableUnfit', cause: expect.stringContaining('until: {"beforeGtid": "0-1-5"}') },

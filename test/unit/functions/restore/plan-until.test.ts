@@ -14,6 +14,7 @@ import { windowsOf } from '../../../../functions/logs/windows.ts';
 import { makeHandler as makeFit } from '../../../../functions/restore/fit-restore.ts';
 import { makeHandler as makeHold } from '../../../../functions/restore/hold-restore.ts';
 import { makeHandler as makePlan, type PlannedRestore } from '../../../../functions/restore/plan-restore.ts';
+import { planUntil } from '../../../../functions/restore/plan-until.ts';
 import { example } from '../../../doubles/examples.ts';
 import { type MemoryControl, makeMemoryControl, sites } from '../../../doubles/memory-control.ts';
 import { type Said, syntheticLog } from '../../../doubles/synthetic-log.ts';
@@ -57,8 +58,12 @@ async function archive(
   durableAt: string | null = null,
   broke: ArchiveRecord['broke'] = null,
   flavour: 'mariadb' | 'mysql' = 'mariadb',
+  anonymous = flavour === 'mysql',
 ) {
-  const stored = syntheticLog({ clusterId: 'orders', timeline, flavour, begins }, said);
+  const stored = syntheticLog(
+    { clusterId: 'orders', timeline, flavour, begins, ...(anonymous ? { anonymous } : {}) },
+    said,
+  );
   for (const { key, body } of stored) control.objects.put(site.bucket, key, body);
   const found = stored.map(({ key, crc, body, header }) => ({
     header,
@@ -256,6 +261,20 @@ describe('Plan the restore to a point', () => {
       error: { name: 'Runner.VersionUnsupported', cause: expect.stringContaining('replays no logs') },
     });
     expect(await decide(['replay'])).toMatchObject({ outcome: 'fits', order: { log: plan.log } });
+    // The release before replayed logs of MariaDB only, and would say so an hour later.
+    const tools = { mysqld: '10.11.6', xtrabackup: '10.11.6' };
+    const mysql = (abilities: string[]) =>
+      makeFit({ mintJobId: () => 'job-2' })({
+        planned: { ...plan, flavour: 'mysql' },
+        check: { ...check, tools, abilities },
+      });
+    expect(await mysql(['replay'])).toMatchObject({
+      error: {
+        name: 'Runner.VersionUnsupported',
+        cause: expect.stringContaining('replays no logs of mysql'),
+      },
+    });
+    expect(await mysql(['replay', 'relay-replay'])).toMatchObject({ outcome: 'fits' });
   });
 
   it('pins the segments that are read together with the backup', async () => {
@@ -392,6 +411,24 @@ describe('The window that is shown', () => {
     expect(windows.windows).toMatchObject([{ gtids: false, end: { gtid: '', offset: 350 } }]);
     expect(sayWindows(windows)[1]).toMatch(/^positions only: no GTIDs in t-1/);
     expect((await shown()).says.join('\n')).toContain('not into t-1');
+    const to = await planUntil('orders', site, { time: at(6) }, [own], control);
+    if (to.outcome === 'refused') throw new Error(to.error.cause);
+    expect(to.orderFrom({ ...position, offset: 150 })).toMatchObject({
+      from: { file: 'binlog.000001', offset: 150 },
+      until: { gtid: '', file: 'binlog.000001', offset: 250 },
+    });
+    expect(to.whyNot(own)).toBeUndefined();
+    expect(to.whyNot({ ...own, origin: { ...origin, uuid: 'u-2' } })).toContain('is of server u-1');
+    expect(to.whyNot({ ...own, position: { ...position, offset: 300 } })).toContain('behind the point');
+  });
+
+  it('M03 joins no backup without GTIDs to an archive that has them', async () => {
+    const uuid = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
+    await archive('t-1', '', [{ gtids: [`${uuid}:1`], seen: at(6) }], at(8), null, 'mysql', false);
+    const position = { kind: 'mysql' as const, flavour: 'mysql' as const, gtid: '', file: 'binlog.000001' };
+    const own = { ...example('backup'), position: { ...position, offset: 50 }, startedAt: at(5) };
+    const to = await planUntil('orders', site, 'latest', [own], control);
+    expect(to.outcome === 'reachable' && to.whyNot(own)).toBe('it has no GTIDs, and the archive has');
   });
 
   it('says so where nothing is archived, and where nobody bears the name', async () => {

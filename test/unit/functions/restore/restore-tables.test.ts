@@ -12,7 +12,7 @@ import {
   type TablesInspection,
 } from '../../../../contract/records/restore-tables.ts';
 import { makeHandler as makeBroker } from '../../../../functions/restore/broker.ts';
-import { makeHandler as makeFit } from '../../../../functions/restore/fit-restore.ts';
+import { makeHandler as makeFit, misfitsOf } from '../../../../functions/restore/fit-restore.ts';
 import {
   makeHandler as makePlan,
   type PlannedRestore,
@@ -21,6 +21,7 @@ import {
 import { makeHandler as makeRecord } from '../../../../functions/restore/record-restore.ts';
 import { findTables } from '../../../../functions/restore/tables/find-tables.ts';
 import { nameBeside } from '../../../../functions/restore/tables/name-beside.ts';
+import { type PlannedTables, planTables } from '../../../../functions/restore/tables/plan-tables.ts';
 import { example } from '../../../doubles/examples.ts';
 import { type MemoryControl, makeMemoryControl, sites } from '../../../doubles/memory-control.ts';
 
@@ -208,15 +209,27 @@ describe('a plan for single tables', () => {
       'dump/shop.orders_old.sql',
       'dump/shop.customers.sql',
     ];
-    await store((manifest) => {
-      manifest.plan.method = 'logical';
+    const { manifest, backup } = await store((of) => {
+      of.plan.method = 'logical';
     }, dump);
-    const { tables } = await planned();
+    const whole = await planned();
+    const { tables } = whole;
     expect(tables?.ancestors).toEqual([]);
-    const { reading } = tables!;
-    expect([reading.tables, reading.ancestors, reading.fixed].map(({ bytes }) => bytes / KiB)).toEqual([
-      900, 0, 300,
-    ]);
+    const kilobytes = ({ reading }: PlannedTables) =>
+      [reading.tables, reading.ancestors, reading.fixed].map(({ bytes }) => bytes / KiB);
+    expect(kilobytes(tables!)).toEqual([900, 0, 300]);
+
+    // M04: rows go with those that they point to, once a log is replayed.
+    const request = { tables: ['shop.orders'], until: 'latest' as const };
+    const objects = control.objectsOf(backup.site);
+    const answer = await planTables(request, manifest, [], member, objects, manifest.committedAt);
+    if (answer.outcome === 'refused') throw new Error(answer.error.cause);
+    expect(answer.tables.ancestors).toEqual([{ schema: 'shop', table: 'customers' }]);
+    expect(kilobytes(answer.tables)).toEqual([900, 300, 300]);
+    const check = { ...example('result-check'), abilities: ['logical', 'replay', 'tables'] };
+    const log = {} as NonNullable<PlannedRestore['log']>;
+    const misfits = misfitsOf({ ...whole, log }, { ...check, target: check.target! });
+    expect(misfits.map(({ cause }) => cause).join()).toContain('replays no logs on tables of a dump');
   });
 
   it('refuses a table that came while the backup ran, and an index that is not the one recorded', async () => {

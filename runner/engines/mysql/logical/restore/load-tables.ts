@@ -55,8 +55,8 @@ export function definitionsOf(
 }
 
 /**
- * Makes a scratch instance that holds the wanted tables of a dump and nothing else of it: only their files are read, and
- * the rows of a sequence, which are not wanted, are those of a new one.
+ * Makes a scratch instance that holds the wanted tables of a dump, those that the order names besides, and nothing else
+ * of it: only their files are read, and the rows of a sequence, which are not wanted, are those of a new one.
  */
 export async function loadTables(
   order: RestoreTablesOrder,
@@ -67,7 +67,8 @@ export async function loadTables(
   const { manifest } = stored;
   await makeStaging(order.target);
   const flavour = manifest.flavour === 'mariadb' ? 'mariadb' : 'mysql';
-  const { files, bytes, pieces } = await stored.readFiles('main', () => wantedOfDump(order.tables, manifest));
+  const set = [...order.tables, ...order.ancestors];
+  const { files, bytes, pieces } = await stored.readFiles('main', () => wantedOfDump(set, manifest));
   if (!files.some(({ path }) => path === definitionsPath)) {
     throw new NamedError('Restore.StreamDamaged', `${definitionsPath} is missing`, { path: definitionsPath });
   }
@@ -77,9 +78,9 @@ export async function loadTables(
     let loaders: Loaders | undefined;
     const reader = makeFileReader({
       definitions: async (definitions) => {
-        own = definitionsOf(order.tables, definitions);
+        own = definitionsOf(set, definitions);
         const made = new Set(own.map(({ schema, name }) => tableKey({ schema, table: name })));
-        const absent = order.tables.filter((table) => !made.has(tableKey(table)));
+        const absent = set.filter((table) => !made.has(tableKey(table)));
         if (absent.length > 0) {
           const names = absent.map(tableText).join(', ');
           throw new NamedError('Restore.StreamDamaged', `the definition of ${names} is missing`, { names });

@@ -27,6 +27,7 @@ const facts: LogicalFacts = {
   outsideDatadir: [],
   floatColumns: [],
   invisibleColumns: [],
+  backtickColumns: [],
   defaultGenerated: [],
   vectorColumns: [],
   addressColumns: [],
@@ -60,6 +61,7 @@ describe('M09 a logical backup that would lose something is refused by name', ()
     ['no snapshot on a primary', { role: 'primary', tables: [table('m', 'MyISAM')] }, 'change under a dump'],
     ['FLOAT', { floatColumns: ['shop.t.f'] }, 'six digits'],
     ['invisible columns', { invisibleColumns: ['shop.t.i'] }, 'shop.t.i are invisible'],
+    ['backticks', { backtickColumns: ['shop.t.a`b'] }, 'have a backtick in their names'],
     ['defaults taken for generated', { defaultGenerated: ['shop.t.d'] }, 'takes them for generated'],
     ['UUID and INET', { addressColumns: ['shop.t.u'] }, 'come back as NULL'],
     ['spaces that tables share', { sharedSpace: ['shop/t'] }, 'a tablespace that tables share'],
@@ -71,9 +73,10 @@ describe('M09 a logical backup that would lose something is refused by name', ()
     expect(logicalRefusals({ ...facts, ...changes }).join('; ')).toContain(reason);
   });
 
-  it('and defaults only where the tool is of the line that takes them for something else', () => {
+  it('and defaults and invisible columns only where the tool is of the line that loses them', () => {
     const mysql = { ...facts, flavour: 'mysql' as const, serverVersion: '8.4.3', toolVersion: '1.0.1' };
     expect(logicalRefusals({ ...mysql, defaultGenerated: ['shop.t.d'] })).toEqual([]);
+    expect(logicalRefusals({ ...mysql, invisibleColumns: ['shop.t.i'] })).toEqual([]);
   });
 });
 
@@ -96,7 +99,13 @@ describe('mydumper is called by its version', () => {
     }
     expect(dumpArguments({ ...called, line: '0.10' })).toContain('--no-locks');
     const args = dumpArguments({ ...called, line: '1.x' });
-    expect(args).toEqual(expect.arrayContaining(['--sync-thread-lock-mode=SAFE_NO_LOCK', '--threads=2']));
+    expect(args).toEqual(
+      expect.arrayContaining([
+        '--sync-thread-lock-mode=SAFE_NO_LOCK',
+        '--default-character-set=utf8mb4,binary',
+        '--threads=2',
+      ]),
+    );
     expect(args.filter((arg) => /no-locks|replica-data|source-data/.test(arg))).toEqual([]);
     // Told by it, since it takes a server by a comment of whoever packed it.
     expect(args).toContain('--server-version=mysql-9.7.4');

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { replayWorkers } from '../../../../../../runner/engines/mysql/replay/replay.ts';
+import { mariadbWorkers } from '../../../../../../runner/engines/mysql/replay/replay-mariadb.ts';
 
 it.each([
   [1, 0],
@@ -9,6 +9,6 @@ it.each([
 ])(
   'M14 on %i processors an applier gets %i workers: small transactions gain nothing by them on two',
   (processors, workers) => {
-    expect(replayWorkers(processors)).toBe(workers);
+    expect(mariadbWorkers(processors)).toBe(workers);
   },
 );

@@ -1,0 +1,246 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  formatMysqlGtid,
+  mysqlGtidSubtract,
+  parseMysqlGtid,
+} from '../../../../contract/positions/mysql-gtid.ts';
+import type { EngineContext, ReplayOutcome } from '../../engine.ts';
+import { xaId } from '../binlog/gtid-events.ts';
+import { quoteName, type Session } from '../session.ts';
+import { quoteText } from '../words/quote.ts';
+import { applyFailed, positionMissed, refuseOwnEvents, replayFailed, replayStalled } from './failures.ts';
+import { type ReplayPlace, writeForServer } from './place.ts';
+import {
+  firstWorkerError,
+  innodbCounters,
+  judgeRelay,
+  type RelayState,
+  relayState,
+} from './relay-applier.ts';
+import { remoteTables } from './remote-tables.ts';
+import type { Replay, ReplayRequest, ReplayTarget } from './replay.ts';
+
+/** Between two looks at the applier; the first ones come sooner, since there may be little to do. */
+const lookMs = 200;
+const firstLookMs = 25;
+const namesShown = 50;
+/** The server reads every relay log once when it is told of them: at 100 MB/s this is more than a terabyte. */
+const takeSeconds = 4 * 3600;
+
+/** A channel of its own takes the files that lie there under its name, also on a server that runs already. */
+const channel = 'holdfast';
+const relayBase = `relay-${channel}`;
+const forChannel = `FOR CHANNEL ${quoteText(channel)}`;
+const relayName = (n: number) => `${relayBase}.${String(n).padStart(6, '0')}`;
+
+/**
+ * Options of the restored server while it replays: nothing is durable, since an interrupted replay is thrown away; its
+ * clean shutdown writes everything out. The files are relay logs that no source has sent, so that none must be fetched
+ * again, and each is removed once it is applied.
+ */
+const options: Replay['options'] = ({ relay }, memoryMiB, workers) => [
+  '--innodb-flush-log-at-trx-commit=0',
+  '--skip-innodb-doublewrite',
+  `--innodb-buffer-pool-size=${Math.max(128, memoryMiB - 128)}M`,
+  '--sync-binlog=0',
+  '--sync-relay-log=0',
+  '--loose-sync-relay-log-info=0',
+  '--loose-sync-source-info=0',
+  `--relay-log=${relay}/relay`,
+  `--relay-log-index=${relay}/relay.index`,
+  '--relay-log-recovery=OFF',
+  '--relay-log-purge=ON',
+  '--loose-replica-sql-verify-checksum=ON',
+  `--loose-replica-parallel-workers=${workers}`,
+  // 8.0's other way hands out whole databases.
+  '--loose-replica-parallel-type=LOGICAL_CLOCK',
+  // Nobody reads between two transactions, and nothing stays of a replay that does not end.
+  '--loose-replica-preserve-commit-order=OFF',
+  // The account for this work is made and removed; nobody else reaches the server.
+  '--super-read-only=OFF',
+  '--read-only=OFF',
+  '--loose-federated=OFF',
+];
+
+/**
+ * Brings a restored server that nobody reaches from where its data stands to an exact point of the archived log, whose
+ * files lie where its relay logs do, cut off at that point. With GTIDs what the data holds already skips itself, and
+ * the set in the end must be the wanted one; without, the first file is entered at the backup's offset and all of the
+ * last one must be applied. Leaves no channel behind.
+ * Throws `Restore.ReplayFailed`, `Restore.ReplayStalled`, `Restore.PositionMissed`.
+ */
+async function replayMysql(
+  request: ReplayRequest,
+  target: ReplayTarget,
+  context: EngineContext,
+): Promise<ReplayOutcome> {
+  const { session, place, account } = target;
+  const { until } = request;
+  const began = performance.now();
+  refuseOwnEvents(request, target.serverId);
+  const wanted = formatMysqlGtid(parseMysqlGtid(until.gtid));
+  const executed = async () =>
+    formatMysqlGtid(parseMysqlGtid((await session.rows('SELECT @@GLOBAL.gtid_executed AS g'))[0]?.g ?? ''));
+  if (wanted !== '' && request.anonymous) {
+    throw replayFailed(
+      'the log holds transactions without GTIDs, and the point is told by GTIDs: nobody could say that they are applied',
+    );
+  }
+  if (wanted !== '') refuseBehind(await executed(), wanted);
+  const sizes = await Promise.all(request.files.map(async ({ path }) => (await stat(path)).size));
+  const index = join(place.relay, `${relayBase}.index`);
+  await writeForServer(index, request.files.map(({ path }) => `${path}\n`).join(''), account);
+  await session.run(
+    `CHANGE REPLICATION SOURCE TO SOURCE_HOST='holdfast', SOURCE_USER='nobody', RELAY_LOG_FILE=${quoteText(relayName(1))}, RELAY_LOG_POS=${entry(request)} ${forChannel}`,
+    [],
+    takeSeconds,
+  );
+  const remote = await remoteTables(session, context);
+  if (remote.length > 0) {
+    const names = remote.map((table) => table.map(quoteName).join('.'));
+    await session.run(
+      `CHANGE REPLICATION FILTER REPLICATE_IGNORE_TABLE = (${names.join(', ')}) ${forChannel}`,
+    );
+  }
+  await session.run(`START REPLICA SQL_THREAD ${forChannel}`);
+  const last = { file: relayName(sizes.length), offset: sizes.at(-1) ?? 0 };
+  await watch({ wanted, last, sizes, whole: `${until.file}:${until.offset}` }, target, context);
+  await session.run(`STOP REPLICA SQL_THREAD ${forChannel}`, [], takeSeconds);
+  const reached = await executed();
+  if (wanted !== '' && reached !== wanted) throw positionMissed(reached, wanted);
+  const answer: ReplayOutcome = {
+    reached: wanted === '' ? { ...until, gtid: reached } : { kind: 'mysql', flavour: 'mysql', gtid: reached },
+    seconds: 0,
+    prepared: await preparedIn(session),
+    disabledEvents: await disabledEventsIn(session),
+  };
+  await session.run(`RESET REPLICA ALL ${forChannel}`);
+  return { ...answer, seconds: Math.round(performance.now() - began) / 1000 };
+}
+
+/** What the data of a backup that was taken while writers ran may hold besides cannot be taken back. */
+function refuseBehind(executed: string, wanted: string): void {
+  const behind = formatMysqlGtid(mysqlGtidSubtract(parseMysqlGtid(executed), parseMysqlGtid(wanted)));
+  if (behind === '') return;
+  throw positionMissed(
+    executed,
+    wanted,
+    `: the backup's data holds ${behind} already, which lies behind the point; ask for a later one, or name an earlier backup`,
+  );
+}
+
+/** Offset in the first file at which the replay begins; what it holds already skips itself by GTID. */
+function entry({ files, from, until }: ReplayRequest): number {
+  if (until.gtid !== '') return 4;
+  const [first] = files;
+  if (first === undefined || from.file !== first.name || from.offset === undefined) {
+    throw replayFailed(`${from.file || 'the position'} is not the first of the archived files`, {
+      file: from.file ?? '',
+    });
+  }
+  return from.offset - (first.shift ?? 0);
+}
+
+type Aim = {
+  wanted: string;
+  last: { file: string; offset: number };
+  sizes: readonly number[];
+  whole: string;
+};
+
+/** Watches until all is applied. */
+async function watch(
+  { wanted, last, sizes, whole }: Aim,
+  { session, stallSeconds }: ReplayTarget,
+  context: EngineContext,
+): Promise<void> {
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  let moved = '';
+  let movedAt = performance.now();
+  for (let wait = firstLookMs; ; wait = Math.min(2 * wait, lookMs)) {
+    context.signal.throwIfAborted();
+    const state = await look(session);
+    if (state.moved !== moved) {
+      moved = state.moved;
+      movedAt = performance.now();
+    }
+    const n = Number(/\.(\d+)$/.exec(state.file)?.[1] ?? 1) - 1;
+    const done =
+      sizes.slice(0, n).reduce((sum, size) => sum + size, 0) + (n < sizes.length ? state.offset : 0);
+    context.progress('replaying', Math.min(done, total), total);
+    const stands = formatMysqlGtid(parseMysqlGtid(state.gtid));
+    const there = wanted !== '' ? stands === wanted : isBehind(state, last);
+    const at = stands || `${state.file}:${state.offset}`;
+    const stillSeconds = (performance.now() - movedAt) / 1000;
+    switch (judgeRelay(state, there, stillSeconds, stallSeconds)) {
+      case 'arrived':
+        return;
+      case 'apply-failed': {
+        // What the worker says may come a moment after what the coordinator says of it.
+        await sleep(lookMs);
+        const later = await look(session);
+        throw applyFailed(firstWorkerError([...later.errors, ...state.errors])!, at);
+      }
+      case 'missed':
+        throw positionMissed(at, wanted || whole, ': the archived log holds no more');
+      case 'ended':
+        throw replayFailed(`the applier has ended at ${at} and does not say why`, { at });
+      case 'stalled':
+        throw replayStalled(stallSeconds, at);
+      default:
+        await sleep(wait);
+    }
+  }
+}
+
+/** Whether all of the last file is applied; the server goes on to the empty one that it has begun behind it. */
+const isBehind = ({ file, offset }: RelayState, last: Aim['last']): boolean =>
+  file > last.file || (file === last.file && offset >= last.offset);
+
+async function look(session: Session): Promise<RelayState> {
+  const [status] = await session.rows(`SHOW REPLICA STATUS ${forChannel}`);
+  if (status === undefined) throw replayFailed('the restored server no longer knows what it replays');
+  const threads = await session.rows(
+    `SELECT * FROM (
+       SELECT LAST_ERROR_NUMBER AS number, LAST_ERROR_MESSAGE AS message, '' AS gtid, '' AS busy, LAST_ERROR_TIMESTAMP AS at
+         FROM performance_schema.replication_applier_status_by_coordinator
+       UNION ALL
+       SELECT LAST_ERROR_NUMBER, LAST_ERROR_MESSAGE, APPLYING_TRANSACTION, IF(SERVICE_STATE = 'ON', APPLYING_TRANSACTION, ''), LAST_ERROR_TIMESTAMP
+         FROM performance_schema.replication_applier_status_by_worker
+     ) threads ORDER BY at`,
+  );
+  const names = innodbCounters.map(quoteText).join(', ');
+  const counters = await session.rows(`SHOW GLOBAL STATUS WHERE Variable_name IN (${names})`);
+  return relayState(status, threads, counters.map(({ Value }) => Value).join(' '));
+}
+
+async function preparedIn(session: Session): Promise<string[]> {
+  const rows = await session.rows('XA RECOVER CONVERT XID');
+  return rows.slice(0, namesShown).map(({ data, gtrid_length, formatID }) => {
+    const bytes = Buffer.from((data ?? '').replace(/^0x/i, ''), 'hex');
+    const global = Number(gtrid_length);
+    return xaId(bytes.subarray(0, global), bytes.subarray(global), Number(formatID));
+  });
+}
+
+async function disabledEventsIn(session: Session): Promise<string[]> {
+  const rows = await session.rows(
+    "SELECT CONCAT(EVENT_SCHEMA, '.', EVENT_NAME) AS name FROM information_schema.EVENTS WHERE STATUS LIKE '%SIDE_DISABLED' ORDER BY 1",
+  );
+  return rows.slice(0, namesShown).map(({ name }) => name ?? '');
+}
+
+/** As a restore replays on MySQL and Percona Server. */
+export const mysqlReplay: Replay = {
+  options,
+  account: (name, password) => [
+    `CREATE USER ${name} IDENTIFIED BY '${password}'`,
+    `GRANT ALL PRIVILEGES ON *.* TO ${name}`,
+  ],
+  workers: (processors) => Math.min(processors, 8),
+  // Files of several servers may bear one name; the server wants them beside its own relay logs.
+  fileAt: (place: Pick<ReplayPlace, 'relay'>, n) => join(place.relay, relayName(n)),
+  run: replayMysql,
+};
