@@ -249,7 +249,7 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
       const unplayed = to && notReplayed(backup);
       if (unplayed) return refused('Restore.NotYet', unplayed, { field: 'until' });
       const chain = chainOf(backup, backups);
-      const other = member && kindRefusal(backup);
+      const other = member && kindRefusal(backup, to !== undefined);
       if (other) return other;
       const links: Link[] = [];
       let whole: Manifest | undefined;
