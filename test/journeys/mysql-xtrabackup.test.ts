@@ -13,6 +13,7 @@ import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
 import { readTableFacts } from '../../runner/engines/mysql/fingerprint/table-facts.ts';
 import { readUserTables } from '../../runner/engines/mysql/fingerprint/user-tables.ts';
 import { withSession } from '../../runner/engines/mysql/session.ts';
+import { writeNote } from '../../runner/engines/mysql/tables/tables-note.ts';
 import { makeRunChild } from '../../runner/host/run-child.ts';
 import { makeStartServer } from '../../runner/host/start-server.ts';
 import { type InstalledXtrabackup, installXtrabackup } from '../doubles/xtrabackup/install.ts';
@@ -232,6 +233,35 @@ describe.skipIf(others.missing !== null)(
         );
       expect(await next('grown_back')).toEqual(await next('grown'));
       expect(existsSync(order.target.directory)).toBe(false);
+    });
+
+    it('F11 clears away what a killed restore of tables left, with the files that the server leaves', async () => {
+      const names = ['holdfast_dead_0', 'holdfast_dead_0_space'];
+      const tables = names.map((table) => ({ schema: 'shop', table }));
+      await pair.sql(
+        pair.primary,
+        'CREATE TABLE shop.holdfast_dead_0 (id INT PRIMARY KEY)',
+        'SET sql_log_bin = 0',
+        'CREATE TABLE shop.holdfast_dead_0_space (id INT PRIMARY KEY)',
+        'ALTER TABLE shop.holdfast_dead_0_space DISCARD TABLESPACE',
+      );
+      const left = () =>
+        readdirSync(join(pair.primary.datadir, 'shop')).filter((name) => name.startsWith('holdfast'));
+      writeFileSync(join(pair.primary.datadir, 'shop/holdfast_dead_0_space.ibd'), 'half');
+      expect(left().length).toBeGreaterThan(1);
+      await writeNote(join(pair.directory, 'state'), 'dead', {
+        v: 1,
+        backupId: 'b-1',
+        directory: join(pair.directory, 'dead'),
+        member: memberOf(pair.primary),
+        working: tables.slice(0, 1),
+        unlogged: tables.slice(1),
+        runner: { pid: 2 ** 22, startTime: '0' },
+      });
+      expect(await engine().sweepHost(context())).toBe(0);
+      expect(left()).toEqual([]);
+      await pair.caughtUp();
+      expect(await pair.sql(pair.replica, "SHOW TABLES FROM shop LIKE 'holdfast%'")).toEqual([]);
     });
 
     it('M19 gives no table back whose file its stream has lost', async () => {
