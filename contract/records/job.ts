@@ -12,6 +12,7 @@ import {
   wantedTableSchema,
 } from './restore-tables.ts';
 import { restoreTargetSchema } from './restore-target.ts';
+import { toolKeySchema } from './tool-key.ts';
 
 export const protocolVersion = 1;
 
@@ -35,6 +36,8 @@ export const checkOrderSchema = z.object({
   member: memberSchema.optional(),
   policy: policySchema.optional(),
   target: restoreTargetSchema.optional(),
+  /** Keys that a restore to the target needs. */
+  keys: z.array(toolKeySchema).max(201).optional(),
   /** Tables that the member shall take beside its own. */
   tables: z.array(wantedTableSchema).optional(),
 });
@@ -206,6 +209,8 @@ export const targetInspectionSchema = z.object({
   freeBytes: z.number(),
   portFree: z.boolean(),
   userExists: z.boolean(),
+  /** Of the keys that were asked for those that are not there, or are others: a sentence each; undefined where none were. */
+  missingKeys: z.array(z.string()).max(201).optional(),
 });
 
 export const checkResultSchema = z.object({

@@ -18,6 +18,7 @@ import { targetLock } from '../catalog/lock.ts';
 import type { ObjectsOf } from '../clients/objects.ts';
 import type { Sites } from '../env/variables.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
+import { keysOrder } from './keys.ts';
 import { type PlanUntilDeps, planUntil } from './plan-until.ts';
 import { hostRefusal, manifestRefusal, pointUnreached } from './refusals.ts';
 import { notYet, restoreRequestSchema } from './request.ts';
@@ -134,7 +135,7 @@ export function planOf(
     check: {
       jobId,
       hostId: target.hostId,
-      order: { kind: 'check', ...kind, target },
+      order: { kind: 'check', ...kind, target, ...keysOrder(links.map((link) => link.manifest)) },
       deadlineSeconds: checkDeadlineSeconds,
     },
     need: {

@@ -28,17 +28,21 @@ export type Part = {
 };
 
 /**
- * What an archiver would have stored of these logs of MariaDB: segments of `bytes` each, cut within transactions too,
+ * What an archiver would have stored of these logs: segments of `bytes` each, cut within transactions too,
  * each naming the one before it. All were seen in one look a second after the one of the segment before.
  */
-export function storeLog(parts: readonly Part[], bytes: number, began = new Date()): StoredSegment[] {
+export function storeLog(
+  parts: readonly Part[],
+  bytes: number,
+  { began = new Date(), flavour = 'mariadb' }: { began?: Date; flavour?: 'mariadb' | 'mysql' } = {},
+): StoredSegment[] {
   const stored: StoredSegment[] = [];
   for (const [epoch, { path, name, server, memberId, from = 0, to }] of parts.entries()) {
     const log = readFileSync(path).subarray(0, to);
     const all: BinlogTransaction[] = [];
     let head = { gtid: '', end: 0 };
     const parser = makeBinlogParser(
-      { from: 0, flavour: 'mariadb' },
+      { from: 0, flavour },
       {
         transaction: (t) => void all.push(t),
         head: (found) => {
@@ -47,6 +51,9 @@ export function storeLog(parts: readonly Part[], bytes: number, began = new Date
       },
     );
     parser.push(log);
+    const anonymous = all.some(({ gtid }) => gtid === '');
+    // Whatever such a server had of GTIDs before.
+    if (anonymous) head = { ...head, gtid: '' };
     const clean = Buffer.from(log);
     // As the closed file has it.
     clean.writeUInt16LE(clean.readUInt16LE(21) & ~1, 21);
@@ -59,9 +66,9 @@ export function storeLog(parts: readonly Part[], bytes: number, began = new Date
       };
       const position = (offset: number): MysqlPosition => ({
         kind: 'mysql',
-        flavour: 'mariadb',
+        flavour,
         gtid: after(
-          'mariadb',
+          flavour,
           head.gtid,
           all.filter((t) => t.at + t.bytes <= offset).map(({ gtid }) => gtid),
         ),
@@ -104,7 +111,7 @@ export function storeLog(parts: readonly Part[], bytes: number, began = new Date
         hostId: 'mi-0abc',
         epoch,
         engine: 'mysql',
-        server: { flavour: 'mariadb', version: '10.11.19', ...server },
+        server: { flavour, version: '10.11.19', ...server },
         log: {
           file: name,
           from: at,
@@ -116,6 +123,7 @@ export function storeLog(parts: readonly Part[], bytes: number, began = new Date
         },
         start: position(at),
         end: position(end),
+        ...(anonymous ? { anonymous } : {}),
         openBefore: openAt(at),
         openAfter: openAt(end),
         commits: times.length === 0 ? null : { first: Math.min(...times), last: Math.max(...times) },

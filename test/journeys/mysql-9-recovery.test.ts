@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MysqlPosition } from '../../contract/positions/position.ts';
 import type { BackupRecord } from '../../contract/records/backup.ts';
 import type { RestoreOrder } from '../../contract/records/job.ts';
@@ -17,13 +17,14 @@ import { example } from '../doubles/examples.ts';
 import { makeMemoryControl } from '../doubles/memory-control.ts';
 import { installDumper } from '../doubles/mydumper/misbehaviour.ts';
 import { type S3Server, startS3Server } from '../doubles/s3-server.ts';
+import { storeLog } from '../doubles/stored-log.ts';
 import { type InstalledXtrabackup, installXtrabackup } from '../doubles/xtrabackup/install.ts';
 import { realDumper } from '../servers/mydumper.ts';
 import { type MysqlPair, startMysqlPair } from '../servers/mysql-pair.ts';
 import { unstable } from '../servers/unstable.ts';
 import { storeAt } from '../unit/runner/stream/at-double.ts';
 import { archiveOrder, archiverAt } from './support/archive.ts';
-import { assembled } from './support/archived.ts';
+import { assembled, planned } from './support/archived.ts';
 import {
   backupOrderFor,
   contextIn,
@@ -55,7 +56,8 @@ describe.skipIf(others.missing !== null)('a MySQL whose log is archived, and tha
   let writers: ShadowWriter[];
   let uuids: { primary: string; replica: string };
   let mistake: string;
-  let stand: ReplayStand | undefined;
+  /** A prepared backup that all but one test goes on with, each from where the one before has left it. */
+  let stand: ReplayStand;
   const control = makeMemoryControl('2026-11-25T09:00:00.000Z');
   const restored: string[] = [];
   const path = () => `${tool.directory}:${dumper}:${mysql.path}`;
@@ -168,13 +170,11 @@ describe.skipIf(others.missing !== null)('a MySQL whose log is archived, and tha
     await second.drained();
     await second.close();
     await recordArchive(s3, 't-1', site, control);
-  });
-  afterEach(async () => {
-    await stand?.close();
-    stand = undefined;
-    for (const directory of restored.splice(0)) await stopRestored(directory);
+    stand = await standOn(await target('points'), taken.manifest, pair.directory, programs());
   });
   afterAll(async () => {
+    await stand?.close();
+    for (const directory of restored) await stopRestored(directory);
     await s3?.stop();
     await pair?.close();
   });
@@ -198,6 +198,15 @@ describe.skipIf(others.missing !== null)('a MySQL whose log is archived, and tha
     return { plan, order, store, log: archivedLog(order, 'shop', store, context()) };
   };
 
+  const replayTo = async (until: Until, workers = 4, as?: number) => {
+    const { log, store, ...planned } = await logTo(until);
+    const files = await assembled(log, pair.directory);
+    const outcome = stand.replay({ ...files, from: log.from, until: log.until }, workers, as);
+    return { ...planned, outcome: await outcome.finally(store.close) };
+  };
+  const standsAt = async () =>
+    (await stand.rows('SELECT @@GLOBAL.gtid_executed AS g'))[0]?.g?.replace(/\s/g, '');
+
   it('is brought to twenty random points, by GTID, before one and by time, as a shadow log of the commits says', async () => {
     const random = seededRandom(seed);
     const serverOf = (writer: ShadowWriter) => (writer.table === 'c' ? uuids.replica : uuids.primary);
@@ -211,7 +220,6 @@ describe.skipIf(others.missing !== null)('a MySQL whose log is archived, and tha
       )
       .sort((x, y) => Number(x.writer.table === 'c') - Number(y.writer.table === 'c') || x.seq - y.seq);
     const chosen = Array.from({ length: 20 }, () => Math.floor(random() * all.length)).sort((x, y) => x - y);
-    stand = await standOn(await target('points'), taken.manifest, pair.directory, programs());
     for (const [i, at] of chosen.entries()) {
       const { seq, server, ended, began: asked } = all[at]!;
       const kind = i % 3;
@@ -221,16 +229,9 @@ describe.skipIf(others.missing !== null)('a MySQL whose log is archived, and tha
           : kind === 1
             ? { beforeGtid: `${server}:${seq}` }
             : { time: momentOf(ended * 1000) };
-      const { log, order, store, plan } = await logTo(until);
-      const files = await assembled(log, pair.directory);
-      const { reached } = await stand.replay(
-        { ...files, from: log.from, until: log.until },
-        i % 2 === 0 ? 4 : 1,
-      );
-      await store.close();
-      expect(reached).toMatchObject({ gtid: order.until.gtid });
-      const [row] = await stand.rows('SELECT @@GLOBAL.gtid_executed AS g');
-      expect(row?.g?.replace(/\s/g, '')).toBe(order.until.gtid);
+      const { order, plan, outcome } = await replayTo(until, i % 2 === 0 ? 4 : 1);
+      expect(outcome.reached).toMatchObject({ gtid: order.until.gtid });
+      expect(await standsAt()).toBe(order.until.gtid);
       // In the order of the log, which one server's numbers have.
       const holds = (commit: (typeof all)[number]) => {
         const { [commit.server]: most = 0 } = lastOf(order.until.gtid);
@@ -309,6 +310,76 @@ describe.skipIf(others.missing !== null)('a MySQL whose log is archived, and tha
       await connection.end();
     },
   );
+
+  it('M16 is refused with a server id of the log, and where its data holds what lies behind the point', async () => {
+    await expect(replayTo('latest', 4, 401)).rejects.toMatchObject({
+      name: 'Restore.ReplayFailed',
+      message: expect.stringContaining('the id 401'),
+    });
+    const { seq } = writers[0]!.commits.at(-1)!;
+    await expect(replayTo({ beforeGtid: `${uuids.primary}:${seq}` })).rejects.toMatchObject({
+      name: 'Restore.PositionMissed',
+      message: expect.stringMatching(/holds [0-9a-f-]+:\d.* already/),
+    });
+  });
+
+  it('names transaction, error and table of what cannot be applied, and nothing of its statement', async () => {
+    await stand.rows('UPDATE shop.kept SET id = 3 WHERE id = 1');
+    const failed = await replayTo({ beforeGtid: mistake }).then(
+      () => undefined,
+      (error: Error) => error,
+    );
+    expect(failed).toMatchObject({
+      name: 'Restore.ReplayFailed',
+      facts: { errno: 1032, table: 'shop.kept', gtid: expect.stringMatching(`^${uuids.replica}:\\d+$`) },
+    });
+    await stand.rows('STOP REPLICA');
+    await stand.rows('RESET REPLICA ALL');
+    await stand.rows('DROP USER IF EXISTS late@localhost');
+    await stand.rows('UPDATE shop.kept SET id = 1 WHERE id = 3');
+    await replayTo({ beforeGtid: mistake });
+    const { outcome } = await replayTo('latest');
+    expect(outcome.prepared).toEqual([]);
+    expect(await stand.rows('SELECT id FROM shop.kept')).toEqual([{ id: '100' }]);
+  });
+
+  it('M03 goes from file and offset to file and offset where the log has no GTIDs', async () => {
+    const modes = ['ON_PERMISSIVE', 'OFF_PERMISSIVE', 'OFF'].map((mode) => `SET GLOBAL gtid_mode = ${mode}`);
+    await pair.sql(pair.replica, ...modes, 'FLUSH BINARY LOGS', 'REPLACE INTO shop.kept VALUES (100, 1)');
+    for (const mode of modes) await stand.rows(mode);
+    await stand.rows('REPLACE INTO shop.kept VALUES (100, 1)');
+    const place = async () => {
+      const [status] = await pair.sql(pair.replica, 'SHOW BINARY LOG STATUS');
+      return { file: String(status?.File), offset: Number(status?.Position) };
+    };
+    const begin = await place();
+    await pair.sql(
+      pair.replica,
+      // Applied a second time they would be 3 and 4.
+      'UPDATE shop.kept SET v = v + 1',
+      'FLUSH BINARY LOGS',
+      'UPDATE shop.kept SET v = v + 1',
+    );
+    const end = await place();
+    await pair.sql(pair.replica, 'DELETE FROM shop.kept');
+    const parts = [begin.file, end.file].map((name) => ({
+      name,
+      path: join(pair.replica.datadir, name),
+      memberId: 'replica',
+      server: { uuid: uuids.replica, serverId: 402 },
+    }));
+    const at = (where: typeof begin): MysqlPosition => ({
+      kind: 'mysql',
+      flavour: 'mysql',
+      gtid: '',
+      ...where,
+    });
+    const log = await planned(storeLog(parts, 300, { flavour: 'mysql' }), at(begin), end, pair.directory);
+    const files = await assembled(log, pair.directory);
+    const outcome = await stand.replay({ ...files, from: log.from, until: log.until }, 4);
+    expect(outcome.reached).toMatchObject(end);
+    expect(await stand.rows('SELECT v FROM shop.kept')).toEqual([{ v: '3' }]);
+  });
 });
 
 /** By server its last number in a set without holes. */

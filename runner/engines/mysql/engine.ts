@@ -1,4 +1,5 @@
 import { dirname, join } from 'node:path';
+import { sweepLentFiles } from '../../host/lent-file.ts';
 import { makeStartServer, type StartServer } from '../../host/start-server.ts';
 import type { Engine } from '../engine.ts';
 import { backup } from './backup.ts';
@@ -18,6 +19,7 @@ import { inspectTables } from './tables/live-member.ts';
 import { tablesPreflight } from './tables/preflight.ts';
 import { restoreTables } from './tables/restore-tables.ts';
 import { sweepTables } from './tables/tables-note.ts';
+import { missingKeys } from './tool-key.ts';
 import { findTools } from './versions.ts';
 
 export type MysqlEngineOptions = {
@@ -47,7 +49,10 @@ export function makeMysqlEngine({
       });
       return inspectMember(order, context, spoolDirectory);
     },
-    inspectTarget: (order) => inspectTarget(order.target),
+    inspectTarget: async ({ target, keys }, context) => ({
+      ...(await inspectTarget(target)),
+      ...(keys === undefined ? {} : { missingKeys: await missingKeys(keys, target.hostId, context) }),
+    }),
     preflight: (order, context) => preflight(order, context, spoolDirectory),
     backup: (order, sinks, context) =>
       order.plan.method === 'logical'
@@ -59,6 +64,7 @@ export function makeMysqlEngine({
     },
     sweepHost: async (context) => {
       sweepDumps(spoolDirectory);
+      sweepLentFiles();
       return (await sweepHost(context, stateDirectory)) + (await sweepTables(context, stateDirectory));
     },
     restore: {

@@ -167,7 +167,9 @@ export async function takeBackup(
 /** The tool's call as a plan shows it: what the job made for itself is not known there. */
 export const shownOf = ({ tool }: Pick<Manifest, 'tool'>): string[] => [
   tool.name,
-  ...tool.arguments.map((argument) => argument.replace(/=.*\/(client\.cnf|lsn|tool)$/, '=<private>/$1')),
+  ...tool.arguments.map((argument) =>
+    argument.replace(/=.*\/(client\.cnf|lsn|tool|key|fifo)$/, '=<private>/$1'),
+  ),
 ];
 
 /** What a restore reads back: each stream in pieces that end anywhere. */

@@ -16,6 +16,8 @@ export type AssembledLog = {
   serverIds: Set<number>;
   /** After a handover the next member's log may hold once more what the one before had. */
   repeats: boolean;
+  /** Transactions of MySQL are in it that have no GTIDs. */
+  anonymous?: boolean;
 };
 
 const damaged = (segment: string, why: string) =>
@@ -69,12 +71,14 @@ export async function assembleLog(
   const serverIds = new Set<number>();
   let pairs: GtidPairs | undefined;
   let repeats = false;
+  let anonymous = false;
   let file: OpenFile | undefined;
   let before: SegmentHeader | undefined;
   const finish = async () => {
     if (file === undefined) return;
     const heads = await readLogHeads(file.path, pairs);
     for (const id of heads.serverIds) serverIds.add(id);
+    anonymous ||= heads.anonymous;
     pairs = heads.pairs;
   };
 
@@ -116,7 +120,7 @@ export async function assembleLog(
   }
   await truncate(file.path, Math.max(offset - file.shift, 0));
   await finish();
-  return { files, serverIds, repeats };
+  return { files, serverIds, repeats, anonymous };
 }
 
 /** What stands in a file before its first archived byte. */

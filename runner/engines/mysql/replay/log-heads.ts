@@ -7,7 +7,12 @@ import { eventTypes } from '../binlog/event-types.ts';
 export type GtidPairs = Map<string, bigint>;
 
 /** What a replay must know of a log file beforehand. */
-export type LogHeads = { serverIds: Set<number>; pairs: GtidPairs };
+export type LogHeads = {
+  serverIds: Set<number>;
+  pairs: GtidPairs;
+  /** It has transactions of MySQL without GTIDs. */
+  anonymous: boolean;
+};
 
 const windowBytes = 1024 * 1024;
 
@@ -28,6 +33,7 @@ export function gtidPairsIn(body: Buffer): GtidPairs {
 export async function readLogHeads(path: string, before: GtidPairs = new Map()): Promise<LogHeads> {
   const serverIds = new Set<number>();
   const pairs = new Map(before);
+  let anonymous = false;
   const file = await open(path, 'r');
   try {
     const { size } = await file.stat();
@@ -51,6 +57,7 @@ export async function readLogHeads(path: string, before: GtidPairs = new Map()):
       if (bytes < headerBytes || at + bytes > size) throw damaged(at, 'ends within an event');
       const [type, serverId] = [head[4]!, head.readUInt32LE(5)];
       serverIds.add(serverId);
+      anonymous ||= type === eventTypes.anonymousGtid;
       if (type === eventTypes.mariadbGtid) {
         const body = await bytesAt(at + headerBytes, 12);
         pairs.set(`${body.readUInt32LE(8)}-${serverId}`, body.readBigUInt64LE(0));
@@ -64,5 +71,5 @@ export async function readLogHeads(path: string, before: GtidPairs = new Map()):
   } finally {
     await file.close();
   }
-  return { serverIds, pairs };
+  return { serverIds, pairs, anonymous };
 }

@@ -26,8 +26,12 @@ export const innodbCounters = [
   'Innodb_rows_updated',
 ];
 
-/** Follow from another worker's error: ER_MTA_..., ER_REPLICA_WORKER_STOPPED_PREVIOUS_THD_ERROR. */
+/** Follow from another worker's error: ER_MTA_INCONSISTENT_DATA, ER_REPLICA_WORKER_STOPPED_PREVIOUS_THD_ERROR. */
 const consequences = new Set([1756, 3030]);
+
+/** The coordinator bears the error of a worker, and its words without what it was about. */
+const isConsequence = ({ errno, message }: ApplierError) =>
+  consequences.has(errno) || message.startsWith('Coordinator stopped because');
 
 /** What a row of performance_schema says about an error: `number`, `message`, `gtid`. Undefined where there is none. */
 export function workerError({ number, message, gtid }: Row): ApplierError | undefined {
@@ -45,7 +49,7 @@ export function workerError({ number, message, gtid }: Row): ApplierError | unde
 
 /** The error that made the applier stop: the earliest that is not another's consequence. */
 export const firstWorkerError = (errors: readonly ApplierError[]): ApplierError | undefined =>
-  errors.find(({ errno }) => !consequences.has(errno)) ?? errors[0];
+  errors.find((error) => !isConsequence(error)) ?? errors[0];
 
 /**
  * @param status a row of SHOW REPLICA STATUS

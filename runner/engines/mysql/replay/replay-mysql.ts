@@ -83,6 +83,11 @@ async function replayMysql(
   const wanted = formatMysqlGtid(parseMysqlGtid(until.gtid));
   const executed = async () =>
     formatMysqlGtid(parseMysqlGtid((await session.rows('SELECT @@GLOBAL.gtid_executed AS g'))[0]?.g ?? ''));
+  if (wanted !== '' && request.anonymous) {
+    throw replayFailed(
+      'the log holds transactions without GTIDs, and the point is told by GTIDs: nobody could say that they are applied',
+    );
+  }
   if (wanted !== '') refuseBehind(await executed(), wanted);
   const sizes = await Promise.all(request.files.map(async ({ path }) => (await stat(path)).size));
   const index = join(place.relay, `${relayBase}.index`);
@@ -172,8 +177,12 @@ async function watch(
     switch (judgeRelay(state, there, stillSeconds, stallSeconds)) {
       case 'arrived':
         return;
-      case 'apply-failed':
-        throw applyFailed(firstWorkerError(state.errors)!, at);
+      case 'apply-failed': {
+        // What the worker says may come a moment after what the coordinator says of it.
+        await sleep(lookMs);
+        const later = await look(session);
+        throw applyFailed(firstWorkerError([...later.errors, ...state.errors])!, at);
+      }
       case 'missed':
         throw positionMissed(at, wanted || whole, ': the archived log holds no more');
       case 'ended':

@@ -6,8 +6,10 @@ import type { Manifest } from '../../../../contract/formats/manifest.ts';
 import type { RestoreOrder } from '../../../../contract/records/job.ts';
 import { type Account, findAccount } from '../../../host/accounts.ts';
 import type { ChildEnd } from '../../../host/child.ts';
+import { withLentFile } from '../../../host/lent-file.ts';
 import type { EngineContext } from '../../engine.ts';
 import { prepareArguments } from '../arguments.ts';
+import { findKey, keyPlace } from '../tool-key.ts';
 import { type Tool, toolOfFlavour } from '../tools/tool.ts';
 import { xtrabackupPrepareArguments, xtrabackupUnpackArguments } from '../tools/xtrabackup-arguments.ts';
 import { saysSuccess } from '../xbstream/completeness.ts';
@@ -88,18 +90,30 @@ const mustBeOk = (tool: Tool, what: string, end: ChildEnd) => {
 /** Undoes what XtraBackup itself did to its files (encryption, compression), as the backup's policy says. */
 export async function unpackFiles(
   order: Target,
-  { flavour, policy }: Pick<Manifest, 'flavour' | 'policy'>,
+  { flavour, policy, restore }: Pick<Manifest, 'flavour' | 'policy' | 'restore'>,
   context: EngineContext,
   directory = stagingDirectory(order.target.directory),
 ): Promise<void> {
   const tool = toolOfFlavour(flavour);
   if (tool.name !== 'xtrabackup') return;
-  for (const args of xtrabackupUnpackArguments(directory, policy.xtrabackup, availableParallelism())) {
-    context.progress('unpacking files');
-    const end = await runAsServer(tool, args, order, context);
-    context.signal.throwIfAborted();
-    mustBeOk(tool, args[1] ?? '', end);
-  }
+  const { encrypt } = policy.xtrabackup ?? {};
+  const found =
+    encrypt && (await findKey({ ...keyPlace(encrypt), ...restore.key }, order.target.hostId, context));
+  if (found && 'why' in found) throw new NamedError('Restore.KeyMissing', found.why);
+  const undo = async (keyFile: string) => {
+    for (const args of xtrabackupUnpackArguments(
+      directory,
+      policy.xtrabackup,
+      availableParallelism(),
+      keyFile,
+    )) {
+      context.progress('unpacking files');
+      const end = await runAsServer(tool, args, order, context);
+      context.signal.throwIfAborted();
+      mustBeOk(tool, args[1] ?? '', end);
+    }
+  };
+  await (found === undefined ? undo('') : withLentFile(found.key, accountOf(order.target), undo));
 }
 
 /**

@@ -87,13 +87,15 @@ describe('what a worker says', () => {
   });
 
   it('passes over what only follows from the error of another', () => {
+    const coordinator = `Coordinator stopped because there were error(s) in the worker(s). The most recent failure being: ${failed(`${uuid}:7`, 'See error log')}`;
     const errors = [
+      row('1062', coordinator),
       row('1756', 'The replica coordinator and worker threads are stopped'),
       row('3030', 'another'),
       row('1062', 'first'),
     ];
-    expect(firstWorkerError(errors)).toMatchObject({ errno: 1062 });
-    expect(firstWorkerError(errors.slice(0, 1))).toMatchObject({ errno: 1756 });
+    expect(firstWorkerError(errors)).toMatchObject({ errno: 1062, message: 'first' });
+    expect(firstWorkerError(errors.slice(0, 1))).toMatchObject({ errno: 1062, gtid: `${uuid}:7` });
     expect(firstWorkerError([])).toBeUndefined();
   });
 });
