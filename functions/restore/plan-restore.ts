@@ -81,7 +81,7 @@ export type PlannedRestore = z.infer<typeof plannedRestoreSchema>;
 /** What the plan needs of a manifest: the whole ones of a long chain do not fit into the function's memory. */
 type Planned = Pick<
   Manifest,
-  'backupId' | 'engine' | 'flavour' | 'server' | 'restore' | 'metrics' | 'policy' | 'plan'
+  'backupId' | 'engine' | 'flavour' | 'server' | 'restore' | 'metrics' | 'policy' | 'plan' | 'streams'
 >;
 /** One backup of what is restored. */
 type Link = { manifest: Planned; manifestSha256: string };
@@ -95,6 +95,7 @@ const plannedOf = ({
   metrics,
   policy,
   plan,
+  streams,
 }: Manifest): Planned => ({
   backupId,
   engine,
@@ -104,6 +105,7 @@ const plannedOf = ({
   metrics,
   policy,
   plan,
+  streams,
 });
 
 /** Puts the plan together from what was found to be right. */
@@ -201,9 +203,6 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
       );
       if (unfit) return unfit;
       const backups = await deps.backups.list(clusterId);
-      // Single tables are read of a full alone.
-      const candidates =
-        member && input.backupId === 'latest' ? backups.filter(({ level }) => level === 'full') : backups;
       const holeIn = (backup: BackupRecord) => {
         const chain = chainOf(backup, backups);
         return chain.outcome === 'broken' ? chain.why : undefined;
@@ -231,7 +230,7 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
         ));
       if (to?.outcome === 'refused') return to;
       const unfitFor = (backup: BackupRecord) => holeIn(backup) ?? to?.whyNot(backup);
-      const choice = chooseBackup(clusterId, candidates, input.backupId, input.allowSuspect, unfitFor);
+      const choice = chooseBackup(clusterId, backups, input.backupId, input.allowSuspect, unfitFor);
       if (choice.outcome === 'refused') {
         return to && input.backupId === 'latest' ? pointUnreached(to, backups) : choice;
       }
@@ -280,7 +279,8 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
       if (!member || !whole) return planned;
       const objects = deps.objectsOf(backup.site);
       const at = to?.point.lastCommit ?? whole.fingerprint.takenAt;
-      const answer = await planTables(input, whole, member, objects, at);
+      const below = links.slice(0, -1).map(({ manifest }) => manifest);
+      const answer = await planTables(input, whole, below, member, objects, at);
       if (answer.outcome === 'refused') return answer;
       const reached = to && log && (await reachedInto(answer.tables, log, to.changes(log.from)));
       return reached ?? withTables(planned, answer.tables);
