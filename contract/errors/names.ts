@@ -54,6 +54,7 @@ export const errorNames = {
   'Register.Refused': 'the document was not accepted',
   'Restore.DirectoryNotEmpty': 'the target directory holds files',
   'Restore.FingerprintDiffers': 'the restored data is not the data that was backed up',
+  'Restore.KeyMissing': 'the target lacks the key that the backup is encrypted with',
   'Restore.MemberUnfit': 'the member cannot take restored tables beside its own',
   'Restore.NoSpace': 'the target has too little free disk space',
   'Restore.NotYet': 'this kind of restore is not available in this version',

@@ -4,6 +4,7 @@ import { positionSchema } from '../positions/position.ts';
 import { backupPlanSchema, lsnRangeSchema, siteRefSchema } from '../records/backup.ts';
 import { id, instant, mintedId, sha256Hex, slotId, streamName } from '../records/ids.ts';
 import { policySchema } from '../records/policy.ts';
+import { toolKeySchema } from '../records/tool-key.ts';
 import { fingerprintSchema } from './fingerprint.ts';
 
 export const manifestVersion = 1;
@@ -99,6 +100,8 @@ export const manifestSchema = z.object({
     /** Commands that restore this backup without holdfast. */
     byHand: z.array(z.string()),
     outsideDatadir: z.array(z.string()),
+    /** Where the tool itself encrypted its files: the key that decrypts them, and where it was. */
+    key: toolKeySchema.optional(),
   }),
 });
 

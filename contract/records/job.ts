@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { positionSchema } from '../positions/position.ts';
 import { backupPlanSchema, siteRefSchema } from './backup.ts';
+import { chainSchema } from './chain.ts';
 import { clusterDocumentSchema, memberSchema } from './cluster.ts';
 import { hostId, id, instant, mintedId, sha256Hex, slotId } from './ids.ts';
 import { logOrderSchema, replayResultSchema } from './log-order.ts';
@@ -12,6 +13,7 @@ import {
   wantedTableSchema,
 } from './restore-tables.ts';
 import { restoreTargetSchema } from './restore-target.ts';
+import { toolKeySchema } from './tool-key.ts';
 
 export const protocolVersion = 1;
 
@@ -35,6 +37,8 @@ export const checkOrderSchema = z.object({
   member: memberSchema.optional(),
   policy: policySchema.optional(),
   target: restoreTargetSchema.optional(),
+  /** Keys that a restore to the target needs. */
+  keys: z.array(toolKeySchema).max(201).optional(),
   /** Tables that the member shall take beside its own. */
   tables: z.array(wantedTableSchema).optional(),
 });
@@ -63,11 +67,7 @@ export const restoreOrderSchema = z.object({
   /** SHA-256 of the manifest's bytes as recorded, so that another manifest cannot be put in its place. */
   manifestSha256: sha256Hex,
   /** Of an incremental: the full it begins with and every incremental up to the backup itself, base first. */
-  chain: z
-    .array(z.object({ backupId: mintedId, manifestSha256: sha256Hex }))
-    .min(2)
-    .max(201)
-    .optional(),
+  chain: chainSchema.optional(),
   /** What of the archived log is replayed after it; left out: the state of the backup. */
   log: logOrderSchema.optional(),
   policy: policySchema.pick({ stallSeconds: true, memoryMiB: true }),
@@ -206,6 +206,8 @@ export const targetInspectionSchema = z.object({
   freeBytes: z.number(),
   portFree: z.boolean(),
   userExists: z.boolean(),
+  /** Of the keys that were asked for those that are not there, or are others: a sentence each; undefined where none were. */
+  missingKeys: z.array(z.string()).max(201).optional(),
 });
 
 export const checkResultSchema = z.object({

@@ -9,6 +9,7 @@ import {
 } from '../../contract/records/job.ts';
 import type { RestoreTablesOrder } from '../../contract/records/restore-tables.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
+import { keyMisfits } from './keys.ts';
 import { type PlannedRestore, plannedRestoreSchema } from './plan-restore.ts';
 import { tablesMisfits, tablesOrderOf } from './tables/fit-tables.ts';
 import type { PlannedTables } from './tables/plan-tables.ts';
@@ -105,6 +106,13 @@ function abilityMisfits(
     ...(chain === undefined
       ? []
       : lacks('incremental', 'restores no incrementals', `name the full ${chain[0]?.backupId}`)),
+    ...(chain === undefined || tables === undefined
+      ? []
+      : lacks(
+          'tables-of-chains',
+          'restores no tables of incrementals',
+          `name the full ${chain[0]?.backupId}`,
+        )),
     ...(method === 'logical' ? lacks('logical', 'loads no dumps', 'name a physical backup') : []),
     ...(log === undefined
       ? []
@@ -128,6 +136,7 @@ export function misfitsOf(
     ...abilityMisfits(planned, check),
     ...programMisfits(planned, check.tools),
     ...spaceMisfit(planned, check.target.freeBytes),
+    ...keyMisfits(planned.check.order, check),
     ...(hasTables(planned) ? tablesMisfits(planned, check) : []),
   ];
 }

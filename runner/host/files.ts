@@ -61,7 +61,7 @@ export function sweepWorkDirs(root: string): string[] {
  * Writes a file of secrets (an option file) that only the runner can read: 0600 from its first
  * moment, and never over an existing one. It goes with its work directory.
  */
-export function writeSecretFile(file: string, text: string): void {
-  writeFileSync(file, text, { mode: 0o600, flag: 'wx' });
+export function writeSecretFile(file: string, secret: string | Buffer): void {
+  writeFileSync(file, secret, { mode: 0o600, flag: 'wx' });
   if ((statSync(file).mode & 0o077) !== 0) chmodSync(file, 0o600);
 }

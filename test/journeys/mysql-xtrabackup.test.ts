@@ -1,4 +1,5 @@
-import { chmodSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -156,8 +157,9 @@ describe.skipIf(others.missing !== null)(
 
     it('M08 is bounded on a primary that is written to, in several streams packed by the tool as the policy says, and knows what came back', async () => {
       const keyFile = join(pair.directory, 'key');
-      writeFileSync(keyFile, 'k'.repeat(32));
-      chmodSync(keyFile, 0o644);
+      const key = `${'k'.repeat(31)}e`;
+      // Readable by root alone; the account of a restored server, which decrypts, is lent it.
+      writeFileSync(keyFile, key, { mode: 0o600 });
       const xtrabackup = xtrabackupSettingsSchema.parse({
         compress: { threads: 2 },
         encrypt: { keyFile },
@@ -175,7 +177,7 @@ describe.skipIf(others.missing !== null)(
         expect.arrayContaining([
           '--compress=zstd',
           '--encrypt=AES256',
-          `--encrypt-key-file=${keyFile}`,
+          expect.stringMatching(/^--encrypt-key-file=.*\/work-\d+\/key$/),
           '--throttle=40',
           '--history=nightly',
           '--fifo-streams=3',
@@ -184,7 +186,17 @@ describe.skipIf(others.missing !== null)(
       expect(manifest.streams.map(({ stream }) => stream)).toEqual(['fifo-0', 'fifo-1', 'fifo-2']);
       const inStream = (name: string) => taken.rows.filter((row) => row.t === 'file' && row.stream === name);
       for (const { stream } of manifest.streams) expect(inStream(stream).length).toBeGreaterThan(20);
+      const said = JSON.stringify([taken.manifest, tool.calls()]);
+      expect(said).not.toContain(key);
+      expect(manifest.restore.key).toEqual({
+        kind: 'file',
+        name: keyFile,
+        algorithm: 'AES256',
+        check: expect.stringMatching(/^[0-9a-f]{8}$/),
+      });
       const { instance } = await bringBack(taken, 'primary');
+      expect(tool.calls().join()).not.toContain(keyFile);
+      expect(readdirSync('/run').filter((name) => name.startsWith('holdfast-lent'))).toEqual([]);
       expect(compareFingerprints(manifest, instance.fingerprint).differences).toEqual([]);
       const connection = await createConnection({ socketPath: instance.socket, user: 'root' });
       const [rows] = await connection.query('SELECT @@gtid_executed AS gtid');
@@ -276,6 +288,36 @@ describe.skipIf(others.missing !== null)(
       await pair.sql(pair.primary, "INSTALL COMPONENT 'file://component_mysqlbackup'");
       expect(await wants({ pageTracking: true })).toBe('');
       await pair.sql(pair.primary, "UNINSTALL COMPONENT 'file://component_mysqlbackup'");
+    });
+
+    it('M24 is not restored where its key is not, is another, or has a line break, and not backed up there either', async () => {
+      const keyFile = join(pair.directory, 'of-the-host');
+      const target = { hostId: 'mi-0abc', directory: '/nowhere', port: 1, user: 'mysql' };
+      const check = { kind: 'check' as const, engine: 'mysql' as const, flavour: 'mysql' as const };
+      const held = { kind: 'secret' as const, name: 'backups', algorithm: 'AES256' as const };
+      const missing = async (secret: string | Error, sum: string) => {
+        const readSecret = async (name: string) => {
+          expect(name).toBe('holdfast/mi-0abc/backups');
+          if (secret instanceof Error) throw secret;
+          return secret;
+        };
+        const keys = [{ ...held, check: sum }];
+        const found = await engine().inspectTarget({ ...check, target, keys }, { ...context(), readSecret });
+        return found.missingKeys;
+      };
+      const rightOne = createHash('sha256').update('holdfast key\0').update('s'.repeat(32)).digest('hex');
+      const sum = rightOne.slice(0, 8);
+      expect(await missing('s'.repeat(32), sum)).toEqual([]);
+      expect((await missing('t'.repeat(32), sum))?.join()).toContain('another key');
+      expect((await missing(`${'s'.repeat(32)}\n`, sum))?.join()).toContain(
+        '33 bytes, the last of them a line break',
+      );
+      expect((await missing(new Error('no such secret'), sum))?.join()).toContain('no such secret');
+      const xtrabackup = xtrabackupSettingsSchema.parse({ encrypt: { keyFile } });
+      const order = { ...check, member: memberOf(pair.primary), policy: { ...policy, xtrabackup } };
+      const { ineligible, onlyPhysical } = await engine().inspect(order, context());
+      expect(ineligible.join()).toContain(`xtrabackup.encrypt: ${keyFile} is not there`);
+      expect(onlyPhysical).toEqual(ineligible);
     });
 
     describe('when the tool goes wrong', () => {

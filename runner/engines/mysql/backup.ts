@@ -21,6 +21,7 @@ import { readRelations } from './relations.ts';
 import { readPlaces, readServerFacts } from './server-facts.ts';
 import { openSession } from './session.ts';
 import { type StandingApplier, stopForBackup } from './standing-applier.ts';
+import { placeKey } from './tool-key.ts';
 import { runTool } from './tool-run.ts';
 import { backupCommand, fifosOf } from './tools/backup-command.ts';
 import { toolOf } from './tools/tool.ts';
@@ -93,6 +94,8 @@ export async function backup(
     await mkdir(extraLsnDir, { recursive: true, mode: 0o700 });
     await mkdir(targetDir, { recursive: true, mode: 0o700 });
     await mkdir(fifoDirectory, { recursive: true, mode: 0o700 });
+    const keyFile = join(context.workDir, 'key');
+    const key = tool.name === 'xtrabackup' ? await placeKey(order, keyFile, context) : undefined;
     const args = backupCommand({
       tool,
       toolVersion,
@@ -102,6 +105,7 @@ export async function backup(
       datadir: facts.datadir,
       extraLsnDir,
       targetDir,
+      keyFile,
       checkpointFirst: plan.checkpointFirst,
       replica: applied,
       incrementalLsn: plan.increment?.fromLsn,
@@ -211,6 +215,7 @@ export async function backup(
           },
           { tool, version: toolVersion, variables: facts.variables },
           places.outsideDatadir,
+          key,
         ),
         metrics: {
           lockSeconds: run.lockSeconds,

@@ -1,4 +1,5 @@
 import { dirname, join } from 'node:path';
+import { sweepLentFiles } from '../../host/lent-file.ts';
 import { makeStartServer, type StartServer } from '../../host/start-server.ts';
 import type { Engine } from '../engine.ts';
 import { backup } from './backup.ts';
@@ -18,6 +19,7 @@ import { inspectTables } from './tables/live-member.ts';
 import { tablesPreflight } from './tables/preflight.ts';
 import { restoreTables } from './tables/restore-tables.ts';
 import { sweepTables } from './tables/tables-note.ts';
+import { missingKeys } from './tool-key.ts';
 import { findTools } from './versions.ts';
 
 export type MysqlEngineOptions = {
@@ -38,7 +40,15 @@ export function makeMysqlEngine({
   startServer = makeStartServer(),
 }: MysqlEngineOptions): Engine {
   return {
-    abilities: ['incremental', 'logical', 'replay', 'relay-replay', 'replay-dumped-tables', 'tables'],
+    abilities: [
+      'incremental',
+      'logical',
+      'replay',
+      'relay-replay',
+      'replay-dumped-tables',
+      'tables',
+      'tables-of-chains',
+    ],
     tools: (context) => findTools(context.runChild, context.signal),
     inspect: async (order, context) => {
       // A replica whose applier a lost backup left stopped would be found ineligible for ever after (M11).
@@ -47,7 +57,10 @@ export function makeMysqlEngine({
       });
       return inspectMember(order, context, spoolDirectory);
     },
-    inspectTarget: (order) => inspectTarget(order.target),
+    inspectTarget: async ({ target, keys }, context) => ({
+      ...(await inspectTarget(target)),
+      ...(keys === undefined ? {} : { missingKeys: await missingKeys(keys, target.hostId, context) }),
+    }),
     preflight: (order, context) => preflight(order, context, spoolDirectory),
     backup: (order, sinks, context) =>
       order.plan.method === 'logical'
@@ -59,6 +72,7 @@ export function makeMysqlEngine({
     },
     sweepHost: async (context) => {
       sweepDumps(spoolDirectory);
+      sweepLentFiles();
       return (await sweepHost(context, stateDirectory)) + (await sweepTables(context, stateDirectory));
     },
     restore: {
@@ -81,8 +95,8 @@ export function makeMysqlEngine({
         return inspectTables(order, context);
       },
       preflight: tablesPreflight,
-      restore: (order, stored, context, log, timed) =>
-        restoreTables(order, stored, context, log, stateDirectory, timed),
+      restore: (order, stored, context, log, timed, below) =>
+        restoreTables(order, stored, context, log, stateDirectory, timed, below),
     },
   };
 }

@@ -16,6 +16,7 @@ import { filesIdentity } from './origin.ts';
 import { readEncryption, readPlugins } from './plugins.ts';
 import { datadirs, readPlaces, readServerFacts } from './server-facts.ts';
 import { type Session, withSession } from './session.ts';
+import { findKey, keyPlace } from './tool-key.ts';
 import { backupCommand, privateDirectory } from './tools/backup-command.ts';
 import { toolOf } from './tools/tool.ts';
 import { settingsMisfit } from './tools/xtrabackup-arguments.ts';
@@ -88,7 +89,7 @@ async function inspectServer(
     const places = await readPlaces(session, facts);
     const plugins = await readPlugins(session);
     const dumper = await findDumper(context);
-    const settings = await settingsReasons(session, order.policy, toolVersion);
+    const settings = await settingsReasons(session, order, toolVersion, context);
     return {
       memberId: member.memberId,
       hostId: member.hostId,
@@ -179,6 +180,7 @@ function commandShown(
     defaultsFile: inPrivate('client.cnf'),
     extraLsnDir: inPrivate('lsn'),
     targetDir: inPrivate('tool'),
+    keyFile: inPrivate('key'),
   });
   return [tool.name, ...args];
 }
@@ -206,8 +208,9 @@ function dumpShown(
 /** What of the policy's settings the tool or the server cannot do. */
 async function settingsReasons(
   session: Session,
-  policy: Policy | undefined,
+  { policy, member }: MemberOrder,
   toolVersion: string | null,
+  context: EngineContext,
 ): Promise<string[]> {
   const settings = policy?.xtrabackup;
   if (session.words.family !== 'mysql' || settings === undefined || toolVersion === null) return [];
@@ -217,8 +220,11 @@ async function settingsReasons(
         "SELECT COUNT(*) AS n FROM mysql.component WHERE component_urn = 'file://component_mysqlbackup'",
       )
     : [{ n: '1' }];
+  const { encrypt } = settings;
+  const key = encrypt && (await findKey(keyPlace(encrypt), member.hostId, context));
   return [
     ...(misfit === undefined ? [] : [misfit]),
+    ...(key && 'why' in key ? [`xtrabackup.encrypt: ${key.why}`] : []),
     ...(Number(component?.n) > 0
       ? []
       : ['xtrabackup.pageTracking: the server has no component_mysqlbackup; INSTALL COMPONENT it first']),

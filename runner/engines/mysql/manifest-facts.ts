@@ -1,6 +1,7 @@
 import type { Manifest } from '../../../contract/formats/manifest.ts';
 import type { Origin } from '../../../contract/records/backup.ts';
 import type { BackupOrder } from '../../../contract/records/job.ts';
+import type { ToolKey } from '../../../contract/records/tool-key.ts';
 import type { EngineContext } from '../engine.ts';
 import { byHandCommands } from './by-hand.ts';
 import { roleOf } from './eligibility.ts';
@@ -141,6 +142,7 @@ export function restoreNeeds(
   { dataBytes, redoBytes, pageBytes }: { dataBytes: number; redoBytes: number; pageBytes: number },
   used: UsedTool,
   outsideDatadir: string[],
+  key?: ToolKey,
 ): Manifest['restore'] {
   const { xtrabackup } = order.policy;
   const { tool, version } = used;
@@ -155,5 +157,6 @@ export function restoreNeeds(
         ? xtrabackupByHand(order, used, prepareMemoryBytes)
         : byHandCommands(order, prepareMemoryBytes),
     outsideDatadir,
+    ...(key === undefined ? {} : { key }),
   };
 }

@@ -105,7 +105,9 @@ export async function backup(call: Call): Promise<void> {
   const compress = options.has('compress') ? options.get('compress') || 'zstd' : undefined;
   const packing = {
     ...(compress === undefined ? {} : { compress }),
-    ...(options.has('encrypt') && key !== undefined ? { key: readKey(key) } : {}),
+    ...(options.has('encrypt') && key !== undefined
+      ? { key: readKey(key, options.get('encrypt') ?? '') }
+      : {}),
   };
   const stream = async (path: string, content: Buffer, thread = 2) => {
     if (plan?.do === 'skip' && path.startsWith(`${plan.table}.`)) return strike(files, `skip ${path}`);

@@ -2,6 +2,7 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { endWith, say } from './say.ts';
 
 /** What the tool does to each file on its way: real zstd; for LZ4 and its own encryption containers of the double's. */
 const lz4 = Buffer.from('LZ4OFTHEDOUBLE');
@@ -9,7 +10,16 @@ const crypt = Buffer.from('XBCRYPOFTHEDOUBLE');
 
 export type Packing = { compress?: string; key?: Buffer };
 
-export const readKey = (file: string) => createHash('sha256').update(readFileSync(file)).digest();
+/** All bytes of the file are the key, a line break at its end too. */
+export function readKey(file: string, algorithm: string): Buffer {
+  const key = readFileSync(file);
+  const wanted = Number(/\d+$/.exec(algorithm)?.[0]) / 8;
+  if (key.length !== wanted) {
+    say(`encryption key length ${key.length} is not ${wanted}, which ${algorithm} needs`, 'ERROR');
+    endWith(1);
+  }
+  return createHash('sha256').update(key).digest();
+}
 
 export function pack(path: string, bytes: Buffer, { compress, key }: Packing): [string, Buffer] {
   let [name, content] = [path, bytes];

@@ -34,7 +34,9 @@ export function unpack({ options }: Call): void {
   if (options.has('decrypt')) {
     if (keyFile === undefined) fail('no encryption key or encryption key file was given.');
     if (!existsSync(keyFile)) fail(`unable to open '${keyFile}', errno 2: No such file or directory`);
-    say(`decrypting ${unpackAll(directory, '.xbcrypt', readKey(keyFile))} files`);
+    say(
+      `decrypting ${unpackAll(directory, '.xbcrypt', readKey(keyFile, options.get('decrypt') ?? ''))} files`,
+    );
   }
   if (options.has('decompress')) {
     say(`decompressing ${unpackAll(directory, '.zst') + unpackAll(directory, '.lz4')} files`);

@@ -6,7 +6,13 @@ import type { World } from './world.ts';
 export async function deployPolicy(
   { target: { emulator, names } }: World,
   name: string,
-  change: { schedule?: object; incrementals?: object; logs?: object },
+  change: {
+    schedule?: object;
+    incrementals?: object;
+    logs?: object;
+    xtrabackup?: object;
+    toolThreads?: number;
+  },
 ): Promise<string> {
   const ssm = new SSMClient({
     endpoint: emulator.endpoint,

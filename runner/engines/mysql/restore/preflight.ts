@@ -5,6 +5,7 @@ import type { RestoreOrder, TargetInspection } from '../../../../contract/record
 import { findAccount } from '../../../host/accounts.ts';
 import type { EngineContext, PreflightOutcome } from '../../engine.ts';
 import { inspectTarget } from '../inspect.ts';
+import { missingKeys } from '../tool-key.ts';
 import { toolOfFlavour } from '../tools/tool.ts';
 import { findTools, serverMisfit, type ToolVersions, toolMisfit, xtrabackupMisfit } from '../versions.ts';
 import { carriedByMysql } from './mysql-config.ts';
@@ -117,9 +118,22 @@ export async function restorePreflight(
   const target = await inspectTarget(order.target);
   const refusal =
     restoreRefusal(order, manifest, tools, target) ??
+    (await keyRefusal(order, manifest, context)) ??
     (await unsafeTarget(order.target)) ??
     (await unreachableDirectory(order.target, context));
   return refusal === undefined ? { outcome: 'ready' } : { outcome: 'refused', ...refusal };
+}
+
+/** The tool's own encryption is undone before anything else can be (M24). */
+async function keyRefusal(
+  { target }: Pick<RestoreOrder, 'target'>,
+  { restore: { key } }: Pick<Manifest, 'restore'>,
+  context: EngineContext,
+): Promise<Refusal | undefined> {
+  const [why] = key === undefined ? [] : await missingKeys([key], target.hostId, context);
+  return why === undefined
+    ? undefined
+    : { name: 'Restore.KeyMissing', cause: `this host lacks the key of the backup: ${why}` };
 }
 
 /** The files are another host's: nothing of them runs as root, and nobody else may reach in while they are written. */

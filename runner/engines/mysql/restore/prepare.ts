@@ -6,8 +6,10 @@ import type { Manifest } from '../../../../contract/formats/manifest.ts';
 import type { RestoreOrder } from '../../../../contract/records/job.ts';
 import { type Account, findAccount } from '../../../host/accounts.ts';
 import type { ChildEnd } from '../../../host/child.ts';
+import { withLentFile } from '../../../host/lent-file.ts';
 import type { EngineContext } from '../../engine.ts';
 import { prepareArguments } from '../arguments.ts';
+import { findKey, keyPlace } from '../tool-key.ts';
 import { type Tool, toolOfFlavour } from '../tools/tool.ts';
 import { xtrabackupPrepareArguments, xtrabackupUnpackArguments } from '../tools/xtrabackup-arguments.ts';
 import { saysSuccess } from '../xbstream/completeness.ts';
@@ -17,13 +19,21 @@ import { missingFiles } from './unpack.ts';
 
 /** With redo for it, and without. */
 const notFound = [
-  /\[Warning\] InnoDB: Tablespace \d+ was not found at (?:\.\/)?(.+) when restoring a \(partial\?\) backup\. All redo log for this file will be ignored!$/,
-  /\[Note\] InnoDB: Tablespace \d+ was not found at '(?:\.\/)?(.+)', but there were no modifications either\.$/,
+  /\[Warning\] InnoDB: Tablespace (\d+) was not found at (?:\.\/)?(.+) when restoring a \(partial\?\) backup\. All redo log for this file will be ignored!$/,
+  /\[Note\] InnoDB: Tablespace (\d+) was not found at '(?:\.\/)?(.+)', but there were no modifications either\.$/,
 ];
 
-/** The file that a line says is missing, as the backup names it; undefined for every other line. */
-export const missingFileOf = (line: string): string | undefined =>
-  notFound.map((said) => said.exec(line.trimEnd())?.[1]).find((path) => path !== undefined);
+/** A tablespace that prepare says is missing: its number, and the file as the backup names it. */
+export type MissingSpace = { space: number; path: string };
+
+/** Whether a tablespace is missing on purpose. */
+export type IsLeftOut = (missing: MissingSpace) => boolean;
+
+/** What a line says is missing; undefined for every other line. */
+export function missingSpaceOf(line: string): MissingSpace | undefined {
+  const found = notFound.map((said) => said.exec(line.trimEnd())).find((match) => match !== null);
+  return found && { space: Number(found[1]), path: found[2] ?? '' };
+}
 
 /**
  * Lines of a backup's own option file that a sound one does not have. The host that wrote it could otherwise make this
@@ -88,18 +98,30 @@ const mustBeOk = (tool: Tool, what: string, end: ChildEnd) => {
 /** Undoes what XtraBackup itself did to its files (encryption, compression), as the backup's policy says. */
 export async function unpackFiles(
   order: Target,
-  { flavour, policy }: Pick<Manifest, 'flavour' | 'policy'>,
+  { flavour, policy, restore }: Pick<Manifest, 'flavour' | 'policy' | 'restore'>,
   context: EngineContext,
   directory = stagingDirectory(order.target.directory),
 ): Promise<void> {
   const tool = toolOfFlavour(flavour);
   if (tool.name !== 'xtrabackup') return;
-  for (const args of xtrabackupUnpackArguments(directory, policy.xtrabackup, availableParallelism())) {
-    context.progress('unpacking files');
-    const end = await runAsServer(tool, args, order, context);
-    context.signal.throwIfAborted();
-    mustBeOk(tool, args[1] ?? '', end);
-  }
+  const { encrypt } = policy.xtrabackup ?? {};
+  const found =
+    encrypt && (await findKey({ ...keyPlace(encrypt), ...restore.key }, order.target.hostId, context));
+  if (found && 'why' in found) throw new NamedError('Restore.KeyMissing', found.why);
+  const undo = async (keyFile: string) => {
+    for (const args of xtrabackupUnpackArguments(
+      directory,
+      policy.xtrabackup,
+      availableParallelism(),
+      keyFile,
+    )) {
+      context.progress('unpacking files');
+      const end = await runAsServer(tool, args, order, context);
+      context.signal.throwIfAborted();
+      mustBeOk(tool, args[1] ?? '', end);
+    }
+  };
+  await (found === undefined ? undo('') : withLentFile(found.key, accountOf(order.target), undo));
 }
 
 /**
@@ -111,7 +133,7 @@ export async function runPrepare(
   { flavour, restore }: Pick<Manifest, 'flavour' | 'restore'>,
   context: EngineContext,
   incrementalDir?: string,
-  isLeftOut: (path: string) => boolean = () => false,
+  isLeftOut: IsLeftOut = () => false,
 ): Promise<void> {
   const { target, policy } = order;
   const tool = toolOfFlavour(flavour);
@@ -133,7 +155,7 @@ export async function runPrepare(
         });
   const warnings: string[] = [];
   const end = await runAsServer(tool, args, order, context, (line) => {
-    const missing = missingFileOf(line);
+    const missing = missingSpaceOf(line);
     if (missing === undefined || !isLeftOut(missing)) warnings.push(...tool.prepareWarnings([line]));
   });
   context.signal.throwIfAborted();
@@ -151,7 +173,7 @@ export async function prepare(
     Partial<Pick<RestoreOrder, 'chain'>>,
   manifest: Manifest,
   context: EngineContext,
-  isLeftOut?: (path: string) => boolean,
+  isLeftOut?: IsLeftOut,
 ): Promise<void> {
   const { directory } = order.target;
   const staging = stagingDirectory(directory);

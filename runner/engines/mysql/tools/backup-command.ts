@@ -15,6 +15,8 @@ export type BackupCommand = {
   defaultsFile: string;
   extraLsnDir: string;
   targetDir: string;
+  /** Where the key would lie that XtraBackup encrypts with. */
+  keyFile: string;
   checkpointFirst: boolean;
   replica: boolean;
   /** An incremental: pages that changed after this LSN, where its parent ends. */
@@ -48,6 +50,7 @@ function argumentsOf(command: BackupCommand): string[] {
       toolVersion,
       settings: policy.xtrabackup,
       ddlLockSeconds: policy.ddlLockBudgetSeconds,
+      keyFile: command.keyFile,
       fifos: command.fifos,
     });
   }

@@ -32,6 +32,8 @@ export type XtrabackupArguments = Omit<BackupArguments, 'checkpointFirst'> & {
   settings: XtrabackupSettings | undefined;
   /** Longest wait for the lock that keeps DDL away. Seconds. */
   ddlLockSeconds: number;
+  /** The job's private copy of the key, where the settings ask for encryption. */
+  keyFile: string;
   fifos?: { streams: number; directory: string } | undefined;
 };
 
@@ -84,7 +86,7 @@ export function xtrabackupArguments(options: XtrabackupArguments): string[] {
       ? []
       : [
           `--encrypt=${encrypt.algorithm}`,
-          `--encrypt-key-file=${encrypt.keyFile}`,
+          `--encrypt-key-file=${options.keyFile}`,
           `--encrypt-threads=${encrypt.threads}`,
         ]),
     // A write of its own: on a replica it would be a transaction that nobody else has.
@@ -140,20 +142,14 @@ export function xtrabackupUnpackArguments(
   targetDir: string,
   settings: XtrabackupSettings | undefined,
   threads: number,
+  keyFile: string,
 ): string[][] {
   const { compress, encrypt } = settings ?? {};
   const common = [`--target-dir=${targetDir}`, `--parallel=${threads}`, '--remove-original'];
   return [
     ...(encrypt === undefined
       ? []
-      : [
-          [
-            '--no-defaults',
-            `--decrypt=${encrypt.algorithm}`,
-            `--encrypt-key-file=${encrypt.keyFile}`,
-            ...common,
-          ],
-        ]),
+      : [['--no-defaults', `--decrypt=${encrypt.algorithm}`, `--encrypt-key-file=${keyFile}`, ...common]]),
     ...(compress === undefined ? [] : [['--no-defaults', '--decompress', ...common]]),
   ];
 }

@@ -10,7 +10,7 @@ const shapes = ['innodb_page_size', 'innodb_data_file_path', 'lower_case_table_n
 
 /**
  * Commands that restore a backup of XtraBackup without holdfast, its whole chain where it is an incremental: what the
- * manifest tells whoever has nothing else. DIR, TMP and INC are directories that the operator names.
+ * manifest tells whoever has nothing else. DIR, TMP and INC are directories and KEY is a file that the operator names.
  */
 export function xtrabackupByHand(
   order: Pick<BackupOrder, 'clusterId' | 'backupId' | 'site' | 'policy'> & {
@@ -38,7 +38,7 @@ export function xtrabackupByHand(
       several
         ? `for stream in ${volumes}/*; do ${extract('"$stream"')} || exit; done`
         : extract(`${volumes}${main}`),
-      ...xtrabackupUnpackArguments(directory, xtrabackup, 1).map(
+      ...xtrabackupUnpackArguments(directory, xtrabackup, 1, 'KEY').map(
         (args) => `${asServer} xtrabackup ${args.join(' ')}`,
       ),
     ];

@@ -150,4 +150,35 @@ describe('Decide whether the target fits', () => {
     const answer = await makeHandler({ mintJobId: () => 'j' })({ planned, check: blind });
     expect(answer).toMatchObject({ outcome: 'refused', error: { name: 'Input.Invalid' } });
   });
+
+  it('M24 refuses a host that lacks the key which the tool encrypted the backup with, or one that does not look', async () => {
+    const key = {
+      kind: 'file' as const,
+      name: '/etc/holdfast/key',
+      algorithm: 'AES256' as const,
+      check: 'ab12cd34',
+    };
+    const encrypted = (of: typeof key) => ({
+      manifest: { ...manifest, restore: { ...manifest.restore, key: of } },
+      manifestSha256: 'a'.repeat(64),
+    });
+    // The links of a chain may have had several keys; each is looked for once.
+    const links = [encrypted(key), encrypted(key), encrypted({ ...key, check: '00000000' })];
+    const plan = planOf(example('backup'), links, target, 'job-check-1');
+    expect(plan.check.order.keys?.map(({ check }) => check)).toEqual(['ab12cd34', '00000000']);
+    expect(planned.check.order).not.toHaveProperty('keys');
+    const abilities = ['incremental'];
+    const why = '/etc/holdfast/key is not there';
+    expect(await fitted({ target: { missingKeys: [why] }, abilities }, plan)).toMatchObject({
+      outcome: 'refused',
+      error: { name: 'Restore.KeyMissing', cause: expect.stringContaining(why) },
+    });
+    expect(await fitted({ abilities }, plan)).toMatchObject({
+      error: {
+        name: 'Runner.VersionUnsupported',
+        cause: expect.stringContaining('does not look for the key'),
+      },
+    });
+    expect(await fitted({ target: { missingKeys: [] }, abilities }, plan)).toMatchObject({ outcome: 'fits' });
+  });
 });

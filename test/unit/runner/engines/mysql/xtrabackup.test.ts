@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { policySchema } from '../../../../../contract/records/policy.ts';
+import { xtrabackupRefused } from '../../../../../contract/records/tool-options-refused.ts';
 import {
+  mariadbBackupSettingsSchema,
   type XtrabackupSettings,
   xtrabackupSettingsSchema,
 } from '../../../../../contract/records/tool-settings.ts';
@@ -41,6 +43,7 @@ const args = (changes: Partial<XtrabackupArguments> = {}) =>
     toolVersion: '8.4.0-7',
     settings: undefined,
     ddlLockSeconds: 3600,
+    keyFile: '/run/job/key',
     ...changes,
   });
 const refusal = (given: readonly string[], version: string) => {
@@ -72,7 +75,7 @@ describe('the arguments of XtraBackup', () => {
       }
       const fifos = { streams: 8, directory: '/run/job/fifo' };
       expect(warnings(args({ toolVersion: version, fifos }), version)).toEqual([]);
-      for (const unpacking of xtrabackupUnpackArguments('/d', settings(everything), 2)) {
+      for (const unpacking of xtrabackupUnpackArguments('/d', settings(everything), 2, '/run/job/key')) {
         expect(refusal(unpacking, version)).toBeUndefined();
       }
     },
@@ -140,12 +143,11 @@ describe('the arguments of XtraBackup', () => {
   });
 
   it('undo encryption before compression, with the key of the policy', () => {
-    expect(xtrabackupUnpackArguments('/d', settings(everything), 2).map((step) => step[1])).toEqual([
-      '--decrypt=AES256',
-      '--decompress',
-    ]);
-    expect(xtrabackupUnpackArguments('/d', settings(), 2)).toEqual([]);
-    expect(xtrabackupUnpackArguments('/d', undefined, 2)).toEqual([]);
+    expect(
+      xtrabackupUnpackArguments('/d', settings(everything), 2, '/run/job/key').map((step) => step[1]),
+    ).toEqual(['--decrypt=AES256', '--decompress']);
+    expect(xtrabackupUnpackArguments('/d', settings(), 2, '')).toEqual([]);
+    expect(xtrabackupUnpackArguments('/d', undefined, 2, '')).toEqual([]);
   });
 });
 
@@ -165,6 +167,11 @@ describe('the settings of XtraBackup in a policy', () => {
     [{ compress: { level: 20 } }, 'level'],
     [{ encrypt: { keyFile: 'key' } }, 'keyFile'],
     [{ encrypt: { keyFile: '/a b' } }, 'keyFile'],
+    [{ encrypt: {} }, 'keySecret'],
+    [{ encrypt: { keyFile: '/k', keySecret: 'k' } }, 'keySecret'],
+    [{ encrypt: { keySecret: "k'" } }, 'keySecret'],
+    [{ fifoStreams: 1 }, 'fifoStreams'],
+    [{ galeraInfo: true }, 'galeraInfo'],
     [{ ftwrlWaitSeconds: 0 }, 'ftwrlWaitSeconds'],
     [{ history: "a'b" }, 'history'],
     [{ pageTracking: true, lockDdl: 'reduced' }, 'pageTracking'],
@@ -173,6 +180,64 @@ describe('the settings of XtraBackup in a policy', () => {
     const read = policy(changes);
     expect(read.success).toBe(false);
     expect(JSON.stringify(read.error?.issues)).toContain(field);
+  });
+
+  it.each(Object.entries(xtrabackupRefused))('refuse %s, saying why', (name, why) => {
+    const [issue] = policy({ [name]: true }).error?.issues ?? [];
+    expect(issue).toMatchObject({ path: ['xtrabackup'], message: `${name} is not offered: ${why}` });
+  });
+
+  it('say of what they never heard of that there is no such setting, and of mariadb-backup what it lacks', () => {
+    expect(policy({ turbo: true }).error?.issues[0]?.message).toBe(
+      'turbo is not offered: there is no such setting',
+    );
+    const said = mariadbBackupSettingsSchema.safeParse({ compress: true, encrypt: {} }).error?.issues[0];
+    expect(said?.message).toContain('compress is not offered: it has QuickLZ only');
+    expect(said?.message).toContain('encrypt is not offered: mariadb-backup has no encryption');
+    expect(policy({ lockDdl: 'off' }).error?.issues[0]?.message).toContain('DDL makes a backup that is none');
+  });
+
+  it.each(versions)('send %s every option that operators rely on', (version) => {
+    const sent = args({
+      toolVersion: version,
+      replica: true,
+      settings: settings(everything),
+      fifos: { streams: 2, directory: '/run/job/fifo' },
+    });
+    const names = sent.map((argument) => argument.split('=')[0]);
+    expect(refusal(sent, version)).toBeUndefined();
+    // What an operator relies on, on a replica; a history is written on primaries, below.
+    expect(names).toEqual(
+      expect.arrayContaining([
+        '--defaults-file',
+        '--datadir',
+        '--socket',
+        '--slave-info',
+        '--ftwrl-wait-timeout',
+        '--ftwrl-wait-threshold',
+        '--lock-ddl',
+        '--lock-ddl-timeout',
+        '--backup-lock-timeout',
+        '--open-files-limit',
+        '--stream',
+        '--parallel',
+        '--throttle',
+        '--compress',
+        '--compress-threads',
+        '--compress-zstd-level',
+        '--encrypt',
+        '--encrypt-key-file',
+        '--encrypt-threads',
+        '--extra-lsndir',
+        '--read-buffer-size',
+        '--fifo-streams',
+        '--fifo-dir',
+        '--fifo-timeout',
+        '--page-tracking',
+        '--register-redo-log-consumer',
+      ]),
+    );
+    expect(args({ toolVersion: version, settings: settings(everything) })).toContain('--history=nightly');
   });
 
   it('are taken as an operator writes them', () => {
@@ -323,7 +388,7 @@ describe('a restore of an XtraBackup by hand', () => {
       'mkdir DIR TMP',
       'chown mysql: DIR TMP',
       'cat volumes/main/* | runuser -u mysql -- xbstream -x -C DIR',
-      'runuser -u mysql -- xtrabackup --no-defaults --decrypt=AES256 --encrypt-key-file=/etc/holdfast/key --target-dir=DIR --parallel=1 --remove-original',
+      'runuser -u mysql -- xtrabackup --no-defaults --decrypt=AES256 --encrypt-key-file=KEY --target-dir=DIR --parallel=1 --remove-original',
       'runuser -u mysql -- xtrabackup --no-defaults --decompress --target-dir=DIR --parallel=1 --remove-original',
       'runuser -u mysql -- xtrabackup --defaults-file=DIR/backup-my.cnf --prepare --use-memory=1000000000 --target-dir=DIR --tmpdir=TMP',
       'rm -f DIR/auto.cnf DIR/mysqld-auto.cnf',

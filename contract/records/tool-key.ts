@@ -1,0 +1,17 @@
+import { z } from 'zod';
+
+/** Bytes of a key, as the tool wants it. */
+export const keyBytes = { AES128: 16, AES192: 24, AES256: 32 } as const;
+
+/**
+ * The key that a tool encrypted a backup's files with, never the key itself: where a host has it (a file, or a secret
+ * `holdfast/<host>/<name>`), and what tells it from another: 32 bits of its SHA-256, too few to find it by.
+ */
+export const toolKeySchema = z.object({
+  kind: z.enum(['file', 'secret']),
+  name: z.string().max(1000),
+  algorithm: z.enum(['AES128', 'AES192', 'AES256']),
+  check: z.string().regex(/^[0-9a-f]{8}$/),
+});
+
+export type ToolKey = z.infer<typeof toolKeySchema>;
