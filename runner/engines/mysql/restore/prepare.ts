@@ -19,13 +19,21 @@ import { missingFiles } from './unpack.ts';
 
 /** With redo for it, and without. */
 const notFound = [
-  /\[Warning\] InnoDB: Tablespace \d+ was not found at (?:\.\/)?(.+) when restoring a \(partial\?\) backup\. All redo log for this file will be ignored!$/,
-  /\[Note\] InnoDB: Tablespace \d+ was not found at '(?:\.\/)?(.+)', but there were no modifications either\.$/,
+  /\[Warning\] InnoDB: Tablespace (\d+) was not found at (?:\.\/)?(.+) when restoring a \(partial\?\) backup\. All redo log for this file will be ignored!$/,
+  /\[Note\] InnoDB: Tablespace (\d+) was not found at '(?:\.\/)?(.+)', but there were no modifications either\.$/,
 ];
 
-/** The file that a line says is missing, as the backup names it; undefined for every other line. */
-export const missingFileOf = (line: string): string | undefined =>
-  notFound.map((said) => said.exec(line.trimEnd())?.[1]).find((path) => path !== undefined);
+/** A tablespace that prepare says is missing: its number, and the file as the backup names it. */
+export type MissingSpace = { space: number; path: string };
+
+/** Whether a tablespace is missing on purpose. */
+export type IsLeftOut = (missing: MissingSpace) => boolean;
+
+/** What a line says is missing; undefined for every other line. */
+export function missingSpaceOf(line: string): MissingSpace | undefined {
+  const found = notFound.map((said) => said.exec(line.trimEnd())).find((match) => match !== null);
+  return found && { space: Number(found[1]), path: found[2] ?? '' };
+}
 
 /**
  * Lines of a backup's own option file that a sound one does not have. The host that wrote it could otherwise make this
@@ -125,7 +133,7 @@ export async function runPrepare(
   { flavour, restore }: Pick<Manifest, 'flavour' | 'restore'>,
   context: EngineContext,
   incrementalDir?: string,
-  isLeftOut: (path: string) => boolean = () => false,
+  isLeftOut: IsLeftOut = () => false,
 ): Promise<void> {
   const { target, policy } = order;
   const tool = toolOfFlavour(flavour);
@@ -147,7 +155,7 @@ export async function runPrepare(
         });
   const warnings: string[] = [];
   const end = await runAsServer(tool, args, order, context, (line) => {
-    const missing = missingFileOf(line);
+    const missing = missingSpaceOf(line);
     if (missing === undefined || !isLeftOut(missing)) warnings.push(...tool.prepareWarnings([line]));
   });
   context.signal.throwIfAborted();
@@ -165,7 +173,7 @@ export async function prepare(
     Partial<Pick<RestoreOrder, 'chain'>>,
   manifest: Manifest,
   context: EngineContext,
-  isLeftOut?: (path: string) => boolean,
+  isLeftOut?: IsLeftOut,
 ): Promise<void> {
   const { directory } = order.target;
   const staging = stagingDirectory(directory);
