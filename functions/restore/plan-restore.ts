@@ -227,7 +227,7 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
           input.until,
           considered(backups, input.backupId),
           deps,
-          (backup) => holeIn(backup) ?? notReplayed(backup),
+          holeIn,
         ));
       if (to?.outcome === 'refused') return to;
       const unfitFor = (backup: BackupRecord) => holeIn(backup) ?? to?.whyNot(backup);
