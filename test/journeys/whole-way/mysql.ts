@@ -25,7 +25,6 @@ export function mysqlToo(the: () => World): void {
   describe.skipIf(others.missing !== null)('a cluster of MySQL', () => {
     const { mysql } = others as Extract<typeof others, { missing: null }>;
     let pair: MysqlPair;
-    let agent: number | undefined;
     let cluster: object | undefined;
     const settingsBefore = new Map<string, string>();
 
@@ -73,7 +72,6 @@ export function mysqlToo(the: () => World): void {
       await pair.caughtUp();
     });
     afterAll(async () => {
-      if (agent !== undefined) await the().registry.stop(agent);
       if (cluster !== undefined) await register(the(), { ...cluster, retired: true });
       for (const [file, text] of settingsBefore) writeFileSync(file, text);
       await pair?.close();
@@ -122,12 +120,8 @@ export function mysqlToo(the: () => World): void {
       expect(tool.arguments).toContain('--fifo-streams=2');
     });
 
-    it('has its log archived by the agent, and an incremental taken on its full', async () => {
+    it('has its log archived by the agent of its host, and an incremental taken on its full', async () => {
       await ask(the(), 'reconcile', {});
-      const { root } = the().target.hosts.primary;
-      const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOLDFAST_ROOT: root };
-      const launcher = join(root, 'bin/holdfast-launch');
-      agent = the().registry.start('agent', '/bin/sh', [launcher, 'agent', 'once'], { env }).pid;
       await pair.sql(pair.primary, 'UPDATE shop.t SET value = 20 WHERE id = 2');
       await pair.caughtUp();
       const incremental = await backUp();

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { mariadbWorkers, workersFor } from '../../../../../../runner/engines/mysql/replay/replay-mariadb.ts';
+import { mysqlWorkers } from '../../../../../../runner/engines/mysql/replay/replay-mysql.ts';
 
 it.each([
   [1, 0],
@@ -22,3 +23,15 @@ it.each([
   const at = (gtid: string) => ({ kind: 'mysql' as const, flavour: 'mariadb' as const, gtid });
   expect(workersFor({ from: at(from), until: at(until) }, 4)).toBe(workers);
 });
+
+it.each([
+  [1, 8],
+  [2, 8],
+  [12, 12],
+  [64, 16],
+])(
+  'M14 on %i processors an applier of relay logs gets %i workers: busy ones are not woken',
+  (processors, workers) => {
+    expect(mysqlWorkers(processors)).toBe(workers);
+  },
+);
