@@ -64,6 +64,11 @@ export const indexFileSchema = z.object({
   /** Of a logical backup: the table that the file is of, and how many rows of it the file has. */
   table: z.object({ schema: z.string(), table: z.string() }).optional(),
   rows: z.int().min(0).optional(),
+  /**
+   * Of a tablespace of InnoDB (`.ibd`, `.new`) and of the note beside its changed pages (`.meta`): its number, which
+   * stays when it is renamed. Indexes of earlier releases do not say it.
+   */
+  space: z.int().min(0).optional(),
 });
 
 export const indexRowSchema = z.discriminatedUnion('t', [

@@ -59,7 +59,7 @@ export function filesOfTables(set: TableSet, renamed: ReadonlySet<string>) {
 }
 
 /** The path of a tablespace without its extension, also of an unfinished one; undefined for other files. */
-function stemOf(path: string): string | undefined {
+export function stemOf(path: string): string | undefined {
   return /^(.+)\.(?:ibd|new|ren)(?:\.delta|\.meta)?$/.exec(unpackedName(path))?.[1];
 }
 

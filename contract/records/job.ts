@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { positionSchema } from '../positions/position.ts';
 import { backupPlanSchema, siteRefSchema } from './backup.ts';
+import { chainSchema } from './chain.ts';
 import { clusterDocumentSchema, memberSchema } from './cluster.ts';
 import { hostId, id, instant, mintedId, sha256Hex, slotId } from './ids.ts';
 import { logOrderSchema, replayResultSchema } from './log-order.ts';
@@ -66,11 +67,7 @@ export const restoreOrderSchema = z.object({
   /** SHA-256 of the manifest's bytes as recorded, so that another manifest cannot be put in its place. */
   manifestSha256: sha256Hex,
   /** Of an incremental: the full it begins with and every incremental up to the backup itself, base first. */
-  chain: z
-    .array(z.object({ backupId: mintedId, manifestSha256: sha256Hex }))
-    .min(2)
-    .max(201)
-    .optional(),
+  chain: chainSchema.optional(),
   /** What of the archived log is replayed after it; left out: the state of the backup. */
   log: logOrderSchema.optional(),
   policy: policySchema.pick({ stallSeconds: true, memoryMiB: true }),

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { tableNameSchema } from '../mysql-files/relations.ts';
 import { positionSchema } from '../positions/position.ts';
 import { siteRefSchema } from './backup.ts';
+import { chainSchema } from './chain.ts';
 import { clusterDocumentSchema, memberSchema } from './cluster.ts';
 import { id, mintedId, sha256Hex } from './ids.ts';
 import { logOrderSchema } from './log-order.ts';
@@ -32,6 +33,8 @@ export const restoreTablesOrderSchema = z.object({
   tables: z.array(wantedTableSchema).min(1).max(mostTables),
   /** Tables that these point to with foreign keys, to their ends: read, and not brought back. */
   ancestors: z.array(tableNameSchema),
+  /** Of an incremental: the full it begins with and every incremental up to the backup itself, base first. */
+  chain: chainSchema.optional(),
   /** Where the tables shall be as they were at a point of the log: what is replayed of it. */
   log: logOrderSchema.optional(),
 });

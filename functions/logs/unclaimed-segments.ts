@@ -19,8 +19,8 @@ export type UnclaimedSegmentsDeps = {
   folders: Folders;
 };
 
-/** Segments that follow what is recorded may be on their way into the record: as many as a walk may bring. */
-const aheadAtMost = 3000;
+/** Segments that follow what is recorded, or what is on its way into the record: as many as a pass may bring. */
+const aheadAtMost = 10_000;
 
 /** Days of a timeline that are compared in one pass: the newest two, and one older, another one in each pass. */
 export function daysOfPass(days: readonly string[], turn: number): string[] {
@@ -68,9 +68,10 @@ async function* ofTimeline(
   for await (const day of deps.folders(site, timelinePrefix(place))) stored.push(day);
   // A segment is about to be recorded where it is the next ones' turn.
   const newest = current?.newest?.seq ?? -1;
+  const known = segmentPlaceOf(current?.ahead?.[0]?.key ?? '')?.seq ?? newest;
   const ahead = (key: string) => {
     const seq = segmentPlaceOf(key)?.seq;
-    return current !== undefined && seq !== undefined && seq > newest && seq <= newest + aheadAtMost;
+    return current !== undefined && seq !== undefined && seq > newest && seq <= known + aheadAtMost;
   };
   const strange = stored.filter((day) => !recorded.has(day));
   for (const day of [

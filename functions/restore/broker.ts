@@ -125,7 +125,7 @@ export const makeHandler = (deps: BrokerDeps) =>
         order?.lock ? deps.locks.get(order.lock) : undefined,
         restore && deps.backups.get(restore.clusterId, restore.backupId),
       ]);
-      const below = restore?.kind === 'restore' ? (restore.chain?.slice(0, -1) ?? []) : [];
+      const below = restore?.chain?.slice(0, -1) ?? [];
       const links = await limited(below, 20, async ({ backupId }) => ({
         backupId,
         record: restore && (await deps.backups.get(restore.clusterId, backupId)),

@@ -106,6 +106,13 @@ function abilityMisfits(
     ...(chain === undefined
       ? []
       : lacks('incremental', 'restores no incrementals', `name the full ${chain[0]?.backupId}`)),
+    ...(chain === undefined || tables === undefined
+      ? []
+      : lacks(
+          'tables-of-chains',
+          'restores no tables of incrementals',
+          `name the full ${chain[0]?.backupId}`,
+        )),
     ...(method === 'logical' ? lacks('logical', 'loads no dumps', 'name a physical backup') : []),
     ...(log === undefined
       ? []

@@ -20,9 +20,9 @@ import type { Sites } from '../env/variables.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
 import { keysOrder } from './keys.ts';
 import { type PlanUntilDeps, planUntil } from './plan-until.ts';
-import { hostRefusal, manifestRefusal, notReplayed, pointUnreached } from './refusals.ts';
+import { hostRefusal, manifestRefusal, pointUnreached } from './refusals.ts';
 import { notYet, restoreRequestSchema } from './request.ts';
-import { chooseBackup } from './restorable.ts';
+import { chooseBackup, considered } from './restorable.ts';
 import { predictedRestoreSeconds, replaySeconds } from './restore-time.ts';
 import { memberFor, plannedTablesSchema, planTables } from './tables/plan-tables.ts';
 import { reachedInto } from './tables/reached-into.ts';
@@ -81,7 +81,7 @@ export type PlannedRestore = z.infer<typeof plannedRestoreSchema>;
 /** What the plan needs of a manifest: the whole ones of a long chain do not fit into the function's memory. */
 type Planned = Pick<
   Manifest,
-  'backupId' | 'engine' | 'flavour' | 'server' | 'restore' | 'metrics' | 'policy' | 'plan'
+  'backupId' | 'engine' | 'flavour' | 'server' | 'restore' | 'metrics' | 'policy' | 'plan' | 'streams'
 >;
 /** One backup of what is restored. */
 type Link = { manifest: Planned; manifestSha256: string };
@@ -95,6 +95,7 @@ const plannedOf = ({
   metrics,
   policy,
   plan,
+  streams,
 }: Manifest): Planned => ({
   backupId,
   engine,
@@ -104,6 +105,7 @@ const plannedOf = ({
   metrics,
   policy,
   plan,
+  streams,
 });
 
 /** Puts the plan together from what was found to be right. */
@@ -201,9 +203,6 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
       );
       if (unfit) return unfit;
       const backups = await deps.backups.list(clusterId);
-      // Single tables are read of a full alone.
-      const candidates =
-        member && input.backupId === 'latest' ? backups.filter(({ level }) => level === 'full') : backups;
       const holeIn = (backup: BackupRecord) => {
         const chain = chainOf(backup, backups);
         return chain.outcome === 'broken' ? chain.why : undefined;
@@ -226,13 +225,13 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
           clusterId,
           { site: homeSite, bucket: home.bucket, region: home.region },
           input.until,
-          backups,
+          considered(backups, input.backupId),
           deps,
+          holeIn,
         ));
       if (to?.outcome === 'refused') return to;
-      const unfitFor = (backup: BackupRecord) =>
-        holeIn(backup) ?? (to && (notReplayed(backup) ?? to.whyNot(backup)));
-      const choice = chooseBackup(clusterId, candidates, input.backupId, input.allowSuspect, unfitFor);
+      const unfitFor = (backup: BackupRecord) => holeIn(backup) ?? to?.whyNot(backup);
+      const choice = chooseBackup(clusterId, backups, input.backupId, input.allowSuspect, unfitFor);
       if (choice.outcome === 'refused') {
         return to && input.backupId === 'latest' ? pointUnreached(to, backups) : choice;
       }
@@ -247,8 +246,6 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
           `lies at site ${backup.site.site}, which is not in the settings (${Object.keys(deps.sites).join(', ')})`,
         );
       }
-      const unplayed = to && notReplayed(backup);
-      if (unplayed) return refused('Restore.NotYet', unplayed, { field: 'until' });
       const chain = chainOf(backup, backups);
       const other = member && kindRefusal(backup);
       if (other) return other;
@@ -283,7 +280,8 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
       if (!member || !whole) return planned;
       const objects = deps.objectsOf(backup.site);
       const at = to?.point.lastCommit ?? whole.fingerprint.takenAt;
-      const answer = await planTables(input, whole, member, objects, at);
+      const below = links.slice(0, -1).map(({ manifest }) => manifest);
+      const answer = await planTables(input, whole, below, member, objects, at);
       if (answer.outcome === 'refused') return answer;
       const reached = to && log && (await reachedInto(answer.tables, log, to.changes(log.from)));
       return reached ?? withTables(planned, answer.tables);

@@ -1,5 +1,5 @@
 import type { Fingerprint } from '../../contract/formats/fingerprint.ts';
-import type { IndexRow } from '../../contract/formats/index-file.ts';
+import type { IndexFile, IndexRow } from '../../contract/formats/index-file.ts';
 import type { Manifest, StreamSummary } from '../../contract/formats/manifest.ts';
 import type { Position } from '../../contract/positions/position.ts';
 import type {
@@ -109,6 +109,8 @@ export type FilePiece = { path: string; off: number; bytes: Buffer; last: boolea
 /** Some files of a stored backup, and nothing else of it. */
 export type StoredFiles = {
   manifest: Manifest;
+  /** What the index says of the files of a stream, read anew at each call. */
+  listFiles: (stream: string) => AsyncIterable<IndexFile>;
   /**
    * What the wanted files are made of, in the order of the stream and fetched by ranges. `wanted` is asked once the
    * index says which files there are. Every piece of a file is checked by the CRC32 that the tool gave it, and every
@@ -190,13 +192,17 @@ export type Engine = {
       manifest: Manifest,
       context: EngineContext,
     ) => Promise<PreflightOutcome>;
-    /** Nothing of it stays when it fails. `timed` is told of each phase. */
+    /**
+     * Nothing of it stays when it fails. `timed` is told of each phase. `below`: the backups that an incremental builds
+     * on, base first, each opened when it is asked for.
+     */
     restore: (
       order: RestoreTablesOrder,
       stored: StoredFiles,
       context: EngineContext,
       log: ArchivedLog | undefined,
       timed: <T>(phase: string, step: () => Promise<T>) => Promise<T>,
+      below?: readonly (() => Promise<StoredFiles>)[],
     ) => Promise<RestoredTables>;
   };
 };

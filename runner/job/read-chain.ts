@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { NamedError } from '../../contract/errors/named-error.ts';
+import { bytesOfChain } from '../../contract/formats/chain-need.ts';
 import { decodeManifest } from '../../contract/formats/codec.ts';
 import type { Manifest } from '../../contract/formats/manifest.ts';
 import { manifestKey } from '../../contract/layout.ts';
 import type { RestoreOrder } from '../../contract/records/job.ts';
+import type { RestoreTablesOrder } from '../../contract/records/restore-tables.ts';
 import type { Store } from '../stream/store.ts';
 import type { Job } from './work.ts';
 
@@ -12,8 +14,13 @@ const largestManifest = 64 * 1024 * 1024;
 
 type Link = { clusterId: string; backupId: string; manifestSha256: string };
 
+type ChainOrder = Pick<
+  RestoreOrder | RestoreTablesOrder,
+  'clusterId' | 'backupId' | 'manifestSha256' | 'chain'
+>;
+
 /** The backups that an order restores, base first; one where it names no chain. */
-export const linksOf = ({ clusterId, backupId, manifestSha256, chain }: RestoreOrder): Link[] =>
+const linksOf = ({ clusterId, backupId, manifestSha256, chain }: ChainOrder): Link[] =>
   (chain ?? [{ backupId, manifestSha256 }]).map((link) => ({ clusterId, ...link }));
 
 /** The manifest that was recorded, and no other: hosts can write manifests, so its bytes are pinned by the order. */
@@ -61,4 +68,31 @@ export function chainFault(links: readonly Joint[], backupId: string): string | 
     parent = link;
   }
   return undefined;
+}
+
+/**
+ * The manifest of the backup itself and of the full that its chain begins with, after all of them were looked at. What
+ * the whole chain needs of the disk stands in the first's place, since that is asked for before anything is touched.
+ */
+export async function readLinks(order: ChainOrder, job: Job, store: Store) {
+  const links = linksOf(order);
+  if (order.chain !== undefined && order.chain.at(-1)?.manifestSha256 !== order.manifestSha256) {
+    throw new NamedError(
+      'Restore.StreamDamaged',
+      'the chain of the order ends with another manifest than it names',
+    );
+  }
+  const joints: (Joint & Parameters<typeof bytesOfChain>[0][number])[] = [];
+  let base: Manifest | undefined;
+  let last: Manifest | undefined;
+  for (const link of links) {
+    last = await readManifest(link, job, store);
+    base ??= last;
+    const { backupId, lsn, server, tool, plan, restore, metrics } = last;
+    joints.push({ backupId, lsn, server, tool, plan, restore, metrics });
+  }
+  const fault = chainFault(joints, order.backupId);
+  if (fault !== undefined) throw new NamedError('Backup.ChainBroken', fault, { backupId: order.backupId });
+  const restore = { ...last!.restore, bytes: bytesOfChain(joints).bytes };
+  return { base: base!, incrementals: links.slice(1), manifest: { ...last!, restore } };
 }

@@ -1,10 +1,11 @@
 import { NamedError } from '../../contract/errors/named-error.ts';
+import type { Manifest } from '../../contract/formats/manifest.ts';
 import type { RestoreTablesOrder, RestoreTablesResult } from '../../contract/records/restore-tables.ts';
 import { openStored } from '../stream/stored.ts';
 import { archivedLog } from './archived-log.ts';
 import { refuse } from './backup.ts';
 import { makePhases } from './phases.ts';
-import { readManifest } from './read-chain.ts';
+import { readLinks, readManifest } from './read-chain.ts';
 import type { RestoreParts } from './restore.ts';
 import type { Job } from './work.ts';
 
@@ -24,16 +25,21 @@ export async function runRestoreTables(
   const { seconds, timed } = makePhases(job);
   const store = parts.openStore(order, parts.credentials(job));
   try {
-    const manifest = await readManifest(order, job, store);
+    const { manifest } = await readLinks(order, job, store);
     refuse(await tables.preflight(order, manifest, context));
-    const stored = await openStored({
-      manifest,
-      getObject: store.getObject,
-      signal: context.signal,
-      memoryMiB: order.policy.memoryMiB,
-    });
-    const log = order.log && archivedLog(order.log, order.clusterId, store, context);
-    const restored = await tables.restore(order, stored, context, log, timed);
+    const open = (of: Manifest) =>
+      openStored({
+        manifest: of,
+        getObject: store.getObject,
+        signal: context.signal,
+        memoryMiB: order.policy.memoryMiB,
+      });
+    const { clusterId, chain = [] } = order;
+    const below = chain
+      .slice(0, -1)
+      .map((link) => async () => open(await readManifest({ clusterId, ...link }, job, store)));
+    const log = order.log && archivedLog(order.log, clusterId, store, context);
+    const restored = await tables.restore(order, await open(manifest), context, log, timed, below);
     return {
       kind: 'restore-tables',
       jobId: job.jobId,

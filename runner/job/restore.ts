@@ -1,5 +1,4 @@
 import { NamedError } from '../../contract/errors/named-error.ts';
-import { bytesOfChain } from '../../contract/formats/chain-need.ts';
 import type { Manifest } from '../../contract/formats/manifest.ts';
 import type { RestoreOrder, RestoreResult } from '../../contract/records/job.ts';
 import { compareFingerprints } from '../engines/compare-fingerprints.ts';
@@ -10,7 +9,7 @@ import { openStored } from '../stream/stored.ts';
 import { archivedLog } from './archived-log.ts';
 import { refuse } from './backup.ts';
 import { makePhases } from './phases.ts';
-import { chainFault, type Joint, linksOf, readManifest } from './read-chain.ts';
+import { readLinks, readManifest } from './read-chain.ts';
 import type { Job } from './work.ts';
 
 export type RestoreParts = {
@@ -59,33 +58,6 @@ export async function runRestore(order: RestoreOrder, job: Job, parts: RestorePa
   } finally {
     await store.close();
   }
-}
-
-/**
- * The manifest of the backup itself and of the full that its chain begins with, after all of them were looked at. What
- * the whole chain needs of the disk stands in the first's place, since that is asked for before anything is touched.
- */
-async function readLinks(order: RestoreOrder, job: Job, store: Store) {
-  const links = linksOf(order);
-  if (order.chain !== undefined && order.chain.at(-1)?.manifestSha256 !== order.manifestSha256) {
-    throw new NamedError(
-      'Restore.StreamDamaged',
-      'the chain of the order ends with another manifest than it names',
-    );
-  }
-  const joints: (Joint & Parameters<typeof bytesOfChain>[0][number])[] = [];
-  let base: Manifest | undefined;
-  let last: Manifest | undefined;
-  for (const link of links) {
-    last = await readManifest(link, job, store);
-    base ??= last;
-    const { backupId, lsn, server, tool, plan, restore, metrics } = last;
-    joints.push({ backupId, lsn, server, tool, plan, restore, metrics });
-  }
-  const fault = chainFault(joints, order.backupId);
-  if (fault !== undefined) throw new NamedError('Backup.ChainBroken', fault, { backupId: order.backupId });
-  const restore = { ...last!.restore, bytes: bytesOfChain(joints).bytes };
-  return { base: base!, incrementals: links.slice(1), manifest: { ...last!, restore } };
 }
 
 function judge(

@@ -17,7 +17,7 @@ import {
 } from './frame-reader.ts';
 import type { GetObject } from './get-object.ts';
 import { readFiles } from './read-files.ts';
-import { type IndexedVolume, indexedVolumes } from './read-index.ts';
+import { fileRows, type IndexedVolume, indexedVolumes } from './read-index.ts';
 
 export type StoredOptions = {
   manifest: Manifest;
@@ -53,6 +53,10 @@ export async function openStored(options: StoredOptions): Promise<StoredBackup &
     read: (stream) => {
       const summary = summaryOf(manifest, stream);
       return readStream(summary, indexes.get(summary.index.key)!, lent, options);
+    },
+    listFiles: (stream) => {
+      const { index } = summaryOf(manifest, stream);
+      return fileRows(indexes.get(index.key)!, stream).files();
     },
     readFiles: (stream, wanted) => {
       const summary = summaryOf(manifest, stream);

@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib';
+import { constants, crc32, zstdCompressSync } from 'node:zlib';
 import { eventTypes } from '../../runner/engines/mysql/binlog/event-types.ts';
 
 const uuidBytes = (uuid: string) => Buffer.from(uuid.replaceAll('-', ''), 'hex');
@@ -13,6 +13,27 @@ const u64 = (n: bigint) => {
   bytes.writeBigUInt64LE(n);
   return bytes;
 };
+/** A packed number, as the protocol has them. */
+const packed = (n: number) => {
+  if (n < 251) return Buffer.of(n);
+  if (n < 65536) return Buffer.concat([Buffer.of(252), u16(n)]);
+  return Buffer.concat([Buffer.of(254), u64(BigInt(n))]);
+};
+const field = (type: number, value: number) => {
+  const bytes = packed(value);
+  return Buffer.concat([packed(type), packed(bytes.length), bytes]);
+};
+
+/** A compressed transaction as MySQL writes it: fields, and the events between them and its end packed by zstd. */
+export function payloadOf(
+  events: Buffer,
+  level = 3,
+  stored: Buffer = zstdCompressSync(events, { params: { [constants.ZSTD_c_compressionLevel]: level } }),
+) {
+  const fields = [field(2, 0), field(3, events.length), field(1, stored.length), packed(0)];
+  return Buffer.concat([...fields, stored]);
+}
+
 const u56 = (n: number) => {
   const bytes = Buffer.alloc(7);
   bytes.writeUIntLE(n % 2 ** 48, 0, 6);
@@ -111,11 +132,13 @@ export function makeMysqlLog(options: { checksum?: boolean; version?: string; se
       ),
     rows: (bytes: number) => event(eventTypes.writeRows, Buffer.alloc(bytes, 0x5a)),
     xid: () => event(eventTypes.xid, u64(42n)),
-    payload: (bytes: number) => event(eventTypes.transactionPayload, Buffer.alloc(bytes, 1)),
+    payload: (body: Buffer) => event(eventTypes.transactionPayload, body),
     rotate: (to: string) => event(eventTypes.rotate, Buffer.concat([u64(4n), Buffer.from(to)])),
     stop: () => event(eventTypes.stop, Buffer.alloc(0)),
     raw: event,
     at: () => at,
+    /** The events alone, behind the head that every log begins with. */
+    events: () => Buffer.concat(parts.slice(3)),
     bytes: () => Buffer.concat(parts),
   };
   return log;

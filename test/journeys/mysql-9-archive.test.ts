@@ -81,6 +81,10 @@ describe.skipIf(others.missing !== null)('archiving of a real MySQL', () => {
       "XA COMMIT 'k'",
       'SET SESSION binlog_transaction_compression = ON',
       "INSERT INTO shop.orders (note) VALUES (REPEAT('c', 190))",
+      // 3 MB that cannot be made smaller: it goes over many segments.
+      'SET SESSION cte_max_recursion_depth = 4000',
+      `INSERT INTO shop.blobs WITH RECURSIVE n AS (SELECT 2 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+        SELECT i, RANDOM_BYTES(1000) FROM n`,
       'SET SESSION binlog_transaction_compression = OFF',
       'CREATE TABLE shop.copied AS SELECT * FROM shop.orders LIMIT 3',
       'DROP TABLE shop.copied',
@@ -89,15 +93,21 @@ describe.skipIf(others.missing !== null)('archiving of a real MySQL', () => {
     const segments = segmentsIn(s3, 'kinds');
     expectChain(segments);
     expect(segments.some(({ header }) => header.openAfter !== null)).toBe(true);
-    const found = segments.flatMap(({ index }) => index.transactions).slice(-6);
+    const found = segments.flatMap(({ index }) => index.transactions).slice(-7);
     expect(found.map(({ ddl, xa, unsure }) => ddl ?? xa?.does ?? (unsure ? 'unsure' : 'rows'))).toEqual([
       'rows',
       'prepare',
       'commit',
-      'unsure',
+      'rows',
+      'rows',
       'create table',
       'drop table',
     ]);
+    const touched = segments.flatMap(({ index }) =>
+      index.transactions.map(({ tables = [] }) => tables.map((n) => index.tables[n]!.join('.'))),
+    );
+    expect(touched.slice(-4, -2)).toEqual([['shop.orders'], ['shop.blobs']]);
+    expect(found[4]!.bytes).toBeGreaterThan(2_500_000);
     expect(segments.at(-1)!.header.end.gtid).toBe(await executed());
     await archiver.close();
   });

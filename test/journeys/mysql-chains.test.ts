@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Manifest } from '../../contract/formats/manifest.ts';
 import type { BackupRecord, Increment } from '../../contract/records/backup.ts';
 import type { BackupOrder, RestoreOrder } from '../../contract/records/job.ts';
+import type { RestoreTablesOrder } from '../../contract/records/restore-tables.ts';
 import { planBackup } from '../../functions/backup/plan-backup.ts';
 import { committedRecord } from '../../functions/backup/record.ts';
 import type { MariadbServer } from '../../infra/local/mariadb.ts';
@@ -21,6 +22,7 @@ import {
   policy,
   restoreOrderFor,
   stopRestored,
+  storedFilesOf,
   storedOf,
   type Taken,
   takeBackup,
@@ -61,6 +63,8 @@ describe('a full and incrementals of a MariaDB replica, with writers running', (
     [
       'ALTER TABLE shop.orders ADD COLUMN more INT DEFAULT 5, ADD KEY (more), ALGORITHM=INPLACE',
       'ALTER TABLE shop.parts DROP PARTITION b',
+      'RENAME TABLE shop.one TO shop.three, shop.two TO shop.one, shop.three TO shop.two',
+      "UPDATE shop.one SET body = 'changed' WHERE id = 250",
       'INSERT INTO shop.words VALUES (2, "another sentence")',
       'DROP DATABASE gone',
       'OPTIMIZE TABLE shop.aria',
@@ -91,6 +95,10 @@ describe('a full and incrementals of a MariaDB replica, with writers running', (
       'INSERT INTO shop.myisam VALUES (1)',
       'CREATE TABLE shop.words (id INT PRIMARY KEY, t TEXT, FULLTEXT KEY (t))',
       'INSERT INTO shop.words VALUES (1, "some words to be found")',
+      'CREATE TABLE shop.one (id INT PRIMARY KEY, body VARCHAR(2000))',
+      "INSERT INTO shop.one SELECT seq, REPEAT('1', 2000) FROM shop.seq_1_to_400",
+      'CREATE TABLE shop.two LIKE shop.one',
+      "INSERT INTO shop.two SELECT seq, REPEAT('2', 2000) FROM shop.seq_1_to_500",
       'CREATE TABLE shop.dropped (id INT PRIMARY KEY)',
       'CREATE TABLE shop.old_name (id INT PRIMARY KEY)',
       'INSERT INTO shop.old_name VALUES (1)',
@@ -181,6 +189,47 @@ describe('a full and incrementals of a MariaDB replica, with writers running', (
     expect(names).not.toContain('old_name');
     expect(names).not.toContain('dropped');
     await connection.end();
+  });
+
+  it('single tables come back out of it, whatever they were called, exchanged, made and remade meanwhile', async () => {
+    const tables = ['orders', 'new_name', 'parts', 'words', 'one', 'aria']
+      .map((table) => ({ schema: 'shop', table, as: `${table}_back` }))
+      .concat({ schema: 'later', table: 't', as: 't_back' });
+    const links = taken.slice(0, -1).map((link) => async () => storedFilesOf(link));
+    const last = taken.at(-1)!;
+    const { target: place, ...order } = await target('tables');
+    const wanted: RestoreTablesOrder = {
+      ...order,
+      kind: 'restore-tables',
+      target: { ...place, directory: join(pair.directory, 'scratch') },
+      member: memberOf(pair.primary),
+      tables,
+      ancestors: [],
+    };
+    const context = contextIn(pair.directory);
+    expect(await engine().tables!.preflight(wanted, last.manifest, context)).toEqual({ outcome: 'ready' });
+    const restore = (below: typeof links) =>
+      engine().tables!.restore(wanted, storedFilesOf(last), context, undefined, (_, step) => step(), below);
+    const answer = await restore(links);
+    expect(answer.comparison).toBe('exact');
+    const recorded = new Map(
+      last.manifest.fingerprint.tables.map((of) => [`${of.schema}.${of.table}`, of.rows]),
+    );
+    expect(answer.tables.map(({ rows }) => rows)).toEqual(
+      tables.map(({ schema, table }) => recorded.get(`${schema}.${table}`)),
+    );
+    expect(answer.bytes).toBeLessThan(taken.reduce((sum, { bytes }) => sum + bytes.length, 0));
+    expect(await pair.sql(pair.primary, 'SELECT COUNT(*) AS n, MIN(body) AS b FROM shop.one_back')).toEqual([
+      { n: 500, b: '2'.repeat(2000) },
+    ]);
+    expect(leftIn(wanted.target.directory)).toEqual([]);
+    const unnumbered = { ...taken[1]!, rows: taken[1]!.rows.map((row) => ({ ...row, space: undefined })) };
+    await pair.sql(pair.primary, 'DROP TABLE shop.one_back');
+    await expect(
+      restore([links[0]!, async () => storedFilesOf(unnumbered), links[2]!]),
+    ).rejects.toMatchObject({
+      name: 'Restore.NotYet',
+    });
   });
 
   it('M19: a link that lost a file, a link left out and a link twice end the restore, and nothing half done stays', async () => {

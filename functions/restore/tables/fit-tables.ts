@@ -52,5 +52,6 @@ export const tablesOrderOf = ({
   member: tables.member,
   tables: tables.wanted,
   ancestors: tables.ancestors,
+  ...(planned.chain === undefined ? {} : { chain: planned.chain }),
   ...(planned.log === undefined ? {} : { log: planned.log }),
 });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Manifest } from '../../../contract/formats/manifest.ts';
+import { filesOfChain } from '../../../contract/mysql-files/files-of-chain.ts';
 import { ancestorsOf, tableNameSchema, tableText } from '../../../contract/mysql-files/relations.ts';
 import type { ClusterDocument } from '../../../contract/records/cluster.ts';
 import { memberSchema } from '../../../contract/records/cluster.ts';
@@ -11,7 +12,7 @@ import type { RestoreRequest } from '../request.ts';
 import { findTables } from './find-tables.ts';
 import { indexRows } from './index-rows.ts';
 import { nameBeside } from './name-beside.ts';
-import { readingOf, readingOfDump, readingSchema } from './reading.ts';
+import { type Reading, readingOf, readingOfDump, readingSchema, sumOf } from './reading.ts';
 
 /** The part of a planned restore that is about single tables. */
 export const plannedTablesSchema = z.object({
@@ -62,13 +63,34 @@ const scratchNeed = (bytes: number) => Math.ceil(bytes * 1.1) + (64 + 100) * 102
 /** A copied row lies in the imported tablespace, and is written once into the table and once into the log. */
 const liveNeed = (bytes: number) => 3 * bytes;
 
+type Streams = Pick<Manifest, 'backupId' | 'streams'>;
+
+/** Rows of the index of a backup's only stream; or why they cannot be read. */
+async function rowsOf({ streams }: Streams, objects: Pick<Objects, 'get'>) {
+  const [stream, ...more] = streams;
+  if (stream === undefined || more.length > 0) {
+    return `was taken in ${streams.length} streams, and single tables are read of one; restore the whole, or name a backup whose policy had no fifoStreams`;
+  }
+  const stored = await objects.get(stream.index.key);
+  const sha256 = createHash('sha256')
+    .update(stored?.body ?? '')
+    .digest('hex');
+  if (stored === undefined || sha256 !== stream.index.sha256) {
+    return `has not the index that its manifest names (${stream.index.key})`;
+  }
+  return indexRows(stored.body, stream.stream);
+}
+
 /**
- * Which files of one full backup are read for some of its tables, and what they come to; refused with what is near.
+ * Which files of a backup, and of those below it in its chain, are read for some of its tables, and what they come to;
+ * refused with what is near.
+ * @param below the backups that it builds on, base first
  * @param at the instant as of which they come back, for their names
  */
 export async function planTables(
   request: Pick<RestoreRequest, 'tables' | 'until'>,
   manifest: Manifest,
+  below: readonly Streams[],
   member: PlannedTables['member'],
   objects: Pick<Objects, 'get'>,
   at: string,
@@ -79,41 +101,46 @@ export async function planTables(
     const name = found.outcome === 'unknown' ? 'Restore.TableUnknown' : 'Restore.TableUnfit';
     return refused(name, `${field}: ${value} ${why}`, { field, value });
   }
-  const unreadable = (why: string) =>
-    refused('Backup.NotRestorable', `backupId: ${manifest.backupId} ${why}`, {
-      field: 'backupId',
-      value: manifest.backupId,
-    });
-  const [stream, ...more] = manifest.streams;
-  if (stream === undefined || more.length > 0) {
-    return unreadable(
-      `was taken in ${manifest.streams.length} streams, and single tables are read of one; restore the whole, or name a backup whose policy had no fifoStreams`,
-    );
-  }
-  const stored = await objects.get(stream.index.key);
-  const sha256 = createHash('sha256')
-    .update(stored?.body ?? '')
-    .digest('hex');
-  if (stored === undefined || sha256 !== stream.index.sha256) {
-    return unreadable(`has not the index that its manifest names (${stream.index.key})`);
-  }
   const dumped = manifest.plan.method === 'logical';
   // Rows of a dump stand without those that they point to, until a log is replayed on them (M04).
   const alone = dumped && request.until === undefined;
   const ancestors = alone ? [] : ancestorsOf(found.tables, manifest.relations ?? []);
   const set = { tables: found.tables, ancestors, relations: manifest.relations };
-  const rows = indexRows(stored.body, stream.stream);
-  const { reading, absent, faults } = await (dumped ? readingOfDump(set, rows) : readingOf(set, rows));
-  if (faults.length > 0)
-    return unreadable(`has an index that is not sound: ${faults.slice(0, 3).join('; ')}`);
-  const [first] = absent;
-  if (first !== undefined) {
-    return refused(
-      'Restore.TableUnknown',
-      `tables: ${tableText(first)} came while the backup ran and is not in it; choose a later one`,
-      { field: 'tables', value: tableText(first) },
-    );
+  const filesOfLink = filesOfChain(set);
+  const readings: Reading[] = [];
+  for (const link of [manifest, ...below.toReversed()]) {
+    const said = link === manifest ? '' : `needs ${link.backupId}, which `;
+    const unreadable = (why: string) =>
+      refused('Backup.NotRestorable', `backupId: ${manifest.backupId} ${said}${why}`, {
+        field: 'backupId',
+        value: manifest.backupId,
+      });
+    const rows = await rowsOf(link, objects);
+    if (typeof rows === 'string') return unreadable(rows);
+    const { reading, absent, faults, unnumbered } = await (dumped
+      ? readingOfDump(set, rows)
+      : readingOf(set, rows, filesOfLink));
+    readings.push(reading);
+    if (faults.length > 0)
+      return unreadable(`has an index that is not sound: ${faults.slice(0, 3).join('; ')}`);
+    const [first] = absent;
+    if (first !== undefined && link === manifest) {
+      return refused(
+        'Restore.TableUnknown',
+        `tables: ${tableText(first)} came while the backup ran and is not in it; choose a later one`,
+        { field: 'tables', value: tableText(first) },
+      );
+    }
+    const [space] = unnumbered;
+    if (space !== undefined && below.length > 0) {
+      return refused(
+        'Restore.NotYet',
+        `tables: ${link.backupId} was taken by a release whose index does not say which tablespace ${space} is, so that its tables cannot be followed through the chain; name the full ${below[0]?.backupId}, or restore the whole`,
+        { field: 'backupId', value: manifest.backupId },
+      );
+    }
   }
+  const reading = sumOf(readings);
   const unpacked = reading.tables.bytes + reading.ancestors.bytes + reading.fixed.bytes;
   return {
     outcome: 'tables',

@@ -1,11 +1,7 @@
 import { z } from 'zod';
 import { countNeeded, neededOf } from '../../../contract/formats/needed-bytes.ts';
-import {
-  type FileRole,
-  filesOfTables,
-  renamedStem,
-  type TableSet,
-} from '../../../contract/mysql-files/files-of-tables.ts';
+import { filesOfChain } from '../../../contract/mysql-files/files-of-chain.ts';
+import type { FileRole, TableSet } from '../../../contract/mysql-files/files-of-tables.ts';
 import { type TableName, tableKey } from '../../../contract/mysql-files/relations.ts';
 import { tableFile } from '../../../contract/mysql-files/table-file.ts';
 import { filesOfDump } from './files-of-dump.ts';
@@ -37,6 +33,8 @@ export type Read = {
   /** Tables of which the index has no definition: they came while the backup ran. */
   absent: TableName[];
   faults: string[];
+  /** Tablespaces of which the index does not say which they are. */
+  unnumbered: string[];
 };
 
 async function countedOf(rows: ReturnType<typeof indexRows>, roleOf: (path: string) => FileRole | undefined) {
@@ -62,17 +60,17 @@ export async function readingOfDump(
   rows: ReturnType<typeof indexRows>,
 ): Promise<Read> {
   const { faults, reading } = await countedOf(rows, filesOfDump(set));
-  return { reading, absent: [], faults };
+  return { reading, absent: [], faults, unnumbered: [] };
 }
 
-/** Finds in the index what must be read to bring the tables back. */
-export async function readingOf(set: TableSet, rows: ReturnType<typeof indexRows>): Promise<Read> {
-  const renamed = new Set<string>();
-  for await (const { path } of rows.files()) {
-    const stem = renamedStem(path);
-    if (stem !== undefined) renamed.add(stem);
-  }
-  const { files, faults, reading } = await countedOf(rows, filesOfTables(set, renamed));
+/** Finds in the index of a full what must be read to bring the tables back, or of each backup of a chain, the last one first. */
+export async function readingOf(
+  set: TableSet,
+  rows: ReturnType<typeof indexRows>,
+  filesOfLink = filesOfChain(set),
+): Promise<Read> {
+  const { roleOf, unnumbered } = await filesOfLink(rows.files);
+  const { files, faults, reading } = await countedOf(rows, roleOf);
   const defined = new Set(
     files
       .map(({ path }) => tableFile(path))
@@ -83,5 +81,21 @@ export async function readingOf(set: TableSet, rows: ReturnType<typeof indexRows
     reading,
     absent: [...set.tables, ...set.ancestors].filter((table) => !defined.has(tableKey(table))),
     faults,
+    unnumbered,
+  };
+}
+
+/** What reading several backups comes to. */
+export function sumOf(readings: readonly Reading[]): Reading {
+  const part = (of: 'tables' | 'ancestors' | 'fixed') => {
+    const sum = (what: keyof z.infer<typeof partSchema>) =>
+      readings.reduce((total, reading) => total + reading[of][what], 0);
+    return { bytes: sum('bytes'), storedBytes: sum('storedBytes'), readBytes: sum('readBytes') };
+  };
+  return {
+    tables: part('tables'),
+    ancestors: part('ancestors'),
+    fixed: part('fixed'),
+    frames: readings.reduce((total, { frames }) => total + frames, 0),
   };
 }

@@ -4,13 +4,12 @@ import { type PlannedRestore, withLog } from '../plan-restore.ts';
 import type { PlannedTables } from './plan-tables.ts';
 
 /** Why no single tables are read of a backup of this kind; undefined where they are. */
-export function kindRefusal({ backupId, flavour, level, chain }: BackupRecord): Refused | undefined {
-  const refuse = (why: string) =>
-    refused('Restore.NotYet', `tables: backup ${backupId} is ${why}`, { field: 'backupId', value: backupId });
-  if (flavour !== 'mariadb') return refuse(`of ${flavour}; single tables are read of backups of MariaDB`);
-  if (level === 'full') return undefined;
-  return refuse(
-    `an incremental; single tables are read of a full one, the nearest is ${chain ?? 'an earlier one'}`,
+export function kindRefusal({ backupId, flavour }: BackupRecord): Refused | undefined {
+  if (flavour === 'mariadb') return undefined;
+  return refused(
+    'Restore.NotYet',
+    `tables: backup ${backupId} is of ${flavour}; single tables are read of backups of MariaDB`,
+    { field: 'backupId', value: backupId },
   );
 }
 

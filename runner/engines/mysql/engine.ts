@@ -40,7 +40,15 @@ export function makeMysqlEngine({
   startServer = makeStartServer(),
 }: MysqlEngineOptions): Engine {
   return {
-    abilities: ['incremental', 'logical', 'replay', 'relay-replay', 'replay-dumped-tables', 'tables'],
+    abilities: [
+      'incremental',
+      'logical',
+      'replay',
+      'relay-replay',
+      'replay-dumped-tables',
+      'tables',
+      'tables-of-chains',
+    ],
     tools: (context) => findTools(context.runChild, context.signal),
     inspect: async (order, context) => {
       // A replica whose applier a lost backup left stopped would be found ineligible for ever after (M11).
@@ -87,8 +95,8 @@ export function makeMysqlEngine({
         return inspectTables(order, context);
       },
       preflight: tablesPreflight,
-      restore: (order, stored, context, log, timed) =>
-        restoreTables(order, stored, context, log, stateDirectory, timed),
+      restore: (order, stored, context, log, timed, below) =>
+        restoreTables(order, stored, context, log, stateDirectory, timed, below),
     },
   };
 }

@@ -3,12 +3,19 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { IndexRow } from '../../../contract/formats/index-file.ts';
 import type { Manifest } from '../../../contract/formats/manifest.ts';
+import { neededOf } from '../../../contract/formats/needed-bytes.ts';
 import type { Increment } from '../../../contract/records/backup.ts';
 import type { Member } from '../../../contract/records/cluster.ts';
 import type { BackupOrder, RestoreOrder } from '../../../contract/records/job.ts';
 import { policySchema } from '../../../contract/records/policy.ts';
 import type { MariadbServer } from '../../../infra/local/mariadb.ts';
-import type { Engine, EngineContext, StoredBackup, StreamSink } from '../../../runner/engines/engine.ts';
+import type {
+  Engine,
+  EngineContext,
+  StoredBackup,
+  StoredFiles,
+  StreamSink,
+} from '../../../runner/engines/engine.ts';
 import { makeRunChild } from '../../../runner/host/run-child.ts';
 import { composeManifest } from '../../../runner/job/manifest.ts';
 
@@ -185,6 +192,35 @@ export function storedOf(taken: Pick<Taken, 'manifest' | 'bytes' | 'parts'>): St
     },
     // Whoever reads on in what he has given back reads zeros.
     done: (given) => void given.fill(0),
+  };
+}
+
+/** The same by its index: some files of it, and nothing else. */
+export function storedFilesOf({ manifest, bytes: stream, rows }: Taken): StoredFiles {
+  async function* files() {
+    for (const row of rows) if (row.t === 'file') yield row;
+  }
+  async function* chunksOf() {
+    for (const row of rows) if (row.t === 'chunk') yield row;
+  }
+  return {
+    manifest,
+    listFiles: files,
+    readFiles: async (_, wanted) => {
+      const isWanted = wanted(rows.flatMap((row) => (row.t === 'file' ? [row.path] : [])));
+      const roleOf = (path: string) => (isWanted(path) ? 'wanted' : undefined);
+      const found = await neededOf({ files, chunks: chunksOf }, roleOf);
+      const last = new Map(found.chunks.map((chunk) => [chunk.file, chunk]));
+      async function* pieces() {
+        for (const chunk of found.chunks) {
+          const { file, off, from, bytes } = chunk;
+          const piece = Buffer.from(stream.subarray(from, from + bytes));
+          yield { path: file.path, off, bytes: piece, last: last.get(file) === chunk };
+        }
+      }
+      const bytes = found.chunks.reduce((sum, chunk) => sum + chunk.bytes, 0);
+      return { files: found.files, bytes, pieces: pieces() };
+    },
   };
 }
 

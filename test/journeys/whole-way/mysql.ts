@@ -25,7 +25,6 @@ export function mysqlToo(the: () => World): void {
   describe.skipIf(others.missing !== null)('a cluster of MySQL', () => {
     const { mysql } = others as Extract<typeof others, { missing: null }>;
     let pair: MysqlPair;
-    let agent: number | undefined;
     let cluster: object | undefined;
     /** Everything up to the last transaction that somebody wanted. */
     let wanted: string;
@@ -90,7 +89,6 @@ export function mysqlToo(the: () => World): void {
       await pair.caughtUp();
     });
     afterAll(async () => {
-      if (agent !== undefined) await the().registry.stop(agent);
       if (cluster !== undefined) await register(the(), { ...cluster, retired: true });
       for (const [file, text] of settingsBefore) writeFileSync(file, text);
       await pair?.close();
@@ -145,7 +143,12 @@ export function mysqlToo(the: () => World): void {
       expect(tool.arguments).toContain('--fifo-streams=2');
     });
 
-    it('has an incremental taken on its full, and its log archived as it is written', async () => {
+<<<<<<< HEAD
+    it('has an incremental taken on its full, and its log archived as it is written', async () => 
+=======
+    it('has its log archived by the agent of its host, and an incremental taken on its full', async () => {
+      await ask(the(), 'reconcile', {});
+>>>>>>> main
       await pair.sql(pair.primary, 'UPDATE shop.t SET value = 20 WHERE id = 2');
       await pair.caughtUp();
       const incremental = await backUp();
@@ -177,6 +180,5 @@ export function mysqlToo(the: () => World): void {
       await stopRestored(directory);
       rmSync(directory, { recursive: true });
       expect([...(await the().tables.locks()), ...(await the().tables.pins())]).toEqual([]);
-    });
-  });
+    }););
 }

@@ -135,7 +135,7 @@ export function makeArchive(options: ArchiveOptions) {
       const bytes = await of.file.read(of.readTo, Math.min(readBytes, limit - of.readTo));
       if (bytes.length === 0) throw replaced(of, limit);
       for (let i = 0; i < bytes.length; ) {
-        i += takeBytes(of, bytes.subarray(i));
+        i += await takeBytes(of, bytes.subarray(i));
         noteLook(of, at);
         while (gathered(of) >= segmentBytes) if (!(await sealFull(of))) return false;
       }

@@ -18,7 +18,12 @@ export type BinlogEvent = {
 };
 
 /** How the events of a file are checked, told by its format description. */
-export type LogFormat = { checksum: 'crc32' | 'none'; serverVersion: string };
+export type LogFormat = {
+  checksum: 'crc32' | 'none';
+  serverVersion: string;
+  /** Events of a compressed transaction: what they say of their position counts for no file. */
+  packed?: true;
+};
 
 export const headerBytes = 19;
 export const magicBytes = 4;
@@ -44,11 +49,13 @@ type Passing = {
  * Splits the bytes of one log file into events and checks each: length, position, checksum. `take` answers `stop` where
  * the reader should not go beyond this event. Pure: no clock, no files; memory is bounded whatever the events are.
  * @param from offset of the first byte that is pushed: 0, or the beginning of an event of a file with this `format`
+ * @param pass what comes of a compressed transaction that is not held whole, piece by piece
  */
 export function makeEventReader(
   from: number,
   take: (event: BinlogEvent) => 'stop' | undefined,
   known?: LogFormat,
+  pass: (event: BinlogEvent, piece: Buffer) => void = () => {},
 ) {
   let at = from;
   let format = known;
@@ -76,7 +83,7 @@ export function makeEventReader(
     const name = eventName(type);
     const sum = format?.checksum === 'crc32' || type === eventTypes.formatDescription ? checksumBytes : 0;
     if (length < headerBytes + sum) throw damaged(`an event of ${length} bytes is too short`, at);
-    if ((at + length) % 2 ** 32 !== end) {
+    if (!format?.packed && (at + length) % 2 ** 32 !== end) {
       throw damaged(`the event says that it ends at ${end}, its length says ${at + length}`, at);
     }
     if (name === undefined && (flags & eventFlags.ignorable) === 0) {
@@ -142,7 +149,7 @@ export function makeEventReader(
   };
 
   /** Takes what there is of an event that is not held whole; true once it is complete and the reader shall stop. */
-  const pass = (bytes: Buffer, of: Passing): { taken: number; stop: boolean } => {
+  const passOn = (bytes: Buffer, of: Passing): { taken: number; stop: boolean } => {
     const part = bytes.subarray(0, of.left);
     of.left -= part.length;
     const summed = format!.checksum === 'crc32' ? checksumBytes : 0;
@@ -152,6 +159,7 @@ export function makeEventReader(
     of.sum = summed === 0 ? held.subarray(0, 0) : Buffer.from(held.subarray(-summed));
     const content = body.subarray(0, body.length - of.sum.length);
     if (summed > 0) of.crc = crc32(content, of.crc);
+    if (of.event.type === eventTypes.transactionPayload) pass(of.event, content);
     if (of.keptLeft > 0) {
       const keep = Buffer.from(content.subarray(0, of.keptLeft));
       of.kept.push(keep);
@@ -176,12 +184,12 @@ export function makeEventReader(
     let i = 0;
     while (i < bytes.length) {
       if (passing !== undefined) {
-        const { taken, stop } = pass(bytes.subarray(i), passing);
+        const { taken, stop } = passOn(bytes.subarray(i), passing);
         i += taken;
         if (stop) return i - before;
         continue;
       }
-      if (at === 0) {
+      if (at === 0 && !format?.packed) {
         if (bytes.length - i < magicBytes) break;
         readHead(bytes.subarray(i));
         i += magicBytes;

@@ -1,6 +1,5 @@
 import { NamedError } from '../../../../contract/errors/named-error.ts';
 import type { OpenTransaction, Xa } from '../../../../contract/formats/segment.ts';
-import { statementKind } from './definition.ts';
 import { type BinlogEvent, type LogFormat, makeEventReader } from './event-reader.ts';
 import type { EventName } from './event-types.ts';
 import {
@@ -12,7 +11,9 @@ import {
   type TransactionHead,
 } from './gtid-events.ts';
 import { gtidText, type LogFlavour, makeGtidState } from './gtid-state.ts';
-import { readStatement, readTableMap } from './statement.ts';
+import { lookIntoPayload, type PayloadLook } from './payload.ts';
+import { readStatement } from './statement.ts';
+import { type GatheredTouches, gatherTouches } from './touches.ts';
 
 /** One transaction as it stands in the log: all events from its GTID on. */
 export type BinlogTransaction = {
@@ -38,6 +39,8 @@ export type BinlogHandlers = {
   head?: (head: LogHead) => void;
   /** The log goes on in this file. */
   rotate?: (file: string) => void;
+  /** Compressed transactions are looked into; otherwise they are unsure. */
+  looksInto?: true;
   /** An event between transactions has ended at this offset. */
   between?: (end: number) => void;
 };
@@ -47,17 +50,13 @@ export type BinlogStart =
   | { from: 0; flavour: LogFlavour }
   | { from: number; flavour: LogFlavour; gtid: string; format: LogFormat };
 
-/** A transaction that touches more tables than this is one that may touch any. */
-const mostTables = 1000;
-
 type Open = {
   head: TransactionHead;
   text: string;
   at: number;
   bracketed: boolean;
-  tables: Map<string, [string, string]>;
-  ddl: string | undefined;
-  unsure: boolean;
+  touches: GatheredTouches;
+  payload: PayloadLook | undefined;
   xa: Xa | null;
 };
 
@@ -71,17 +70,6 @@ const betweenTransactions: ReadonlySet<EventName> = new Set<EventName>([
   'formatDescription',
 ]);
 const statements: ReadonlySet<EventName> = new Set<EventName>(['query', 'queryCompressed']);
-/** They carry what only a statement needs. */
-const ofStatements: ReadonlySet<EventName> = new Set<EventName>([
-  'intvar',
-  'rand',
-  'userVar',
-  'appendBlock',
-  'deleteFile',
-  'beginLoadQuery',
-  'executeLoadQuery',
-]);
-
 /**
  * Reads the bytes of one binary log file in any pieces and groups its events into transactions. Pure; memory is
  * bounded, also for transactions of any size. Throws `Log.Damaged`, `Log.Encrypted`, `Log.Unsupported`, `Log.Gap`.
@@ -93,6 +81,7 @@ export function makeBinlogParser(start: BinlogStart, handlers: BinlogHandlers) {
   let open: Open | undefined;
   let boundary = start.from;
   let headDone = inside;
+  let pending: Promise<void> | undefined;
 
   const damaged = (event: BinlogEvent, what: string) =>
     new NamedError('Log.Damaged', `at offset ${event.at}: ${what}`, { offset: event.at });
@@ -104,9 +93,8 @@ export function makeBinlogParser(start: BinlogStart, handlers: BinlogHandlers) {
       text: head.gtid ? gtidText(flavour, head.gtid) : '',
       at: event.at,
       bracketed: false,
-      tables: new Map(),
-      ddl: undefined,
-      unsure: false,
+      touches: gatherTouches(),
+      payload: undefined,
       xa: head.xa,
     };
   };
@@ -115,21 +103,23 @@ export function makeBinlogParser(start: BinlogStart, handlers: BinlogHandlers) {
     open = undefined;
     boundary = event.at + event.bytes;
     if (of.head.gtid) state.add(of.head.gtid);
-    return handlers.transaction({
+    const { payload, touches } = of;
+    const transaction: BinlogTransaction = {
       gtid: of.text,
       at: of.at,
       bytes: boundary - of.at,
       time: of.head.committed ?? event.time * 1_000_000,
-      ...(of.ddl === undefined ? {} : { ddl: of.ddl }),
-      tables: [...of.tables.values()],
-      unsure: of.unsure,
+      ...touches.found(),
       xa: of.xa,
-    });
-  };
-
-  const touch = (of: Open, table: [string, string]) => {
-    if (of.tables.size < mostTables) of.tables.set(table.join('\0'), table);
-    else of.unsure = true;
+    };
+    const reading = payload?.read();
+    const finish = () => {
+      payload?.end();
+      Object.assign(transaction, touches.found());
+    };
+    if (reading === undefined) finish();
+    else pending = Promise.all([pending, reading.then(finish)]).then(() => {});
+    return handlers.transaction(transaction);
   };
 
   /** True where the statement is the last event of its transaction. */
@@ -137,18 +127,12 @@ export function makeBinlogParser(start: BinlogStart, handlers: BinlogHandlers) {
     const statement = readStatement(event);
     const word = statement.text.length > 16 ? '' : statement.text.trim().toUpperCase();
     const closes = word === 'COMMIT' || word === 'ROLLBACK';
-    const what = statementKind(statement);
+    of.touches.statement(statement);
     const xaVerb = /^\s*XA\s+(START|BEGIN|COMMIT|ROLLBACK)\s+(.+?)\s*$/is.exec(statement.text.slice(0, 400));
     const verb = xaVerb?.[1]?.toUpperCase();
     if (verb === 'COMMIT' || verb === 'ROLLBACK') {
       const id = of.xa?.id ?? xaVerb![2]!.replace(/\s+ONE\s+PHASE$/i, '');
       of.xa = { id, does: verb === 'COMMIT' ? 'commit' : 'rollback' };
-    }
-    if (what.kind === 'rows') of.unsure = true;
-    if (what.kind === 'definition') {
-      of.ddl ??= what.verb;
-      of.unsure ||= what.unsure;
-      for (const table of what.tables) touch(of, table);
     }
     if (of.head.standalone !== null) return of.head.standalone || closes;
     if (of.bracketed) return closes;
@@ -156,19 +140,26 @@ export function makeBinlogParser(start: BinlogStart, handlers: BinlogHandlers) {
     return !of.bracketed;
   };
 
+  const lookInto = (of: Open): PayloadLook => {
+    of.payload ??= lookIntoPayload(of.touches);
+    return of.payload;
+  };
+
   const takeInside = (event: BinlogEvent, of: Open): 'stop' | undefined => {
     const { name } = event;
     if (statements.has(name)) return takeStatement(event, of) ? end(event, of) : undefined;
-    if (name === 'tableMap') touch(of, readTableMap(event));
-    else if (ofStatements.has(name)) of.unsure = true;
-    else if (name === 'xid') return end(event, of);
-    else if (name === 'xaPrepare') {
+    of.touches.event(event);
+    if (name === 'xid') return end(event, of);
+    if (name === 'xaPrepare') {
       of.xa = readXaPrepare(event);
       return end(event, of);
-    } else if (name === 'transactionPayload') {
-      of.unsure = true;
+    }
+    if (name === 'transactionPayload') {
+      if (handlers.looksInto !== true) of.touches.lose();
+      else if (event.whole && of.payload === undefined) lookInto(of).push(event.body, true);
       return end(event, of);
-    } else if (name !== 'ignorable' && betweenTransactions.has(name)) {
+    }
+    if (name !== 'ignorable' && betweenTransactions.has(name)) {
       throw damaged(event, `the transaction at ${of.at} has no end before the event ${name}`);
     }
     return undefined;
@@ -223,11 +214,19 @@ export function makeBinlogParser(start: BinlogStart, handlers: BinlogHandlers) {
     return undefined;
   };
 
-  const reader = makeEventReader(start.from, take, inside ? start.format : undefined);
+  const reader = makeEventReader(start.from, take, inside ? start.format : undefined, (_, piece) => {
+    if (open && handlers.looksInto) lookInto(open).push(piece);
+  });
 
   return {
     /** Answers how many bytes were taken: all, or up to the transaction at which to stop. */
     push: reader.push,
+    /** What is in compressed transactions is unpacked beside: transactions are complete, and memory bounded, once it resolves. */
+    settled: async (): Promise<void> => {
+      await open?.payload?.read();
+      await pending;
+      pending = undefined;
+    },
     /** Offset behind the last event that ended outside of any transaction, and where the log stands there. */
     boundary: () => boundary,
     gtid: () => state.text(),

@@ -53,6 +53,7 @@ export function beginReading(
       ? { from: 0, flavour }
       : { from: parseFrom, flavour, gtid: place.gtid, format: head.format },
     {
+      looksInto: true,
       transaction: (transaction) => {
         const { gtid: own, at, bytes } = transaction;
         if ((own !== '') !== gtids) throw modeChanged(file.name, at, gtids);
@@ -65,8 +66,9 @@ export function beginReading(
 }
 
 /** Takes what was read; stops behind a transaction with which the segment is large enough. Answers how much was taken. */
-export function takeBytes(of: Reading, bytes: Buffer): number {
+export async function takeBytes(of: Reading, bytes: Buffer): Promise<number> {
   const taken = of.parser.push(bytes);
+  await of.parser.settled();
   const part = bytes.subarray(0, taken);
   const skip = Math.max(0, Math.min(part.length, of.keepFrom - of.readTo));
   if (skip < part.length) of.draft.pieces.push(part.subarray(skip));

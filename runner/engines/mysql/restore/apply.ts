@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NamedError } from '../../../../contract/errors/named-error.ts';
+import type { Manifest } from '../../../../contract/formats/manifest.ts';
 import type { RestoreOrder } from '../../../../contract/records/job.ts';
 import type { EngineContext, StoredBackup } from '../../engine.ts';
 import { toolOfFlavour } from '../tools/tool.ts';
@@ -14,24 +15,28 @@ import {
   writeRestoreMarker,
 } from './marker.ts';
 import { giveTo } from './place.ts';
-import { accountOf, refuseForeignOptions, runPrepare, unpackFiles } from './prepare.ts';
+import { accountOf, type IsLeftOut, refuseForeignOptions, runPrepare, unpackFiles } from './prepare.ts';
 import { afterRemoval, unpackInto } from './unpack.ts';
 
 /** Files of other engines and definitions, which the tool copies whole; Aria's recovery may make them longer. */
 const copiedWhole = /\.(frm|MAD|MAI|MYD|MYI|CSV|CSM|MRG|ARZ|TRG|TRN|par|opt)$/;
 
+type Applying = Pick<RestoreOrder, 'clusterId' | 'backupId' | 'target' | 'policy' | 'chain'>;
+
 /**
  * Brings the prepared files of the staging directory to where the next incremental of the chain ends: unpacks it into a
  * directory of its own, has the tool apply it, looks that its files arrived (M19) and removes it again, so that the disk
  * holds the base and one incremental at most. What is half applied is no backup any more: on failure all of it goes.
+ * @param isLeftOut whether a file of the backup is missing on purpose
  */
-export async function apply(
-  order: RestoreOrder,
-  stored: StoredBackup,
+export async function applyFiles(
+  order: Applying,
+  manifest: Manifest,
   context: EngineContext,
+  unpackTo: (increment: string) => Promise<readonly { path: string }[]>,
+  isLeftOut?: IsLeftOut,
 ): Promise<void> {
   const { directory } = order.target;
-  const { manifest } = stored;
   const staging = stagingDirectory(directory);
   const increment = incrementDirectory(directory);
   const who = { clusterId: order.clusterId, backupId: order.backupId };
@@ -47,12 +52,12 @@ export async function apply(
   try {
     await writeRestoreMarker(directory, { ...who, state: 'applying' });
     await mkdir(increment, { mode: 0o700 });
-    const files = await unpackInto(increment, stored, context);
+    const files = await unpackTo(increment);
     await giveTo(account, increment);
     await unpackFiles(order, manifest, context, increment);
     await refuseForeignOptions(increment, toolOfFlavour(manifest.flavour));
     context.progress('applying the incremental');
-    await runPrepare(order, manifest, context, increment);
+    await runPrepare(order, manifest, context, increment, isLeftOut);
     const gone = files
       .map(({ path }) => path)
       .filter((path) => copiedWhole.test(path) && !existsSync(join(staging, path)));
@@ -72,3 +77,7 @@ export async function apply(
     throw afterRemoval(error, order.target, manifest.restore.bytes);
   }
 }
+
+/** Applies a whole incremental. */
+export const apply = (order: RestoreOrder, stored: StoredBackup, context: EngineContext): Promise<void> =>
+  applyFiles(order, stored.manifest, context, (increment) => unpackInto(increment, stored, context));

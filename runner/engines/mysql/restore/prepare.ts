@@ -9,6 +9,7 @@ import type { ChildEnd } from '../../../host/child.ts';
 import { withLentFile } from '../../../host/lent-file.ts';
 import type { EngineContext } from '../../engine.ts';
 import { prepareArguments } from '../arguments.ts';
+import { withPlainPath } from '../plain-path.ts';
 import { findKey, keyPlace } from '../tool-key.ts';
 import { type Tool, toolOfFlavour } from '../tools/tool.ts';
 import { xtrabackupPrepareArguments, xtrabackupUnpackArguments } from '../tools/xtrabackup-arguments.ts';
@@ -19,13 +20,21 @@ import { missingFiles } from './unpack.ts';
 
 /** With redo for it, and without. */
 const notFound = [
-  /\[Warning\] InnoDB: Tablespace \d+ was not found at (?:\.\/)?(.+) when restoring a \(partial\?\) backup\. All redo log for this file will be ignored!$/,
-  /\[Note\] InnoDB: Tablespace \d+ was not found at '(?:\.\/)?(.+)', but there were no modifications either\.$/,
+  /\[Warning\] InnoDB: Tablespace (\d+) was not found at (?:\.\/)?(.+) when restoring a \(partial\?\) backup\. All redo log for this file will be ignored!$/,
+  /\[Note\] InnoDB: Tablespace (\d+) was not found at '(?:\.\/)?(.+)', but there were no modifications either\.$/,
 ];
 
-/** The file that a line says is missing, as the backup names it; undefined for every other line. */
-export const missingFileOf = (line: string): string | undefined =>
-  notFound.map((said) => said.exec(line.trimEnd())?.[1]).find((path) => path !== undefined);
+/** A tablespace that prepare says is missing: its number, and the file as the backup names it. */
+export type MissingSpace = { space: number; path: string };
+
+/** Whether a tablespace is missing on purpose. */
+export type IsLeftOut = (missing: MissingSpace) => boolean;
+
+/** What a line says is missing; undefined for every other line. */
+export function missingSpaceOf(line: string): MissingSpace | undefined {
+  const found = notFound.map((said) => said.exec(line.trimEnd())).find((match) => match !== null);
+  return found && { space: Number(found[1]), path: found[2] ?? '' };
+}
 
 /**
  * Lines of a backup's own option file that a sound one does not have. The host that wrote it could otherwise make this
@@ -125,16 +134,17 @@ export async function runPrepare(
   { flavour, restore }: Pick<Manifest, 'flavour' | 'restore'>,
   context: EngineContext,
   incrementalDir?: string,
-  isLeftOut: (path: string) => boolean = () => false,
+  isLeftOut: IsLeftOut = () => false,
 ): Promise<void> {
   const { target, policy } = order;
   const tool = toolOfFlavour(flavour);
-  const targetDir = stagingDirectory(target.directory);
-  const temporary = temporaryDirectory(target.directory);
   const memoryBytes = Math.min(restore.memoryBytes, policy.memoryMiB * 1024 * 1024);
-  const args =
-    tool.name === 'mariadb-backup'
-      ? prepareArguments(targetDir, memoryBytes, temporary, incrementalDir)
+  const argumentsAt = (directory: string): string[] => {
+    const targetDir = stagingDirectory(directory);
+    const temporary = temporaryDirectory(directory);
+    const increment = incrementalDir?.replace(target.directory, directory);
+    return tool.name === 'mariadb-backup'
+      ? prepareArguments(targetDir, memoryBytes, temporary, increment)
       : xtrabackupPrepareArguments({
           targetDir,
           memoryBytes,
@@ -143,13 +153,17 @@ export async function runPrepare(
           threads: availableParallelism(),
           // Nothing is rolled back before the last link; after it the server does so at its start.
           redoOnly: order.chain !== undefined,
-          ...(incrementalDir === undefined ? {} : { increment: incrementalDir }),
+          ...(increment === undefined ? {} : { increment }),
         });
+  };
   const warnings: string[] = [];
-  const end = await runAsServer(tool, args, order, context, (line) => {
-    const missing = missingFileOf(line);
-    if (missing === undefined || !isLeftOut(missing)) warnings.push(...tool.prepareWarnings([line]));
-  });
+  // InnoDB takes what stands behind a `;` in the directory of an incremental for another one.
+  const end = await withPlainPath(target.directory, (path) =>
+    runAsServer(tool, argumentsAt(path), order, context, (line) => {
+      const missing = missingSpaceOf(line);
+      if (missing === undefined || !isLeftOut(missing)) warnings.push(...tool.prepareWarnings([line]));
+    }),
+  );
   context.signal.throwIfAborted();
   if (warnings.length > 0 && end.exitCode === 0) {
     throw new NamedError('Restore.PrepareWarned', warnings.slice(0, 10).join(' | '), {
@@ -165,7 +179,7 @@ export async function prepare(
     Partial<Pick<RestoreOrder, 'chain'>>,
   manifest: Manifest,
   context: EngineContext,
-  isLeftOut?: (path: string) => boolean,
+  isLeftOut?: IsLeftOut,
 ): Promise<void> {
   const { directory } = order.target;
   const staging = stagingDirectory(directory);

@@ -20,20 +20,6 @@ export async function tablesPreflight(
       cause: `backupId: ${manifest.backupId} is of ${manifest.flavour}; single tables are restored of backups of MariaDB`,
     };
   }
-  if (manifest.plan.level !== 'full') {
-    return {
-      outcome: 'refused',
-      name: 'Restore.NotYet',
-      cause: `backupId: ${manifest.backupId} is an incremental; single tables are restored of full backups, e.g. ${manifest.plan.chain}`,
-    };
-  }
-  if (manifest.flavour !== 'mariadb') {
-    return {
-      outcome: 'refused',
-      name: 'Restore.NotYet',
-      cause: `backupId: ${manifest.backupId} is of ${manifest.flavour}; single tables are restored of backups of mariadb in this version`,
-    };
-  }
   const some = { ...manifest, restore: { ...manifest.restore, bytes: 0 } };
   const outcome = await restorePreflight(order, some, context);
   if (outcome.outcome === 'refused') return outcome;

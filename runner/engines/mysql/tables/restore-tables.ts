@@ -5,6 +5,7 @@ import type { ArchivedLog, EngineContext, RestoredTables, StoredFiles } from '..
 import { thisRunner } from '../applier-marker.ts';
 import { loadTables } from '../logical/restore/load-tables.ts';
 import { proveAndReplay } from '../replay/prove-and-replay.ts';
+import { applyFiles } from '../restore/apply.ts';
 import { prepare } from '../restore/prepare.ts';
 import { removeReplicationLeftovers } from '../restore/replication-leftovers.ts';
 import { setMariadbPosition } from '../restore/set-position.ts';
@@ -21,20 +22,38 @@ import {
   scratchOf,
   withScratch,
 } from './scratch.ts';
-import { isLeftOut } from './table-set.ts';
+import { isLeftOut, linksOfTables, type OpenLink, type TableLink } from './table-set.ts';
 import { writeNote } from './tables-note.ts';
-import { unpackTables } from './unpack.ts';
+import { bytesOf, readLink, unpackTables } from './unpack.ts';
 import { besideOf, type WorkingTable } from './working-tables.ts';
 
+type Timed = <T>(phase: string, step: () => Promise<T>) => Promise<T>;
+
+/** Reads and prepares what the backups have of the tables, base first; answers how much that was. */
 async function unpackAndPrepare(
   order: RestoreTablesOrder,
-  stored: StoredFiles,
+  { manifest }: StoredFiles,
+  opened: readonly OpenLink[],
   context: EngineContext,
-  timed: <T>(phase: string, step: () => Promise<T>) => Promise<T>,
+  timed: Timed,
 ): Promise<number> {
-  const { manifest } = stored;
-  const { bytes } = await timed('unpacking', () => unpackTables(order, stored, context));
-  await timed('preparing', () => prepare(order, manifest, context, isLeftOut(order, manifest)));
+  const [base, ...increments] = await linksOfTables(order, manifest, opened);
+  const first = await base!.open();
+  const last = increments.length === 0;
+  const leftOut = (link: TableLink) => isLeftOut(link, !last);
+  let { bytes } = await timed('unpacking', () => unpackTables(order, first, base!, last, context));
+  await timed('preparing', () => prepare(order, first.manifest, context, leftOut(base!)));
+  for (const [i, link] of increments.entries()) {
+    await timed(`applying incremental ${i + 1} of ${increments.length}`, async () => {
+      const stored = await link.open();
+      const read = async (increment: string) => {
+        const files = await readLink(increment, order, stored, link, i === increments.length - 1, context);
+        bytes += bytesOf(files);
+        return files;
+      };
+      await applyFiles(order, stored.manifest, context, read, leftOut(link));
+    });
+  }
   return bytes;
 }
 
@@ -48,7 +67,8 @@ export async function restoreTables(
   context: EngineContext,
   log: ArchivedLog | undefined,
   stateDirectory: string,
-  timed: <T>(phase: string, step: () => Promise<T>) => Promise<T>,
+  timed: Timed,
+  below: readonly OpenLink[] = [],
 ): Promise<RestoredTables> {
   const { manifest } = stored;
   const { target, member } = order;
@@ -70,7 +90,7 @@ export async function restoreTables(
     const bytes =
       manifest.plan.method === 'logical'
         ? (await timed('unpacking', () => loadTables(order, stored, context))).bytes
-        : await unpackAndPrepare(order, stored, context, timed);
+        : await unpackAndPrepare(order, stored, [...below, async () => stored], context, timed);
     const place = await makeScratch(order, manifest);
     const prove = (session: Session) =>
       timed('proving', () =>

@@ -16,7 +16,7 @@ import { loadingConfig } from '../logical/restore/new-server.ts';
 import type { Login } from '../login.ts';
 import { readRelations } from '../relations.ts';
 import { replayDirectory } from '../replay/place.ts';
-import { markerPath, stagingDirectory, temporaryDirectory } from '../restore/marker.ts';
+import { incrementDirectory, markerPath, stagingDirectory, temporaryDirectory } from '../restore/marker.ts';
 import { removeReplicationLeftovers } from '../restore/replication-leftovers.ts';
 import { newServerId, serverConfig, socketPath } from '../restore/server-config.ts';
 import { makeSocketPlace, withStagedServer } from '../restore/staged-server.ts';
@@ -90,6 +90,7 @@ export const scratchOf = (session: Session, staging: string, socket: string): Sc
 export async function removeScratch(directory: string): Promise<void> {
   for (const path of [
     stagingDirectory(directory),
+    incrementDirectory(directory),
     temporaryDirectory(directory),
     replayDirectory(directory),
     join(directory, 'my.cnf'),

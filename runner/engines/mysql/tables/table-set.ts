@@ -1,26 +1,46 @@
+import { NamedError } from '../../../../contract/errors/named-error.ts';
 import type { Manifest } from '../../../../contract/formats/manifest.ts';
-import { filesOfTables, renamedStem } from '../../../../contract/mysql-files/files-of-tables.ts';
+import { type FilesOfLink, filesOfChain } from '../../../../contract/mysql-files/files-of-chain.ts';
 import type { RestoreTablesOrder } from '../../../../contract/records/restore-tables.ts';
+import type { StoredFiles } from '../../engine.ts';
+import type { IsLeftOut } from '../restore/prepare.ts';
 
-type Named = Pick<RestoreTablesOrder, 'tables' | 'ancestors'>;
+export type OpenLink = () => Promise<StoredFiles>;
 
-/** Which of the backup's files are read, once it is known which there are. */
-export const wantedFiles =
-  ({ tables, ancestors }: Named, { relations }: Pick<Manifest, 'relations'>) =>
-  (paths: readonly string[]) => {
-    const renamed = new Set(paths.map(renamedStem).filter((stem) => stem !== undefined));
-    const roleOf = filesOfTables({ tables, ancestors, relations }, renamed);
-    return (path: string) => roleOf(path) !== undefined;
-  };
+/** One backup of those that bring the tables back, and which of its files are read. */
+export type TableLink = FilesOfLink & { open: OpenLink };
 
 /**
- * Whether a tablespace was left out on purpose, by the path that prepare misses it under. What the set is made of never
- * is (M19).
+ * Whether a tablespace that prepare misses was left out on purpose; what the set is made of it may not miss (M19). In a
+ * chain the redo of an incremental names tablespaces as they were called then, so it is their numbers that count.
  */
-export function isLeftOut(
-  { tables, ancestors }: Named,
+export const isLeftOut =
+  ({ roleOf, isOfSet }: FilesOfLink, ofChain: boolean): IsLeftOut =>
+  ({ path, space }) => {
+    const role = roleOf(path);
+    return ofChain ? role !== 'fixed' && !isOfSet(space) : role === undefined;
+  };
+
+/** Which files are read of each backup, base first. */
+export async function linksOfTables(
+  { tables, ancestors }: Pick<RestoreTablesOrder, 'tables' | 'ancestors'>,
   { relations }: Pick<Manifest, 'relations'>,
-): (path: string) => boolean {
-  const roleOf = filesOfTables({ tables, ancestors, relations }, new Set());
-  return (path) => roleOf(path) === undefined;
+  opened: readonly OpenLink[],
+): Promise<TableLink[]> {
+  const filesOfLink = filesOfChain({ tables, ancestors, relations });
+  const links: TableLink[] = [];
+  for (const open of opened.toReversed()) {
+    const stored = await open();
+    const link = await filesOfLink(() => stored.listFiles('main'));
+    const [space] = link.unnumbered;
+    if (space !== undefined && opened.length > 1) {
+      throw new NamedError(
+        'Restore.NotYet',
+        `tables: the index of ${stored.manifest.backupId} does not say which tablespace ${space} is, so that its tables cannot be followed through the chain`,
+        { backupId: stored.manifest.backupId },
+      );
+    }
+    links.unshift({ ...link, open });
+  }
+  return links;
 }

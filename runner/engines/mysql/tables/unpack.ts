@@ -3,7 +3,7 @@ import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NamedError } from '../../../../contract/errors/named-error.ts';
 import type { Manifest } from '../../../../contract/formats/manifest.ts';
-import { tableKey, tableText } from '../../../../contract/mysql-files/relations.ts';
+import { type TableName, tableKey, tableText } from '../../../../contract/mysql-files/relations.ts';
 import { tableFile } from '../../../../contract/mysql-files/table-file.ts';
 import type { RestoreTablesOrder } from '../../../../contract/records/restore-tables.ts';
 import type { EngineContext, FilePiece, StoredFiles } from '../../engine.ts';
@@ -11,13 +11,16 @@ import { writeRestoreMarker } from '../restore/marker.ts';
 import { foreignFiles, makeStaging, missingFiles } from '../restore/unpack.ts';
 import { requiredFiles } from '../xbstream/completeness.ts';
 import { decodePath } from '../xbstream/paths.ts';
-import { wantedFiles } from './table-set.ts';
+import type { TableLink } from './table-set.ts';
 
 type Listed = readonly { path: string; bytes: number }[];
 
-/** Why these files do not bring the tables back, or must not be written; empty for a sound set. */
+/**
+ * Why these files do not bring the tables back, or must not be written; empty for a sound set.
+ * @param defines tables whose definitions must be there
+ */
 export function faultsOfSet(
-  { tables, ancestors }: Pick<RestoreTablesOrder, 'tables' | 'ancestors'>,
+  defines: readonly TableName[],
   manifest: Pick<Manifest, 'restore' | 'metrics'>,
   files: Listed,
 ): string[] {
@@ -36,7 +39,7 @@ export function faultsOfSet(
       .filter((file) => file?.extension === 'frm')
       .map((file) => tableKey({ schema: file!.db, table: file!.table })),
   );
-  for (const table of [...tables, ...ancestors]) {
+  for (const table of defines) {
     if (!defined.has(tableKey(table))) faults.push(`the definition of ${tableText(table)} is missing`);
   }
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
@@ -49,24 +52,29 @@ export function faultsOfSet(
   return faults;
 }
 
-/** Reads the files of the wanted tables, and of what they need, into the staging directory. */
-export async function unpackTables(
-  order: RestoreTablesOrder,
+type Unpacking = Pick<RestoreTablesOrder, 'tables' | 'ancestors' | 'target'>;
+
+/**
+ * Reads what one backup has of the tables, and of what they need, into a directory of ours.
+ * @param last the backup that is brought back; of those below it a table may be missing, which came later
+ */
+export async function readLink(
+  root: string,
+  { tables, ancestors, target }: Unpacking,
   stored: StoredFiles,
+  { roleOf }: Pick<TableLink, 'roleOf'>,
+  last: boolean,
   context: EngineContext,
-): Promise<{ bytes: number }> {
-  const { directory } = order.target;
+): Promise<Listed> {
   const { manifest } = stored;
-  const who = { clusterId: order.clusterId, backupId: order.backupId };
-  const staging = await makeStaging(order.target);
-  await writeRestoreMarker(directory, { ...who, state: 'unpacking' });
-  const { files, bytes, pieces } = await stored.readFiles('main', wantedFiles(order, manifest));
-  const faults = faultsOfSet(order, manifest, files);
+  const wanted = () => (path: string) => roleOf(path) !== undefined;
+  const { files, bytes, pieces } = await stored.readFiles('main', wanted);
+  const faults = faultsOfSet(last ? [...tables, ...ancestors] : [], manifest, files);
   if (faults.length > 0) {
     throw new NamedError('Restore.StreamDamaged', faults.slice(0, 20).join('; '), { faults: faults.length });
   }
   try {
-    await writeFiles(staging, files, pieces, (done) => {
+    await writeFiles(root, files, pieces, (done) => {
       context.signal.throwIfAborted();
       context.progress('reading the tables', done, bytes);
     });
@@ -74,21 +82,39 @@ export async function unpackTables(
     if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
     throw new NamedError(
       'Restore.NoSpace',
-      `the disk of ${directory} became full while ${bytes} bytes were unpacked`,
-      { directory, bytes },
+      `the disk of ${target.directory} became full while ${bytes} bytes were unpacked`,
+      { directory: target.directory, bytes },
       { cause: error },
     );
   }
-  const reasons = await missingFiles(staging, files);
+  const reasons = await missingFiles(root, files);
   if (reasons.length > 0) {
     throw new NamedError('Restore.StreamDamaged', reasons.slice(0, 20).join('; '), { files: reasons.length });
   }
+  return files;
+}
+
+export const bytesOf = (files: Listed) => files.reduce((sum, { bytes }) => sum + bytes, 0);
+
+/** Reads the full, or the one that the chain begins with, into a new staging directory. */
+export async function unpackTables(
+  order: RestoreTablesOrder,
+  stored: StoredFiles,
+  link: TableLink,
+  last: boolean,
+  context: EngineContext,
+): Promise<{ bytes: number }> {
+  const { directory } = order.target;
+  const who = { clusterId: order.clusterId, backupId: order.backupId };
+  const staging = await makeStaging(order.target);
+  await writeRestoreMarker(directory, { ...who, state: 'unpacking' });
+  const files = await readLink(staging, order, stored, link, last, context);
   await writeRestoreMarker(directory, {
     ...who,
     state: 'unpacked',
     files: files.map(({ path, bytes: size }) => [path, size]),
   });
-  return { bytes };
+  return { bytes: bytesOf(files) };
 }
 
 /** Files open at once are at most those that the tool copied at once, since each is closed with its last piece. */

@@ -58,4 +58,6 @@ export type StreamedFile = {
   source: string;
   from: number;
   to: number;
+  /** Of a tablespace or of its changed pages' note: InnoDB's number of it, where the file says it. */
+  space?: number;
 };

@@ -70,6 +70,12 @@ export function makeFileTable() {
       return undefined;
     },
 
+    /** The file in hand is of the tablespace of this number. */
+    number(path: string, space: number | undefined) {
+      const file = files.get(path);
+      if (file !== undefined && space !== undefined) file.space = space;
+    },
+
     /** MariaDB: the next bytes go to `offset` (the writer's tail of an Aria log). */
     seek(path: string, offset: number): Refusal | undefined {
       const known = files.get(path);

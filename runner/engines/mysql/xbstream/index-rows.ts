@@ -26,5 +26,6 @@ export function fileRows(stream: string, state: XbstreamState): IndexFile[] {
       path,
       bytes: file.bytes,
       chunks: { path: file.source, from: file.from, to: file.to },
+      ...(file.space === undefined ? {} : { space: file.space }),
     }));
 }

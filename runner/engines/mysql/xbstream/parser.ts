@@ -11,6 +11,7 @@ import type {
 import { makeFileTable } from './file-table.ts';
 import { makeKeptContent } from './kept-content.ts';
 import { decodePath, pathLimit } from './paths.ts';
+import { makeTablespaceNumber } from './tablespace-number.ts';
 
 const magic = Buffer.from('XBSTCK01', 'latin1');
 const fixedLength = 14;
@@ -90,6 +91,7 @@ export function makeXbstreamParser(
 ): XbstreamParser {
   const table = makeFileTable();
   const kept = makeKeptContent();
+  const number = makeTablespaceNumber();
 
   let failure: XbstreamFailure | undefined;
   let streamBytes = 0;
@@ -110,6 +112,7 @@ export function makeXbstreamParser(
   let left = 0;
   let crc = 0;
   let keeping = false;
+  let numbering = false;
   let pushed = 0;
 
   function fail(fault: XbstreamFault, detail: string, at: string | undefined = path || undefined) {
@@ -252,12 +255,14 @@ export function makeXbstreamParser(
     };
     left = length;
     keeping = sparse === undefined && kept.wants(path) && kept.begin(path, fileOffset, length);
+    numbering = sparse === undefined && number.begin(path, fileOffset);
   }
 
   function endPayload(done: Chunk) {
     if (crc !== done.crc32) {
       return fail('checksum', `the chunk says crc32 ${crcHex(done.crc32)}, its bytes give ${crcHex(crc)}`);
     }
+    if (numbering) table.number(done.path, number.found());
     const { end: _end, ...facts } = done;
     const event = { kind: 'chunk', ...facts, headerOffset } as const;
     nextChunk();
@@ -277,6 +282,7 @@ export function makeXbstreamParser(
           crc = joinCrc(crc, sum, take);
           pushed = joinCrc(pushed, sum, take);
           if (keeping) kept.add(chunk.path, part);
+          if (numbering) number.add(part);
           at += take;
           left -= take;
         }

@@ -5,6 +5,7 @@ import { encodeManifest } from '../../../../contract/formats/codec.ts';
 import type { IndexRow } from '../../../../contract/formats/index-file.ts';
 import type { Manifest } from '../../../../contract/formats/manifest.ts';
 import { indexKey, manifestKey } from '../../../../contract/layout.ts';
+import type { BackupRecord } from '../../../../contract/records/backup.ts';
 import { type CheckResult, type JobRow, jobKey } from '../../../../contract/records/job.ts';
 import {
   restoreTablesOrderSchema,
@@ -39,7 +40,11 @@ const input = {
 const KiB = 1024;
 
 /** Files of one size each, one after the other, in frames of 100 KiB that shrink to a half. */
-function indexOf(paths: readonly string[], fileBytes: number): IndexRow[] {
+function indexOf(
+  paths: readonly string[],
+  fileBytes: number,
+  spaces: Record<string, number> = {},
+): IndexRow[] {
   const rows: IndexRow[] = [];
   let from = 0;
   for (const path of paths) {
@@ -47,7 +52,9 @@ function indexOf(paths: readonly string[], fileBytes: number): IndexRow[] {
     from += 40;
     rows.push({ t: 'chunk', stream: 'main', path, off: 0, bytes: fileBytes, from, crc: '00000000' });
     from += fileBytes;
-    rows.push({ t: 'file', stream: 'main', path, bytes: fileBytes, chunks: { path, from: begin, to: from } });
+    const space = spaces[path];
+    const chunks = { path, from: begin, to: from };
+    rows.push({ t: 'file', stream: 'main', path, bytes: fileBytes, chunks, ...(space && { space }) });
     from += 14;
   }
   for (let at = 0; at < from; at += 100 * KiB) {
@@ -82,10 +89,16 @@ const paths = [
 
 let control: MemoryControl;
 
-async function store(change: (manifest: Manifest) => void = () => undefined, files = paths) {
+async function store(
+  change: (manifest: Manifest) => void = () => undefined,
+  files = paths,
+  recorded: Partial<BackupRecord> = {},
+  spaces: Record<string, number> = {},
+) {
   const manifest = example('manifest');
+  manifest.backupId = recorded.backupId ?? manifest.backupId;
   const index = zstdCompressSync(
-    indexOf(files, 300 * KiB)
+    indexOf(files, 300 * KiB, spaces)
       .map((row) => `${JSON.stringify(row)}\n`)
       .join(''),
   );
@@ -105,10 +118,11 @@ async function store(change: (manifest: Manifest) => void = () => undefined, fil
   ];
   change(manifest);
   const text = encodeManifest(manifest);
-  const backup = { ...example('backup'), manifestSha256: createHash('sha256').update(text).digest('hex') };
+  const manifestSha256 = createHash('sha256').update(text).digest('hex');
+  const backup = { ...example('backup'), ...recorded, manifestSha256 };
   control.objects.put(backup.site.bucket, key, index);
   control.objects.put(backup.site.bucket, manifestKey(backup), text);
-  await control.backups.apply({ ...example('receipt'), backup });
+  await control.backups.apply({ ...example('receipt'), backupId: backup.backupId, backup });
   return { manifest, backup };
 }
 
@@ -208,7 +222,7 @@ describe('a plan for single tables', () => {
     // M04: rows go with those that they point to, once a log is replayed.
     const request = { tables: ['shop.orders'], until: 'latest' as const };
     const objects = control.objectsOf(backup.site);
-    const answer = await planTables(request, manifest, member, objects, manifest.committedAt);
+    const answer = await planTables(request, manifest, [], member, objects, manifest.committedAt);
     if (answer.outcome === 'refused') throw new Error(answer.error.cause);
     expect(answer.tables.ancestors).toEqual([{ schema: 'shop', table: 'customers' }]);
     expect(kilobytes(answer.tables)).toEqual([900, 300, 300]);
@@ -235,25 +249,82 @@ describe('a plan for single tables', () => {
     expect(await plan()).toMatchObject({ error: { name: 'Backup.NotRestorable' } });
   });
 
-  it('takes the newest full where the latest is an incremental, and refuses that by name', async () => {
-    const { backup } = await store();
-    const origin = { uuid: 'u', serverId: 2, datadir: '/var/lib/mysql', files: 'f' };
-    const base = { ...backup, origin, lsn: { from: '0', to: '7', last: '7' } };
+  const origin = { uuid: 'u', serverId: 2, datadir: '/var/lib/mysql', files: 'f' };
+  const onTop = [
+    'ibdata1.delta',
+    'ib_logfile0',
+    ...['shop/orders.frm', 'shop/orders.ibd.meta', 'shop/orders.ibd.delta'],
+    ...['shop/customers.frm', 'shop/customers.ibd.meta', 'shop/customers.ibd.delta'],
+    ...['shop/large.frm', 'shop/large.ibd.meta', 'shop/large.ibd.delta'],
+  ];
+  const storeChain = async (below: Record<string, number>) => {
+    const { backup } = await store(
+      undefined,
+      paths,
+      { origin, lsn: { from: '0', to: '7', last: '7' } },
+      below,
+    );
     const later = {
-      ...base,
       backupId: 'b-incremental',
       level: 'incremental' as const,
       startedAt: '2026-11-23T03:00:00.000Z',
       lsn: { from: '7', to: '9', last: '9' },
       chain: backup.backupId,
       parent: backup.backupId,
+      origin,
     };
-    await control.backups.apply({ ...example('receipt'), backup: base });
-    await control.backups.apply({ ...example('receipt'), backupId: later.backupId, backup: later });
-    expect(await plan()).toMatchObject({ outcome: 'planned', backupId: backup.backupId });
-    expect(await plan({ backupId: later.backupId })).toMatchObject({
-      error: { name: 'Restore.NotYet', cause: expect.stringContaining(`the nearest is ${backup.backupId}`) },
+    const of = { 'shop/orders.ibd.meta': 11, 'shop/customers.ibd.meta': 12, 'shop/large.ibd.meta': 13 };
+    await store((manifest) => Object.assign(manifest.plan, later), onTop, later, of);
+    return backup.backupId;
+  };
+
+  it('reads of an incremental what its whole chain has of the tables, under the names of then', async () => {
+    // What is orders now was large when the full was taken.
+    const base = await storeChain({
+      'shop/orders.ibd': 13,
+      'shop/customers.ibd': 12,
+      'shop/large.ibd': 11,
+      'shop/FTS_0000000000000013_CONFIG.ibd': 14,
     });
+    const answer = await planned();
+    expect(answer).toMatchObject({ backupId: 'b-incremental' });
+    expect(answer.chain?.map(({ backupId }) => backupId)).toEqual([base, 'b-incremental']);
+    const { reading } = answer.tables!;
+    expect([reading.tables, reading.ancestors, reading.fixed].map(({ bytes }) => bytes / KiB)).toEqual([
+      900 + 300 + 900,
+      600 + 900,
+      1200 + 600,
+    ]);
+    expect(answer.tables?.ancestors).toEqual([{ schema: 'shop', table: 'customers' }]);
+    const fitWith = (abilities: string[]) =>
+      makeFit({ mintJobId: () => 'job-tables-1' })({
+        planned: answer,
+        check: {
+          ...example('result-check'),
+          tables: { way: 'copy', refusals: [], sameDisk: false },
+          abilities,
+        },
+      });
+    expect(await fitWith(['incremental', 'tables'])).toMatchObject({
+      error: {
+        name: 'Runner.VersionUnsupported',
+        cause: expect.stringContaining(
+          `restores no tables of incrementals; install this release there, or name the full ${base}`,
+        ),
+      },
+    });
+    expect(await fitWith(['incremental', 'tables', 'tables-of-chains'])).toMatchObject({
+      outcome: 'fits',
+      order: { kind: 'restore-tables', backupId: 'b-incremental', chain: answer.chain },
+    });
+  });
+
+  it('refuses a chain whose indexes do not say which tablespace is whose, with the full that can be had', async () => {
+    const base = await storeChain({});
+    expect(await plan()).toMatchObject({
+      error: { name: 'Restore.NotYet', cause: expect.stringContaining(`name the full ${base}`) },
+    });
+    expect(await plan({ backupId: base })).toMatchObject({ outcome: 'planned', backupId: base });
   });
 });
 

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { filesOfChain } from '../../../../../contract/mysql-files/files-of-chain.ts';
 import { compareTables } from '../../../../../runner/engines/compare-fingerprints.ts';
-import { missingFileOf } from '../../../../../runner/engines/mysql/restore/prepare.ts';
+import { missingSpaceOf } from '../../../../../runner/engines/mysql/restore/prepare.ts';
 import { missingForTables, wayOf } from '../../../../../runner/engines/mysql/tables/live-member.ts';
 import { rowTextQuery } from '../../../../../runner/engines/mysql/tables/row-text.ts';
-import { isLeftOut, wantedFiles } from '../../../../../runner/engines/mysql/tables/table-set.ts';
+import { isLeftOut } from '../../../../../runner/engines/mysql/tables/table-set.ts';
 import { faultsOfSet } from '../../../../../runner/engines/mysql/tables/unpack.ts';
 import { aManifest } from '../../../../doubles/records.ts';
 
@@ -11,19 +12,25 @@ const orders = { schema: 'shop', table: 'orders', as: 'orders_restored' };
 const set = { tables: [orders], ancestors: [{ schema: 'shop', table: 'customers' }] };
 const relations = [{ schema: 'shop', table: 'orders', fullText: '0000000000000013' }];
 
+const listed = (...files: { path: string; space?: number }[]) =>
+  async function* () {
+    yield* files;
+  };
+
 describe('what prepare may miss of some tables', () => {
-  const absent = (path: string, how: (path: string) => string) => missingFileOf(how(path));
+  const absent = (path: string, how: (path: string) => string) => missingSpaceOf(how(path))!;
   const withRedo = (path: string) =>
     `2026-11-25 18:59:18 0 [Warning] InnoDB: Tablespace 18 was not found at ${path} when restoring a (partial?) backup. All redo log for this file will be ignored!`;
   const without = (path: string) =>
     `2026-11-25 19:25:36 0 [Note] InnoDB: Tablespace 7 was not found at '${path}', but there were no modifications either.`;
 
-  it('M19 is what was left out, by both of its sentences, and nothing that was read', () => {
-    const leftOut = isLeftOut(set, { relations });
+  it('M19 is what was left out, by both of its sentences, and nothing that was read', async () => {
+    const found = await filesOfChain({ ...set, relations })(listed());
+    const leftOut = isLeftOut(found, false);
     for (const how of [withRedo, without]) {
-      expect(absent('./shop/odd when restoring.ibd', how)).toBe('shop/odd when restoring.ibd');
-      expect(leftOut(absent('./other/big.ibd', how)!)).toBe(true);
-      expect(leftOut(absent('./shop/FTS_000000000000001f_CONFIG.ibd', how)!)).toBe(true);
+      expect(absent('./shop/odd when restoring.ibd', how).path).toBe('shop/odd when restoring.ibd');
+      expect(leftOut(absent('./other/big.ibd', how))).toBe(true);
+      expect(leftOut(absent('./shop/FTS_000000000000001f_CONFIG.ibd', how))).toBe(true);
       for (const path of [
         'shop/orders.ibd',
         'shop/orders#P#p0.ibd',
@@ -32,10 +39,20 @@ describe('what prepare may miss of some tables', () => {
         'mysql/gtid_slave_pos.ibd',
         'undo001',
       ]) {
-        expect(leftOut(absent(`./${path}`, how)!)).toBe(false);
+        expect(leftOut(absent(`./${path}`, how))).toBe(false);
       }
     }
-    expect(missingFileOf('[ERROR] InnoDB: Tablespace 7 was not found at ./shop/x.ibd.')).toBeUndefined();
+    expect(missingSpaceOf('[ERROR] InnoDB: Tablespace 7 was not found at ./shop/x.ibd.')).toBeUndefined();
+  });
+
+  it('M19 is of a chain what has another number than the set, however it is called in the redo of then', async () => {
+    const found = await filesOfChain({ ...set, relations })(
+      listed({ path: 'shop/orders.ibd.meta', space: 18 }),
+    );
+    const leftOut = isLeftOut(found, true);
+    expect(leftOut(absent('./shop/orders.ibd', without))).toBe(true);
+    expect(leftOut(absent('./shop/renamed_since.ibd', withRedo))).toBe(false);
+    expect(leftOut(absent('./mysql/gtid_slave_pos.ibd', without))).toBe(false);
   });
 });
 
@@ -44,7 +61,7 @@ describe('the files that were found for some tables', () => {
   const frms = ['shop/orders.frm', 'shop/customers.frm'];
   const faults = (paths: string[]) =>
     faultsOfSet(
-      set,
+      [...set.tables, ...set.ancestors],
       {
         ...aManifest(),
         restore: { ...aManifest().restore, bytes: 1000 },
@@ -70,9 +87,72 @@ describe('the files that were found for some tables', () => {
     ]);
   });
 
-  it('hold what was renamed while the tool ran', () => {
-    const wanted = wantedFiles(set, { relations })(['shop/a.ren', 'shop/a.ibd', 'shop/b.ibd']);
-    expect(['shop/a.ren', 'shop/a.ibd', 'shop/b.ibd'].map(wanted)).toEqual([true, true, false]);
+  it('hold what was renamed while the tool ran', async () => {
+    const paths = ['shop/a.ren', 'shop/a.ibd', 'shop/b.ibd'];
+    const { roleOf } = await filesOfChain({ ...set, relations })(listed(...paths.map((path) => ({ path }))));
+    expect(paths.map(roleOf)).toEqual(['fixed', 'fixed', undefined]);
+  });
+});
+
+describe('the files that are read of a chain', () => {
+  const chain = async (...links: { path: string; space?: number }[][]) => {
+    const filesOfLink = filesOfChain({ ...set, relations });
+    const found = [];
+    for (const files of links.toReversed()) {
+      const { roleOf, unnumbered, isOfSet } = await filesOfLink(listed(...files));
+      const numbers = [5, 7, 9, 12].filter(isOfSet);
+      found.unshift({ read: files.map(({ path }) => path).filter(roleOf), unnumbered, numbers });
+    }
+    return found;
+  };
+  const full = (name: string, space: number) => [{ path: `${name}.ibd`, space }, { path: `${name}.frm` }];
+  const increment = (name: string, space: number) => [
+    { path: `${name}.ibd.meta`, space },
+    { path: `${name}.ibd.delta` },
+    { path: `${name}.frm` },
+  ];
+
+  it('are those of a tablespace under whatever name it had, and of the table under its own', async () => {
+    const [base, middle, last] = await chain(
+      [...full('shop/old', 7), ...full('shop/orders', 5), ...full('shop/x', 9), { path: 'ibdata1' }],
+      [...increment('side/between', 7), ...increment('shop/orders', 5), ...increment('shop/x', 9)],
+      [...increment('shop/orders', 7), ...increment('shop/x', 9), { path: 'ibdata1.delta' }],
+    );
+    expect(last!.read).toEqual([
+      'shop/orders.ibd.meta',
+      'shop/orders.ibd.delta',
+      'shop/orders.frm',
+      'ibdata1.delta',
+    ]);
+    expect(middle!.read).toEqual([
+      'side/between.ibd.meta',
+      'side/between.ibd.delta',
+      ...['shop/orders.ibd.meta', 'shop/orders.ibd.delta', 'shop/orders.frm'],
+    ]);
+    expect(base!.read).toEqual(['shop/old.ibd', 'shop/orders.ibd', 'shop/orders.frm', 'ibdata1']);
+    // What was called orders before is another table in the end.
+    expect([base!.numbers, middle!.numbers, last!.numbers]).toEqual([[5, 7], [5, 7], [7]]);
+  });
+
+  it('are those of an exchanged partition too, and none below for what came later', async () => {
+    const [base] = await chain(
+      [...full('shop/loaded', 7), ...full('shop/orders#P#p0', 5), ...full('shop/x', 9)],
+      [
+        ...increment('shop/orders#P#p0', 7),
+        ...increment('shop/loaded', 5),
+        ...increment('shop/orders#P#p1', 12),
+      ],
+    );
+    expect(base!.read).toEqual(['shop/loaded.ibd', 'shop/orders#P#p0.ibd', 'shop/orders#P#p0.frm']);
+  });
+
+  it('are not told where an index does not number the tablespaces', async () => {
+    const [base] = await chain([
+      { path: 'shop/orders.ibd' },
+      { path: 'shop/x.ibd' },
+      { path: 'shop/orders.frm' },
+    ]);
+    expect(base!.unnumbered).toEqual(['shop/orders.ibd']);
   });
 });
 

@@ -108,16 +108,17 @@ describe('the arguments of XtraBackup', () => {
 
   it('need rights for a history, which are looked for before the tool has copied all and finds them missing', () => {
     const policy = { xtrabackup: settings({ history: 'nightly' }), mariadbBackup: { history: 'nightly' } };
-    const lacking = (family: 'mysql' | 'mariadb', ...grants: string[]) =>
-      historyReason(policy, family, ['GRANT SELECT, RELOAD ON *.* TO `b`@`%`', ...grants]);
-    expect(lacking('mysql')).toEqual([
+    const lacking = (family: 'mysql' | 'mariadb', version: string, ...grants: string[]) =>
+      historyReason(policy, { family, version }, ['GRANT SELECT, RELOAD ON *.* TO `b`@`%`', ...grants]);
+    expect(lacking('mysql', '8.4.7')).toEqual([
       'xtrabackup.history: the account lacks INSERT, CREATE, ALTER ON `PERCONA_SCHEMA`.*',
     ]);
-    expect(lacking('mysql', 'GRANT INSERT, CREATE, ALTER ON `PERCONA\\_SCHEMA`.* TO `b`@`%`')).toEqual([]);
-    expect(lacking('mariadb')[0]).toContain(
-      'mariadbBackup.history: the account lacks INSERT, CREATE, ALTER ON `mysql`',
-    );
-    expect(historyReason({}, 'mysql', [])).toEqual([]);
+    const granted = 'GRANT INSERT, CREATE, ALTER ON `PERCONA\\_SCHEMA`.* TO `b`@`%`';
+    expect(lacking('mysql', '9.7.4', granted)).toEqual([]);
+    expect(lacking('mariadb', '10.11.6').join()).toContain('mariadbBackup.history: the account lacks');
+    expect(lacking('mariadb', '10.11.6').join()).toContain('ON `mysql`');
+    expect(lacking('mariadb', '10.6.20').join()).toContain('ON `PERCONA_SCHEMA`');
+    expect(historyReason({}, { family: 'mysql', version: '8.4.7' }, [])).toEqual([]);
   });
 
   it('block DDL at the end only where the policy and the tool say so', () => {

@@ -1,13 +1,14 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { zstdDecompressSync } from 'node:zlib';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import {
   type BinlogStart,
   type BinlogTransaction,
   makeBinlogParser,
 } from '../../../../../../runner/engines/mysql/binlog/parser.ts';
-import { makeMysqlLog } from '../../../../../doubles/binlog-writer.ts';
+import { makeMysqlLog, payloadOf } from '../../../../../doubles/binlog-writer.ts';
 
 const recorded = (n: number) =>
   zstdDecompressSync(
@@ -207,7 +208,7 @@ describe('the binlog parser at logs of MySQL, written by the published layout', 
     log.gtid(null, 6_000_000);
     log.query("XA ROLLBACK X'6b',X'',1");
     log.gtid(null, 7_000_000);
-    log.payload(500);
+    log.payload(Buffer.alloc(500, 1));
     log.stop();
     const { transactions, parser } = read(log.bytes(), mysql);
     expect(transactions.map(({ gtid, xa, unsure }) => [gtid, xa?.id, xa?.does, unsure])).toEqual([
@@ -238,5 +239,112 @@ describe('the binlog parser at logs of MySQL, written by the published layout', 
     lost.previousGtids([]);
     lost.raw(26, Buffer.alloc(4));
     expect(() => read(lost.bytes(), mysql)).toThrow(expect.objectContaining({ name: 'Log.Gap' }));
+  });
+});
+
+describe('compressed transactions of MySQL', () => {
+  type Log = ReturnType<typeof makeMysqlLog>;
+  const inside = (write: (log: Log) => void): Buffer => {
+    const log = makeMysqlLog({ checksum: false });
+    write(log);
+    return log.events();
+  };
+  /** Two tables, and rows that no compressor makes smaller. */
+  const rows = (bytes: number) =>
+    inside((log) => {
+      log.query('BEGIN');
+      log.tableMap('shop', 'orders');
+      for (let left = bytes; left > 0; left -= 100_000) log.raw(30, randomBytes(Math.min(left, 100_000)));
+      log.tableMap('shop', 'items');
+      log.rows(50);
+      log.xid();
+    });
+  const both = [
+    ['shop', 'orders'],
+    ['shop', 'items'],
+  ];
+  const looked = async (body: Buffer, step = 1024 * 1024) => {
+    const log = makeMysqlLog();
+    log.previousGtids([]);
+    log.gtid({ uuid: a, number: 1n }, 1_764_000_000_000_000);
+    log.payload(body);
+    log.rotate('binlog.000002');
+    const found: BinlogTransaction[] = [];
+    const parser = makeBinlogParser(mysql, {
+      looksInto: true,
+      transaction: (transaction) => void found.push(transaction),
+    });
+    const bytes = log.bytes();
+    let held = 0;
+    for (let i = 0; i < bytes.length; i += step) {
+      parser.push(bytes.subarray(i, i + step));
+      await parser.settled();
+      held = Math.max(held, parser.held());
+    }
+    expect(parser.boundary()).toBe(bytes.length);
+    expect(held).toBeLessThanOrEqual(64 * 1024);
+    expect(found.map(({ gtid }) => gtid)).toEqual([`${a}:1`]);
+    return found[0]!;
+  };
+
+  it.each([
+    ['a small one, in one piece', 200, 1024 * 1024],
+    ['a small one, byte by byte', 200, 1],
+    ['one as large as what is held of any event', 65_300, 5000],
+    ['one larger than a read', 3_000_000, 1024 * 1024],
+    ['one larger than a read, in small pieces', 1_500_000, 10_000],
+  ])('are looked into: %s', async (_, bytes, step) => {
+    expect(await looked(payloadOf(rows(bytes)), step)).toMatchObject({ tables: both, unsure: false });
+  });
+
+  it('are looked into where they were left as they are, and name definitions', async () => {
+    const events = inside((log) => log.query('CREATE TABLE copied (id INT)', 'shop'));
+    const plain = payloadOf(events, 3, events);
+    // Compression 255: not at all.
+    const none = Buffer.concat([Buffer.of(2, 3, 252, 255, 0), plain.subarray(3)]);
+    expect(await looked(none)).toMatchObject({
+      ddl: 'create table',
+      tables: [['shop', 'copied']],
+      unsure: false,
+    });
+  });
+
+  it('stay unsure where they cannot be read, and the log goes on', async () => {
+    const events = rows(2_000_000);
+    const good = payloadOf(events);
+    const stored = zstdCompressSync(events);
+    const damaged = Buffer.from(good);
+    damaged.fill(0xff, 10, 60);
+    const nested = inside((log) => log.payload(payloadOf(rows(10))));
+    for (const [n, body] of [
+      damaged,
+      payloadOf(events, 3, stored.subarray(0, -100)),
+      payloadOf(events.subarray(0, -20)),
+      payloadOf(Buffer.concat([events, Buffer.alloc(40)])),
+      payloadOf(randomBytes(4000)),
+      payloadOf(Buffer.alloc(20_000_000)),
+      payloadOf(nested),
+      Buffer.from('07', 'hex'),
+      Buffer.alloc(100_000, 9),
+      Buffer.of(0),
+      Buffer.of(2, 1, 7, 0),
+    ].entries()) {
+      expect([n, (await looked(body)).unsure]).toEqual([n, true]);
+    }
+    // A frame of one raw block (RFC 8878) that asks for a window of 32 MiB: more than is held for one; 16 are not.
+    const small = rows(1000);
+    const framed = (windowLog: number) => {
+      const block = Buffer.alloc(3);
+      block.writeUIntLE((small.length << 3) | 1, 0, 3);
+      return Buffer.concat([
+        Buffer.from('28b52ffd00', 'hex'),
+        Buffer.of((windowLog - 10) << 3),
+        block,
+        small,
+      ]);
+    };
+    expect(await looked(payloadOf(small, 3, framed(24)))).toMatchObject({ tables: both, unsure: false });
+    const wide = payloadOf(small, 3, framed(25));
+    expect((await looked(wide)).unsure).toBe(true);
   });
 });
