@@ -112,11 +112,7 @@ export function mysqlToo(the: () => World): void {
       }));
       cluster = { clusterId, engine: 'mysql', flavour: 'mysql', policy, homeSite: 'home', members };
       expect(await register(the(), cluster)).toMatchObject({ outcome: 'registered' });
-      await ask(the(), 'reconcile', {});
-      const { root } = the().target.hosts.primary;
-      const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOLDFAST_ROOT: root };
-      const launcher = join(root, 'bin/holdfast-launch');
-      agent = the().registry.start('agent', '/bin/sh', [launcher, 'agent', 'once'], { env }).pid;
+      // By the agents, which are up and have told what their hosts run.
       await archivedTo(await written());
 
       const full = await backUp();
@@ -143,12 +139,7 @@ export function mysqlToo(the: () => World): void {
       expect(tool.arguments).toContain('--fifo-streams=2');
     });
 
-<<<<<<< HEAD
-    it('has an incremental taken on its full, and its log archived as it is written', async () => 
-=======
-    it('has its log archived by the agent of its host, and an incremental taken on its full', async () => {
-      await ask(the(), 'reconcile', {});
->>>>>>> main
+    it('has an incremental taken on its full, and its log archived as it is written', async () => {
       await pair.sql(pair.primary, 'UPDATE shop.t SET value = 20 WHERE id = 2');
       await pair.caughtUp();
       const incremental = await backUp();
@@ -180,5 +171,6 @@ export function mysqlToo(the: () => World): void {
       await stopRestored(directory);
       rmSync(directory, { recursive: true });
       expect([...(await the().tables.locks()), ...(await the().tables.pins())]).toEqual([]);
-    }););
+    });
+  });
 }
