@@ -22,7 +22,7 @@ import { keysOrder } from './keys.ts';
 import { type PlanUntilDeps, planUntil } from './plan-until.ts';
 import { hostRefusal, manifestRefusal, pointUnreached } from './refusals.ts';
 import { notYet, restoreRequestSchema } from './request.ts';
-import { chooseBackup } from './restorable.ts';
+import { chooseBackup, considered } from './restorable.ts';
 import { predictedRestoreSeconds, replaySeconds } from './restore-time.ts';
 import { memberFor, plannedTablesSchema, planTables } from './tables/plan-tables.ts';
 import { reachedInto } from './tables/reached-into.ts';
@@ -225,8 +225,9 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
           clusterId,
           { site: homeSite, bucket: home.bucket, region: home.region },
           input.until,
-          backups,
+          considered(backups, input.backupId),
           deps,
+          holeIn,
         ));
       if (to?.outcome === 'refused') return to;
       const unfitFor = (backup: BackupRecord) => holeIn(backup) ?? to?.whyNot(backup);

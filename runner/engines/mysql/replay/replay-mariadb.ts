@@ -1,6 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { formatMariadbGtid, parseMariadbGtid } from '../../../../contract/positions/mariadb-gtid.ts';
+import {
+  formatMariadbGtid,
+  mariadbGtidSubtract,
+  parseMariadbGtid,
+} from '../../../../contract/positions/mariadb-gtid.ts';
 import type { MysqlPosition } from '../../../../contract/positions/position.ts';
 import type { EngineContext, ReplayOutcome } from '../../engine.ts';
 import type { Session } from '../session.ts';
@@ -20,6 +24,16 @@ import { type ApplierState, applierState, judgeApplier, workCounters } from './w
 export const mariadbWorkers = (processors: number): number =>
   processors <= 2 ? 0 : Math.min(processors - 1, 8);
 
+/**
+ * Workers for a log that goes on in several domains: none. They apply what is of different domains in any order, and a
+ * failover to a server that writes in a domain of its own makes one depend on the other.
+ */
+export const workersFor = (
+  { from, until }: Pick<ReplayRequest, 'from' | 'until'>,
+  workers: number,
+): number =>
+  mariadbGtidSubtract(parseMariadbGtid(until.gtid), parseMariadbGtid(from.gtid)).size > 1 ? 0 : workers;
+
 /** Between two looks at the applier. */
 const lookMs = 200;
 const namesShown = 50;
@@ -31,6 +45,11 @@ const relaySpaceBytes = 256 * 1024 * 1024;
  */
 export const replayOptions = (place: Pick<ReplayPlace, 'relay'>, memoryMiB: number): string[] => [
   '--innodb-flush-log-at-trx-commit=0',
+  // Whoever wrote a definition may have had it off; what he was refused is in no log.
+  '--innodb-strict-mode=OFF',
+  // Files of tables stay in the data directory, whatever DATA DIRECTORY a definition names (M18): on a host that has
+  // the old server too, its files lie there.
+  '--skip-symbolic-links',
   '--skip-innodb-doublewrite',
   `--innodb-buffer-pool-size=${Math.max(128, memoryMiB - 128)}M`,
   '--sync-binlog=0',
@@ -62,7 +81,7 @@ export async function replayMariadb(
   const began = performance.now();
   refuseOwnEvents(request, target.serverId);
   await session.run(
-    `SET GLOBAL slave_parallel_threads = ${target.workers}, slave_parallel_mode = 'optimistic', gtid_strict_mode = OFF, gtid_ignore_duplicates = ${request.repeats ? 'ON' : 'OFF'}`,
+    `SET GLOBAL slave_parallel_threads = ${workersFor(request, target.workers)}, slave_parallel_mode = 'optimistic', gtid_strict_mode = OFF, gtid_ignore_duplicates = ${request.repeats ? 'ON' : 'OFF'}`,
   );
   const remote = (await remoteTables(session, context)).map((table) => table.join('.'));
   await session.run('SET GLOBAL replicate_ignore_table = ?', [remote.join(',')]);
