@@ -5,6 +5,7 @@ import type { SiteRef } from '../contract/records/backup.ts';
 import type { RunnerSettings } from '../contract/records/runner-settings.ts';
 import type { AgentParts } from './agent/agent.ts';
 import { makeArchiver } from './agent/archiver.ts';
+import { boundLog } from './agent/bound-log.ts';
 import { makeAgentRows } from './agent/rows.ts';
 import { makeEngineFor, makeEngines } from './engines/engine-for.ts';
 import {
@@ -192,6 +193,7 @@ export async function assembleAgent(
           stored,
         }),
       purgeDirectory: join(root, 'purge'),
+      boundLog: () => boundLog(join(root, 'log/agent.log')),
       superseded: () => targetOf(join(root, 'current')) !== current,
       signal: given.stop,
     };

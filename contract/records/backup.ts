@@ -86,6 +86,8 @@ export const backupRecordSchema = z.object({
   flavour: z.string(),
   method: z.enum(['physical', 'logical']),
   level: z.enum(['full', 'incremental']),
+  /** Of the plan: why this method, level and member. */
+  why: z.array(z.string()).optional(),
   /** Of the plan: the chain it belongs to, the backup it builds on, the log history its positions lie on. */
   chain: z.string().optional(),
   parent: z.string().nullable().optional(),

@@ -207,7 +207,7 @@ export const targetInspectionSchema = z.object({
   portFree: z.boolean(),
   userExists: z.boolean(),
   /** Of the keys that were asked for those that are not there, or are others: a sentence each; undefined where none were. */
-  missingKeys: z.array(z.string()).max(201).optional(),
+  missingKeys: z.array(z.string().max(600)).max(201).optional(),
 });
 
 export const checkResultSchema = z.object({

@@ -84,6 +84,12 @@ const timelineOf = ({ timeline: archived, history, cluster }: PlanInput): string
     ?.timeline ??
   `${cluster.clusterId}-1`;
 
+const calledAs = 'the tool is called as: ';
+
+/** What a plan decided and why, for the catalog; the whole command line stays in the manifest. */
+export const whyOf = ({ reasons }: Pick<BackupPlan, 'reasons'>): string[] =>
+  reasons.filter((reason) => !reason.startsWith(calledAs));
+
 /** The call of the tool as the host told it, with what this plan decides behind it. */
 function commandSentence(
   { seen }: Candidate,
@@ -93,7 +99,7 @@ function commandSentence(
 ): string[] {
   if (method === 'logical') {
     const called = seen.logical?.toolCommand;
-    return called === undefined ? [] : [`the tool is called as: ${called.join(' ')}`];
+    return called === undefined ? [] : [`${calledAs}${called.join(' ')}`];
   }
   if (seen.toolCommand === undefined) return [];
   const command = [
@@ -102,7 +108,7 @@ function commandSentence(
     ...(level.level === 'incremental' ? [`--incremental-lsn=${level.increment.fromLsn}`] : []),
     ...(streams > 1 ? [`--fifo-streams=${streams}`, '--fifo-dir=<private>/fifo', '--fifo-timeout=60'] : []),
   ];
-  return [`the tool is called as: ${command.join(' ')}`];
+  return [`${calledAs}${command.join(' ')}`];
 }
 
 function planOf(

@@ -15,12 +15,17 @@ import type { ObjectsOf } from '../clients/objects.ts';
 import { makeLambda } from '../log/lambda.ts';
 import { backupBefore } from './judge-metrics.ts';
 import { originOf } from './origin.ts';
+import { whyOf } from './plan-backup.ts';
 import { writeReceipt } from './write-receipt.ts';
 
 export type RecordAnswer = {
   outcome: 'recorded';
   state: 'verified' | 'suspect';
   extra: boolean;
+  method: BackupRecord['method'];
+  level: BackupRecord['level'];
+  /** What the plan said: why this method, level and member. */
+  why: string[];
   bytes: number;
   storedBytes: number;
   seconds: number;
@@ -53,6 +58,7 @@ export function committedRecord(
     committedAt: manifest.committedAt,
     manifestSha256: seen.manifestSha256,
     ...(seen.manifestVersionId === null ? {} : { manifestVersionId: seen.manifestVersionId }),
+    why: whyOf(manifest.plan),
     chain: manifest.plan.chain,
     parent: manifest.plan.parent,
     timeline: manifest.plan.timeline,
@@ -191,6 +197,9 @@ export function makeHandler(deps: RecordDeps) {
         outcome: 'recorded',
         state: standing.state === 'suspect' ? 'suspect' : verdict,
         extra: standing.extra,
+        method: standing.method,
+        level: standing.level,
+        why: standing.why ?? [],
         bytes: manifest.metrics.bytes,
         storedBytes: manifest.metrics.storedBytes,
         seconds: manifest.metrics.seconds,

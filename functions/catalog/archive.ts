@@ -31,6 +31,11 @@ export const archiveRecordSchema = z.object({
   since: instant,
   /** The newest segment that is recorded; null: none yet. */
   newest: archiveEndSchema.nullable(),
+  /**
+   * What is stored and not recorded yet, where that is more than one pass reads: places on the way back from what the
+   * archiver named, newest first, each reached from the one before it. They count once the last one reaches the record.
+   */
+  ahead: z.array(z.object({ key: z.string(), crc: crc32Hex })).optional(),
   /** Where the timeline begins. */
   first: z.object({ start: mysqlPositionSchema, seen: instant }).nullable(),
   /** What the archiver last said of itself; `silent`: nothing, for too long. */

@@ -28,6 +28,8 @@ export type LogsDeps = {
   sites: Sites;
   now: () => Date;
   log: Log;
+  /** Segments that one pass reads of one archive at most. */
+  mostAhead?: number;
 };
 
 export type LogsAnswer = {

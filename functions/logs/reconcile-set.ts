@@ -1,3 +1,4 @@
+import { segmentPlaceOf } from '../../contract/layout.ts';
 import { agentLostSeconds } from '../../contract/records/agent.ts';
 import type { SiteRef } from '../../contract/records/backup.ts';
 import type { Member } from '../../contract/records/cluster.ts';
@@ -14,6 +15,8 @@ export type SetDeps = {
   clusters: Pick<Clusters, 'order'>;
   objectsOf: ObjectsOf;
   mintTimeline: (now: Date) => string;
+  /** Segments that one pass reads of one archive at most. */
+  mostAhead?: number;
   now: () => Date;
   log: Log;
 };
@@ -32,34 +35,46 @@ async function takeReport(
   const said = current?.report?.archive;
   const fresh =
     current?.at !== undefined && (now.getTime() - Date.parse(current.at)) / 1000 <= agentLostSeconds;
-  if (said?.timeline !== record.timeline || said.epoch !== record.epoch) {
-    return fresh ? record : { ...record, state: 'silent', reason: 'its agent does not report' };
-  }
-  const state = fresh ? said.state : 'silent';
-  const { newest } = said;
-  const nothingNew = newest === null || newest.seq <= (record.newest?.seq ?? -1);
-  if (nothingNew) {
-    return { ...record, state, reason: said.reason, durableAt: said.durableAt ?? record.durableAt };
+  const own = said?.timeline === record.timeline && said.epoch === record.epoch ? said : undefined;
+  const ahead = record.ahead ?? [];
+  const state = fresh && own ? own.state : 'silent';
+  const more = own?.newest && own.newest.seq > (record.newest?.seq ?? -1) ? own.newest : undefined;
+  const from = ahead.at(-1) ?? more;
+  if (from === undefined) {
+    if (own) return { ...record, state, reason: own.reason, durableAt: own.durableAt ?? record.durableAt };
+    return fresh ? record : { ...record, state, reason: 'its agent does not report' };
   }
   const objects = deps.objectsOf(site);
-  const walked = await walkBack(objects, { archive: record, from: newest, until: record.newest, by: record });
+  const way = { archive: record, from, until: record.newest, by: record };
+  const walked = await walkBack(objects, deps.mostAhead ? { ...way, most: deps.mostAhead } : way);
+  if (walked.outcome === 'longer') {
+    const next = [...(ahead.length > 0 ? ahead : [from]), walked.next];
+    const behind = (segmentPlaceOf(next[0]!.key)?.seq ?? 0) - (record.newest?.seq ?? -1);
+    const reason = `${behind} segments are stored and not recorded yet`;
+    return { ...record, ahead: next.map(({ key, crc }) => ({ key, crc })), state, reason };
+  }
   if (walked.outcome === 'broken') {
     deps.log.error('an archive does not reach what is recorded', {
       clusterId: record.clusterId,
       set: record.set,
       reason: walked.reason,
     });
-    return { ...record, state: 'failing', reason: walked.reason };
+    const { ahead: _, ...rest } = record;
+    return { ...rest, state: 'failing', reason: walked.reason };
   }
   await recordSegments({ archives: deps.archives, objects }, record, walked.segments);
   const [first] = walked.segments;
+  const left = ahead.slice(0, -1);
+  const { ahead: _, ...rest } = record;
   return {
-    ...record,
+    ...rest,
+    ...(left.length > 0 ? { ahead: left } : {}),
     newest: walked.segments.at(-1)!.end,
     first: record.first ?? { start: first!.header.start, seen: first!.header.seen.first },
     state,
-    reason: said.reason,
-    durableAt: said.durableAt ?? record.durableAt,
+    reason: own?.reason ?? record.reason,
+    // Of what the archiver says now this is a part, where more is ahead.
+    durableAt: ahead.length > 0 ? record.durableAt : (own?.durableAt ?? record.durableAt),
   };
 }
 
@@ -158,7 +173,8 @@ export async function reconcileSet(
   seen: readonly SeenMember[],
 ): Promise<ArchiveRecord | undefined> {
   const after = known && (await takeReport(deps, of, await withEnd(deps.archives, known), seen));
-  const choice = chooseArchiver(after, seen, deps.now());
+  // Until everything that is stored is recorded nobody takes over, and no timeline ends: it would end too early.
+  const choice = after?.ahead ? ({ outcome: 'keep' } as const) : chooseArchiver(after, seen, deps.now());
   switch (choice.outcome) {
     case 'nobody':
       deps.log.error('nobody can archive this set', {

@@ -2,7 +2,7 @@ import { NamedError } from '../../contract/errors/named-error.ts';
 import type { LogRange } from '../../contract/formats/log-receipt.ts';
 import type { Archives, SegmentRecord } from '../catalog/archive.ts';
 import { limited } from '../clients/limited.ts';
-import type { Objects } from '../clients/objects.ts';
+import type { SegmentStore } from './read-ahead.ts';
 import { segmentRecord } from './record.ts';
 import { walkBack } from './walk.ts';
 
@@ -12,7 +12,7 @@ import { walkBack } from './walk.ts';
  * the walk does not reach it.
  */
 export async function segmentsOfDay(
-  deps: { archives: Pick<Archives, 'segments' | 'putSegment'>; objects: Pick<Objects, 'head' | 'first'> },
+  deps: { archives: Pick<Archives, 'segments' | 'putSegment'>; objects: SegmentStore },
   range: LogRange,
 ): Promise<SegmentRecord[]> {
   const recorded = await deps.archives.segments(range, range.day);
@@ -22,9 +22,11 @@ export async function segmentsOfDay(
     from: range.last,
     until: null,
     stopAt: range.first.key,
+    most: range.segments,
   });
-  if (walked.outcome === 'broken') {
-    const message = `${range.day} of ${range.clusterId} cannot be found again: ${walked.reason}`;
+  if (walked.outcome !== 'whole') {
+    const why = walked.outcome === 'broken' ? walked.reason : `more than ${range.segments} segments`;
+    const message = `${range.day} of ${range.clusterId} cannot be found again: ${why}`;
     throw new NamedError('Log.Gap', message, { timeline: range.timeline, day: range.day });
   }
   const records = walked.segments.map(segmentRecord);

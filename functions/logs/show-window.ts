@@ -7,7 +7,6 @@ import { chainOf } from '../catalog/chain.ts';
 import type { Clusters } from '../catalog/cluster.ts';
 import type { Sites } from '../env/variables.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
-import { notReplayed } from '../restore/refusals.ts';
 import { recordedTimelines } from './recorded-timelines.ts';
 import { behindOf, sayWindows } from './say-window.ts';
 import { type SetWindows, windowsOf } from './windows.ts';
@@ -57,7 +56,6 @@ export const makeHandler = (deps: ShowWindowDeps) =>
       const { bucket = '', region = '' } = deps.sites[homeSite] ?? {};
       const backups = await deps.backups.list(clusterId);
       const usable = backups.filter((of) => good(of) && chainOf(of, backups).outcome === 'whole');
-      const replayed = usable.filter((of) => notReplayed(of) === undefined);
       const timelines = await recordedTimelines(deps.archives, clusterId, { site: homeSite, bucket, region });
       const now = deps.now();
 
@@ -70,7 +68,7 @@ export const makeHandler = (deps: ShowWindowDeps) =>
       const sets: ShownSet[] = [];
       for (const record of await deps.archives.list(clusterId)) {
         const { set, timeline, memberId, hostId, state, reason, durableAt } = record;
-        const all = windowsOf(timelines.get(set) ?? [], replayed);
+        const all = windowsOf(timelines.get(set) ?? [], usable);
         const found: SetWindows = {
           windows: all.windows.slice(0, shown),
           holes: all.holes.slice(0, shown),
@@ -94,8 +92,6 @@ export const makeHandler = (deps: ShowWindowDeps) =>
         });
       }
       if (sets.length === 0) says.push(`no log of ${clusterId} is archived: logs.archive of its policy`);
-      const unreplayed = newest && notReplayed(newest);
-      if (unreplayed !== undefined) says.push(unreplayed);
       return {
         outcome: 'shown',
         clusterId,

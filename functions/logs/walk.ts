@@ -6,22 +6,26 @@ import { readSegmentHead, segmentHeadBytes } from '../../contract/formats/segmen
 import { segmentPlaceOf, type TimelinePlace } from '../../contract/layout.ts';
 import { type ArchiveEnd, archiveEndOf } from '../../contract/records/agent.ts';
 import type { ArchiveRecord } from '../catalog/archive.ts';
-import type { Objects } from '../clients/objects.ts';
+import { type SegmentStore, storeForWalk } from './read-ahead.ts';
 
 export type FoundSegment = { header: SegmentHeader; end: ArchiveEnd; bytes: number };
 
-/** Oldest first; `broken`: nothing of it counts. */
-export type Walked = { outcome: 'whole'; segments: FoundSegment[] } | { outcome: 'broken'; reason: string };
+/**
+ * Oldest first; `broken`: nothing of it counts; `longer`: so far it is right, and goes on at `next`, which nobody may
+ * count yet.
+ */
+export type Walked =
+  | { outcome: 'whole'; segments: FoundSegment[] }
+  | { outcome: 'broken'; reason: string }
+  | { outcome: 'longer'; next: { key: string; crc: string } };
 
-/** Two days at one segment a minute, which two minutes read at 25 ms each; what is older than that is an incident. */
-const mostSegments = 3000;
+/** A quarter of a day at the shortest interval, a week at one segment a minute: read in about ten seconds. */
+const mostSegments = 10_000;
 
 /** A header with the sets of many servers may be longer than what is read first. */
 const longestHeader = 4 * 1024 * 1024;
 
-type Store = Pick<Objects, 'head' | 'first'>;
-
-async function readHead(store: Store, key: string) {
+async function readHead(store: SegmentStore, key: string) {
   const head = await store.first(key, segmentHeadBytes);
   if (head === undefined) return undefined;
   const parts = readSegmentHead(head, zstdDecompressSync);
@@ -73,6 +77,8 @@ export type Walk = {
   stopAt?: string;
   /** Who must have written it; left out where the way is control's own. */
   by?: Archiver;
+  /** So many segments are read at most; what is longer goes on in another walk. */
+  most?: number;
 };
 
 /**
@@ -80,15 +86,18 @@ export type Walk = {
  * the CRC32 by which the one after it (or the archiver's row) names it, and belong to this archive and its archiver:
  * what no such walk reaches counts for nothing.
  */
-export async function walkBack(store: Store, { archive, from, until, stopAt, by }: Walk): Promise<Walked> {
+export async function walkBack(
+  objects: SegmentStore,
+  { archive, from, until, stopAt, by, most = mostSegments }: Walk,
+): Promise<Walked> {
+  const store = await storeForWalk(objects, archive, from.key, until?.key ?? stopAt);
   const found: FoundSegment[] = [];
-  const broken = (key: string, reason: string): Walked => ({
-    outcome: 'broken',
-    reason: `${key}: ${reason}`,
-  });
   for (let next: { key: string; crc: string } | null = from; next?.key !== until?.key; ) {
     if (next === null) return broken(from.key, 'no walk from it reaches what is recorded');
-    if (found.length >= mostSegments) return broken(from.key, `more than ${mostSegments} segments follow`);
+    if (found.length >= most) {
+      const why = linksBroken(found.toReversed(), null, found.at(-1)!.end.key);
+      return why ?? { outcome: 'longer', next };
+    }
     const { key, crc }: { key: string; crc: string } = next;
     const stored = await store.head(key);
     if (stored === undefined) return broken(key, 'it is not stored');
@@ -111,6 +120,17 @@ export async function walkBack(store: Store, { archive, from, until, stopAt, by 
     next = parts.header.previous;
   }
   found.reverse();
+  return linksBroken(found, until, stopAt) ?? { outcome: 'whole', segments: found };
+}
+
+const broken = (key: string, reason: string): Walked => ({ outcome: 'broken', reason: `${key}: ${reason}` });
+
+/** Whether each segment goes on where the one before it ends; undefined where all do. */
+function linksBroken(
+  found: readonly FoundSegment[],
+  until: ArchiveEnd | null,
+  stopAt: string | undefined,
+): Walked | undefined {
   let before = until;
   for (const { header, end } of found) {
     if (before === null && end.key !== stopAt) {
@@ -122,5 +142,5 @@ export async function walkBack(store: Store, { archive, from, until, stopAt, by 
     }
     before = end;
   }
-  return { outcome: 'whole', segments: found };
+  return undefined;
 }

@@ -20,9 +20,9 @@ import type { Sites } from '../env/variables.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
 import { keysOrder } from './keys.ts';
 import { type PlanUntilDeps, planUntil } from './plan-until.ts';
-import { hostRefusal, manifestRefusal, notReplayed, pointUnreached } from './refusals.ts';
+import { hostRefusal, manifestRefusal, pointUnreached } from './refusals.ts';
 import { notYet, restoreRequestSchema } from './request.ts';
-import { chooseBackup } from './restorable.ts';
+import { chooseBackup, considered } from './restorable.ts';
 import { predictedRestoreSeconds, replaySeconds } from './restore-time.ts';
 import { memberFor, plannedTablesSchema, planTables } from './tables/plan-tables.ts';
 import { reachedInto } from './tables/reached-into.ts';
@@ -225,12 +225,12 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
           clusterId,
           { site: homeSite, bucket: home.bucket, region: home.region },
           input.until,
-          backups,
+          considered(backups, input.backupId),
           deps,
+          holeIn,
         ));
       if (to?.outcome === 'refused') return to;
-      const unfitFor = (backup: BackupRecord) =>
-        holeIn(backup) ?? (to && (notReplayed(backup) ?? to.whyNot(backup)));
+      const unfitFor = (backup: BackupRecord) => holeIn(backup) ?? to?.whyNot(backup);
       const choice = chooseBackup(clusterId, backups, input.backupId, input.allowSuspect, unfitFor);
       if (choice.outcome === 'refused') {
         return to && input.backupId === 'latest' ? pointUnreached(to, backups) : choice;
@@ -246,8 +246,6 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
           `lies at site ${backup.site.site}, which is not in the settings (${Object.keys(deps.sites).join(', ')})`,
         );
       }
-      const unplayed = to && notReplayed(backup);
-      if (unplayed) return refused('Restore.NotYet', unplayed, { field: 'until' });
       const chain = chainOf(backup, backups);
       const other = member && kindRefusal(backup, to !== undefined);
       if (other) return other;

@@ -27,6 +27,9 @@ export type PlanUntilDeps = ReportedDeps & {
   objectsOf: ObjectsOf;
 };
 
+/** Why a backup cannot be restored whatever the point is, since its chain has a hole; undefined where it can. */
+type Unfit = (backup: BackupRecord) => string | undefined;
+
 /** A point, the stretch it lies in, and why a backup cannot be brought to it. */
 export type Reachable = {
   outcome: 'reachable';
@@ -45,31 +48,35 @@ const positionOf = ({ position }: Pick<BackupRecord, 'position'>): MysqlPosition
 
 /**
  * Whether the walk back may end: what lies before this segment is neither needed to find the point nor to reach it from
- * the newest backup before it.
+ * the newest backup before it. It ends at once where no backup lies before the point.
  */
-function makeEnough(until: Until, backups: readonly Pick<BackupRecord, 'position'>[]) {
+function makeEnough(until: Until, backups: readonly BackupRecord[], unfit: Unfit) {
   const sought = soughtOf(until);
-  let pointLies: ArchivedSegment | undefined;
+  let point: { log: ArchivedSegment['log']; leading: BackupRecord[] } | undefined;
   return (segment: ArchivedSegment): boolean => {
-    if (pointLies === undefined && !liesBefore(sought, segment)) pointLies = segment;
-    const point = pointLies;
-    if (point === undefined) return false;
-    const { flavour } = segment;
-    const fits = (backup: Pick<BackupRecord, 'position'>) => {
-      const position = positionOf(backup);
-      if (position?.flavour !== flavour) return false;
-      if (position.gtid === '') {
-        const { file, from } = point.log;
-        const notBehind = segment.log.file !== file || (position.offset ?? from) <= from;
-        return position.file === segment.log.file && notBehind;
-      }
-      return (
-        gtidContains(flavour, position.gtid, segment.start.gtid) &&
-        gtidContains(flavour, point.start.gtid, position.gtid)
-      );
+    if (point === undefined) {
+      if (liesBefore(sought, segment)) return false;
+      point = { log: segment.log, leading: thoseThatLeadTo(segment, backups) };
+    }
+    const { log, leading } = point;
+    const within = (backup: BackupRecord) => {
+      const { gtid = '', file, offset = log.from } = positionOf(backup) ?? {};
+      if (gtid !== '') return gtidContains(segment.flavour, gtid, segment.start.gtid);
+      return file === segment.log.file && (file !== log.file || offset <= log.from);
     };
-    return backups.some(fits);
+    return leading.length === 0 || leading.some((backup) => within(backup) && unfit(backup) === undefined);
   };
+}
+
+/** The backups before the segment in which a point lies; where there is none, those that may lie before the point in it. */
+function thoseThatLeadTo({ flavour, start, end }: ArchivedSegment, backups: readonly BackupRecord[]) {
+  const notBehind = (to: MysqlPosition) =>
+    backups.filter((backup) => {
+      const position = positionOf(backup);
+      return position?.flavour === flavour && gtidContains(flavour, to.gtid, position.gtid);
+    });
+  const before = notBehind(start);
+  return before.length > 0 ? before : notBehind(end);
 }
 
 /** Whether the point lies before the beginning of this segment, as far as its header tells. */
@@ -96,13 +103,17 @@ const noPoint = (until: Until, found: readonly NoPoint[]): Refused =>
     { field: 'until' },
   );
 
-/** Finds the exact position of a point in the cluster's archive. Refuses with the nearest that can be had. */
+/**
+ * Finds the exact position of a point in the cluster's archive, which is read as far back as to the newest of these
+ * backups that leads to it. Refuses with the nearest that can be had.
+ */
 export async function planUntil(
   clusterId: string,
   site: SiteRef,
   until: Until,
   backups: readonly BackupRecord[],
   deps: PlanUntilDeps,
+  unfit: Unfit = () => undefined,
 ): Promise<Reachable | Refused> {
   const asked = until === 'latest' ? undefined : until.timeline;
   const heads = await archiveHeads(deps.archives, clusterId, site);
@@ -122,7 +133,7 @@ export async function planUntil(
     const objects = deps.objectsOf(head.site);
     const own = backups.filter((backup) => isOfHistory(backup, head));
     const tail = head.record && (await reportedTail(head.record, deps, objects));
-    const enough = makeEnough(until, own);
+    const enough = makeEnough(until, own, unfit);
     const stretch = await recordedStretch(head, deps.archives, objects, enough, tail);
     const point = await resolvePoint(until, stretch, (n) => readIndex(objects, stretch.segments[n]!.key));
     const astray = point.outcome === 'point' && asked === undefined && isAstray(point, head);

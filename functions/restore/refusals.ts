@@ -53,16 +53,6 @@ export function manifestRefusal(
   );
 }
 
-/** Why no log is replayed after this backup; undefined where one is. */
-export const notReplayed = ({
-  backupId,
-  flavour,
-  method,
-}: Pick<BackupRecord, 'backupId' | 'flavour' | 'method'>): string | undefined =>
-  flavour === 'mariadb' || method === 'physical'
-    ? undefined
-    : `until: the log is not replayed on ${backupId}, a dump of ${flavour}, in this version; name a physical backup, or leave out until, and the state of the backup is restored`;
-
 /** No backup can be brought to the point: why not the newest and the oldest, and what can be had. */
 export function pointUnreached(to: Reachable, backups: readonly BackupRecord[]): Refused {
   const good = backups

@@ -10,10 +10,15 @@ const good = (b: Candidate) => b.state === 'verified' || b.state === 'proven';
 
 type HoleIn<B> = (backup: B) => string | undefined;
 
+/** Those among which the choice is made, as far as their own records tell: whether a chain has a hole is asked later. */
+export const considered = <B extends Candidate>(backups: readonly B[], wanted: string): B[] =>
+  wanted === 'latest'
+    ? backups.filter((b) => good(b) && !b.extra)
+    : backups.filter(({ backupId }) => backupId === wanted);
+
 /** The newest first: of thousands the first few are looked at. */
 const newestGood = <B extends Candidate>(backups: readonly B[], holeIn: HoleIn<B>): B | undefined =>
-  backups
-    .filter((b) => good(b) && !b.extra)
+  considered(backups, 'latest')
     .toSorted((a, b) => (a.startedAt < b.startedAt ? 1 : -1))
     .find((b) => holeIn(b) === undefined);
 

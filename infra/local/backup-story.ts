@@ -56,17 +56,18 @@ async function backupExecution({ clients, names }: LocalTarget): Promise<string>
   throw new Error('Fleet backup ended, and no Backup execution of the cluster was started');
 }
 
-/** Restores the newest verified backup on the empty host through the Restore machine. */
+/** Restores the cluster as it was at a time on the empty host, through the Restore machine. */
 export async function restoreOnEmptyHost(
   target: LocalTarget,
-  input: { directory: string; port: number },
+  input: { directory: string; port: number; time: string },
   say: Say,
 ): Promise<ExecutionEnd> {
   const { clients, names } = target;
+  const { directory, port, time } = input;
   const started = await clients.sfn.send(
     new StartExecutionCommand({
       stateMachineArn: names.machineArn('restore'),
-      input: JSON.stringify(restoreInput(input)),
+      input: JSON.stringify({ ...restoreInput({ directory, port }), until: { time } }),
     }),
   );
   return follow(target, started.executionArn ?? '', 300, say);

@@ -1,6 +1,8 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createConnection } from 'mysql2/promise';
+import { beginArchiving, waitUntilArchived } from './archiving.ts';
 import { backUpBySchedule, registerAll, restoreOnEmptyHost } from './backup-story.ts';
 import { applicationAccount } from './data.ts';
 import type { ExecutionEnd } from './follow-execution.ts';
@@ -9,7 +11,7 @@ import { lookAround } from './look-around.ts';
 import { narrator } from './narrator.ts';
 import { localPaths } from './paths.ts';
 import { openRegistry, stopChildrenAtExit } from './processes.ts';
-import { compareServers } from './proof.ts';
+import { compareServers, factsOf } from './proof.ts';
 import { replicationAccount } from './replication.ts';
 import { scanForSecrets } from './scan/scan.ts';
 import { watchProcesses } from './scan/watch-processes.ts';
@@ -30,6 +32,8 @@ type Restored = {
   comparison: string;
   tables: number;
   rows: number;
+  log: { timeline: string; from: string; until: { gtid: string }; segments: number };
+  replay: { seconds: number };
 };
 
 function succeeded(what: string, end: ExecutionEnd): ExecutionEnd {
@@ -61,10 +65,29 @@ await registerAll(target, servers, say);
 
 chapter('Back up: invoke the target of the schedule');
 const watch = watchProcesses();
+const archiving = beginArchiving(target, registry);
 const backup = succeeded('Backup', await backUpBySchedule(target, say));
 say(`recorded: ${JSON.stringify(backup.output)}`);
 
-chapter('Lose the primary: its data directory is destroyed');
+await archiving;
+say('meanwhile the resident agents have come up, and the primary archives its log every two seconds');
+
+chapter('Drop a table by mistake, and lose the primary a few seconds later');
+const replica = await servers.replica.connect();
+const facts = await factsOf(replica);
+await replica.end();
+const hand = await servers.primary.connect();
+// What is asked for afterwards: the second before.
+await sleep(1000 - (Date.now() % 1000));
+const time = `${new Date().toISOString().slice(0, 19)}Z`;
+await sleep(1000);
+await hand.query('DROP TABLE shop.order_items');
+const [rows] = await hand.query('SELECT @@last_gtid AS gtid');
+const dropped = (rows as { gtid: string }[])[0]?.gtid ?? '';
+say(
+  `${new Date().toISOString()}: DROP TABLE shop.order_items (${dropped}), on the replica as well; the writer goes on`,
+);
+await waitUntilArchived(target, Number(dropped.split('-')[2]) + 20);
 await servers.primary.kill();
 const lost = await writer.ended;
 rmSync(servers.primary.datadir, { recursive: true });
@@ -73,34 +96,42 @@ say(
 );
 const lostAt = seconds();
 
-chapter('Restore on the empty host through the Restore machine');
+chapter(`Restore on the empty host, as it was at ${time}: the backup, then the archived log`);
 const directory = join(target.hosts.empty.root, 'restored');
 const restore = succeeded(
   'Restore',
-  await restoreOnEmptyHost(target, { directory, port: await freePort() }, say),
+  await restoreOnEmptyHost(target, { directory, port: await freePort(), time }, say),
 );
 const restored = restore.output as Restored;
 say(
-  `restored ${restored.tables} tables with ${restored.rows} rows in ${(seconds() - lostAt).toFixed(0)} s after the loss`,
+  `restored ${restored.tables} tables with ${restored.rows} rows, and replayed ${restored.log.segments} segments of the log from ${restored.log.from} to ${restored.log.until.gtid} in ${restored.replay.seconds} s: ${(seconds() - lostAt).toFixed(0)} s after the loss`,
 );
 
 chapter('Prove it, without asking holdfast');
-const source = await servers.replica.connect();
 const other = await createConnection({ socketPath: restored.socket, user: 'root', charset: 'utf8mb4' });
 const comparisons = await compareServers({
-  source,
+  source: facts,
   restored: other,
   writer: lost,
   position: restored.position.gtid,
 });
-await Promise.all([source.end(), other.end()]);
+await other.end();
+const byThen = lost.history.findLast(({ at }) => at <= Date.parse(time));
+const sequence = (gtid: string) => Number(gtid.split('-')[2]);
+const held = sequence(restored.position.gtid) >= sequence(byThen?.gtid ?? '');
+comparisons.push({
+  what: `the last commit acknowledged by ${time} (${byThen?.gtid}) is in it`,
+  source: 'true',
+  restored: String(held),
+  equal: held,
+});
 for (const { what, source: was, restored: is, equal } of comparisons) {
   say(equal ? `equal: ${what}: ${is}` : `DIFFERENT: ${what}: was ${was}, is ${is}`);
 }
 const wrong = comparisons.filter((c) => !c.equal).length;
 say(
   wrong === 0
-    ? `all ${comparisons.length} comparisons are equal; by holdfast's own fingerprint the restore is ${restored.comparison} at ${restored.position.gtid}`
+    ? `all ${comparisons.length} comparisons are equal, the dropped table is there; by holdfast's own fingerprint the backup was restored ${restored.comparison} before the log went on to ${restored.position.gtid}`
     : `${wrong} of ${comparisons.length} comparisons DIFFER`,
 );
 

@@ -33,7 +33,7 @@ export function progressLine(job: JobRow): string {
 }
 
 /**
- * Waits for an execution to end and says one line per running job whenever that line changes.
+ * Waits for an execution to end and says one line per running job whenever that line changes, where anybody listens.
  * Throws when it has not ended after `timeoutSeconds`.
  */
 export async function followExecution(input: {
@@ -42,21 +42,13 @@ export async function followExecution(input: {
   tables: DynamoDBDocumentClient;
   jobsTable: string;
   timeoutSeconds: number;
-  say: (line: string) => void;
+  /** Milliseconds between two looks. */
+  everyMs?: number;
+  say?: (line: string) => void;
 }): Promise<ExecutionEnd> {
-  const { arn, sfn, tables, jobsTable, say } = input;
+  const { arn, sfn, tables, jobsTable, say, everyMs = 500 } = input;
   const said = new Map<string, string>();
-  for (const deadline = Date.now() + input.timeoutSeconds * 1000; Date.now() < deadline; ) {
-    const execution = await sfn.send(new DescribeExecutionCommand({ executionArn: arn }));
-    if (execution.status !== 'RUNNING') {
-      return {
-        arn,
-        status: execution.status ?? 'UNKNOWN',
-        output: execution.output ? JSON.parse(execution.output) : undefined,
-        error: execution.error,
-        cause: execution.cause,
-      };
-    }
+  const tell = async (say: (line: string) => void) => {
     const live = await tables.send(
       new ScanCommand({
         TableName: jobsTable,
@@ -71,7 +63,20 @@ export async function followExecution(input: {
         say(line);
       }
     }
-    await sleep(500);
+  };
+  for (const deadline = Date.now() + input.timeoutSeconds * 1000; Date.now() < deadline; ) {
+    const execution = await sfn.send(new DescribeExecutionCommand({ executionArn: arn }));
+    if (execution.status !== 'RUNNING') {
+      return {
+        arn,
+        status: execution.status ?? 'UNKNOWN',
+        output: execution.output ? JSON.parse(execution.output) : undefined,
+        error: execution.error,
+        cause: execution.cause,
+      };
+    }
+    if (say) await tell(say);
+    await sleep(everyMs);
   }
   throw new Error(`${arn} still runs after ${input.timeoutSeconds} s`);
 }

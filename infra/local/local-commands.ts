@@ -41,6 +41,8 @@ A restore by hand, of the newest verified backup onto the empty host:
   aws stepfunctions start-execution --state-machine-arn ${names.machineArn('restore')} \\
     --input ${json(restoreInput(restoreTo))}
 
+On to a point in the archived log, and single tables: docs/restore.md has the input of each.
+
 The servers: mariadb --socket ${word(servers.primary.socket)} (primary), ${word(servers.replica.socket)} (replica).
 Logs: ${emulator.logFile}; runners: ${logs.join(', ')}.
 `;

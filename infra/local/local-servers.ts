@@ -46,6 +46,8 @@ export async function startLocalServers(input: {
   await follow(replica, primary, replicationAccount);
   const connection = await primary.connect();
   await loadData(connection, { bytes });
+  // An archive begins with the file that is open: what was loaded is in the first backup.
+  await connection.query('FLUSH BINARY LOGS');
   await connection.end();
   await waitForPosition(replica, await binlogPosition(primary), 180);
   return { primary, replica };

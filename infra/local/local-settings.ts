@@ -21,6 +21,7 @@ export function localSettings(at: { account: string; region: string }): Settings
         stallSeconds: 120,
         // The hosts share one machine of two cores.
         toolThreads: 1,
+        logs: { archive: true, intervalSeconds: 2 },
       },
     ],
   };

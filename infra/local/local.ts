@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { beginArchiving } from './archiving.ts';
 import { registerAll } from './backup-story.ts';
 import { applicationAccount } from './data.ts';
 import { localCommands } from './local-commands.ts';
@@ -27,6 +28,8 @@ const servers = await startLocalServers({
 });
 await startWriter({ socketPath: servers.primary.socket, ...applicationAccount }, 20);
 await registerAll(target, servers, say);
+await beginArchiving(target, registry);
+say('the agents are up, and the primary archives its log');
 
 const directory = join(target.hosts.empty.root, 'restored');
 console.log(localCommands(target, servers, { directory, port: await freePort() }));

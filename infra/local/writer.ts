@@ -6,6 +6,9 @@ import {
   type RowDataPacket,
 } from 'mysql2/promise';
 
+/** One commit: the ledger's row, its GTID, and when the server acknowledged it (milliseconds since 1970). */
+export type Commit = { id: number; gtid: string; at: number };
+
 export type WriterReport = {
   /** Transactions whose COMMIT the server acknowledged, and whose GTID it told. */
   commits: number;
@@ -14,6 +17,8 @@ export type WriterReport = {
   /** GTID of that commit. */
   lastGtid: string;
   lastAcknowledgedAt: Date | undefined;
+  /** Every commit that was acknowledged, in its order. */
+  history: readonly Commit[];
   /** Ledger id whose COMMIT was sent and not answered with its GTID: it may or may not be there. */
   uncertain: number | undefined;
   /** Why the writer ended by itself; undefined after `stop`. */
@@ -32,6 +37,8 @@ export type Writer = {
 /** Rows kept in the ledger: older ones are deleted, so that a run of any length stays small. */
 const LEDGER_ROWS = 500;
 
+type State = WriterReport & { history: Commit[] };
+
 /**
  * Writes to `shop.ledger` until it is stopped or the server dies: each transaction inserts one row, updates the one
  * before and deletes the one that fell out of the ledger. At most `perSecond` transactions a second.
@@ -40,7 +47,8 @@ export async function startWriter(login: ConnectionOptions, perSecond: number): 
   const connection = await createConnection({ ...login, database: 'shop' });
   // Without a listener a lost connection would end the process.
   connection.on('error', () => {});
-  const state: WriterReport = {
+  const state: State = {
+    history: [],
     commits: 0,
     lastAcknowledged: await highestId(connection),
     lastGtid: '',
@@ -62,11 +70,11 @@ export async function startWriter(login: ConnectionOptions, perSecond: number): 
       state.died = error instanceof Error ? error : new Error(String(error));
       connection.destroy();
     }
-    return { ...state };
+    return copyOf(state);
   };
   const ended = run();
   return {
-    report: () => ({ ...state }),
+    report: () => copyOf(state),
     stop: () => {
       stopping = true;
       return ended;
@@ -75,7 +83,9 @@ export async function startWriter(login: ConnectionOptions, perSecond: number): 
   };
 }
 
-async function writeOne(connection: Connection, state: WriterReport): Promise<void> {
+const copyOf = (state: State): WriterReport => ({ ...state, history: [...state.history] });
+
+async function writeOne(connection: Connection, state: State): Promise<void> {
   const id = state.lastAcknowledged + 1;
   await connection.query('START TRANSACTION');
   await connection.query('INSERT INTO ledger (id, note) VALUES (?, ?)', [
@@ -86,13 +96,15 @@ async function writeOne(connection: Connection, state: WriterReport): Promise<vo
   await connection.query('DELETE FROM ledger WHERE id = ?', [id - LEDGER_ROWS]);
   state.uncertain = id;
   await connection.query('COMMIT');
+  const at = new Date();
   const [rows] = await connection.query<RowDataPacket[]>('SELECT @@last_gtid AS gtid');
   // Together: whoever compares a restored ledger counts back from this entry and this GTID.
   state.uncertain = undefined;
   state.commits += 1;
   state.lastAcknowledged = id;
-  state.lastAcknowledgedAt = new Date();
+  state.lastAcknowledgedAt = at;
   state.lastGtid = String(rows[0]?.gtid ?? '');
+  state.history.push({ id, gtid: state.lastGtid, at: at.getTime() });
 }
 
 async function highestId(connection: Connection): Promise<number> {

@@ -39,7 +39,13 @@ export function backupDefinition(scope: Construct, names: Names): IChainable {
       {
         when: "$ending = 'succeeded'",
         next: done,
-        outputs: { backupId: '{% $backupId %}', state: '{% $recorded.state %}' },
+        outputs: {
+          backupId: '{% $backupId %}',
+          state: '{% $recorded.state %}',
+          method: optional('$recorded.method', 'null'),
+          level: optional('$recorded.level', 'null'),
+          why: optional('$recorded.why', '[]'),
+        },
       },
     ],
     fail,

@@ -21,6 +21,8 @@ export type AgentParts = {
   makeArchiver: (order: SetOrder, stored: () => void) => Archiver;
   /** Where DBAs' purge jobs find what may be removed: one file for each member that archives. */
   purgeDirectory: string;
+  /** Called before each report: the log of an agent that lives for years may not fill its disk. */
+  boundLog: () => void;
   /** Whether another release has become this host's current one: its agent takes over. */
   superseded: () => boolean;
   signal: AbortSignal;
@@ -136,6 +138,7 @@ export async function runAgent(parts: AgentParts): Promise<void> {
   while (!signal.aborted && !parts.superseded()) {
     const began = clock.monotonic();
     unreported = false;
+    parts.boundLog();
     const report: AgentReport = {
       at: clock.now().toISOString(),
       startedAt,

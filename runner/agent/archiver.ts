@@ -8,7 +8,7 @@ import { resolveLogin } from '../engines/mysql/login.ts';
 import type { Clock } from '../host/clock.ts';
 import type { Store } from '../stream/store.ts';
 import { openNotes } from './notes.ts';
-import { makeStoreSegment, recoverArchive } from './store-segment.ts';
+import { makeStoreSegment, noteLost, noteOf, recoverArchive } from './store-segment.ts';
 
 export type ArchiverParts = {
   hostId: string;
@@ -61,6 +61,8 @@ export function makeArchiver(order: SetOrder, parts: ArchiverParts): Archiver {
       runnerVersion: parts.runnerVersion,
       newest,
       source: of,
+      lost: (await noteOf(kept))?.lost,
+      lose: (reason) => noteLost(kept, newest, reason),
       seal: makeSealer(),
       store: makeStoreSegment(kept, newest),
       now: clock.now,

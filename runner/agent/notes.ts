@@ -15,6 +15,8 @@ const noteSchema = z.object({
   newest: archiveEndSchema.nullable(),
   /** A segment that is sealed and perhaps not stored; its bytes lie beside this note. */
   pending: archiveEndSchema.nullable(),
+  /** Why the archive cannot go on, where no log tells: the server was seen writing without one. */
+  lost: z.string().optional(),
 });
 
 export type ArchiveNote = z.infer<typeof noteSchema>;

@@ -21,6 +21,7 @@ const noteFor = (
   { clusterId, set, archive }: SetOrder,
   newest: ArchiveEnd | null,
   pending: ArchiveEnd | null,
+  lost?: string,
 ) => ({
   v: 1 as const,
   clusterId,
@@ -29,7 +30,17 @@ const noteFor = (
   epoch: archive!.epoch,
   newest,
   pending,
+  ...(lost === undefined ? {} : { lost }),
 });
+
+/** Notes that this archive cannot go on, and why; an agent that is started again knows it. */
+export async function noteLost(
+  { order, notes }: Pick<Parts, 'order' | 'notes'>,
+  newest: ArchiveEnd | null,
+  reason: string,
+): Promise<void> {
+  await notes.write(noteFor(order, newest, null, reason));
+}
 
 /**
  * Stores sealed segments one after the other. Before a segment is sent its bytes and its key are on this host's disk, so
@@ -71,7 +82,7 @@ export async function recoverArchive(parts: Parts): Promise<ArchiveEnd | null> {
         if (!(error instanceof NamedError) || error.name !== 'Store.Conflict') throw error;
       }
       newest = note.pending;
-      await notes.write(noteFor(order, newest, null));
+      await notes.write(noteFor(order, newest, null, note.lost));
     }
     await notes.forget();
   }

@@ -7,7 +7,7 @@ import { backup } from './backup.ts';
 import { controlPlane } from './control-plane.ts';
 import { type Measure, tableLines } from './measure.ts';
 import { memory } from './memory.ts';
-import { replay } from './replay.ts';
+import { replay, replayMysql } from './replay.ts';
 import { restore } from './restore.ts';
 import { installRivals } from './rivals.ts';
 import { type Bench, makeStand } from './stand.ts';
@@ -25,6 +25,7 @@ const benches: readonly Bench[] = [
   tables,
   archiving,
   replay,
+  replayMysql,
   controlPlane,
 ];
 

@@ -70,6 +70,16 @@ describe('the runbook', () => {
     expect(needed.filter((action) => !given.includes(action))).toEqual([]);
   });
 
+  it('sends to a page of which people who look and restore may type everything', () => {
+    const page = readFileSync(join(import.meta.dirname, '../../docs/restore.md'), 'utf8');
+    const needed = actionsOf(page);
+    expect(new Set(needed)).toEqual(
+      new Set(['lambda:InvokeFunction', 'states:StartExecution', 'states:DescribeExecution']),
+    );
+    const given = ['look', 'restore'].flatMap(allowed);
+    expect(needed.filter((action) => !given.includes(action))).toEqual([]);
+  });
+
   it('says of every breach what Reconcile tells, in the section that its message names', () => {
     const alarmed = alarms.map((a) => a.AlarmName.replace(/^holdfast-/, ''));
     for (const kind of breachKinds) {

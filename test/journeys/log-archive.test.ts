@@ -244,4 +244,40 @@ describe('archiving of a real MariaDB', () => {
     expect(new Set(segments.map(({ header }) => header.log.file)).size).toBe(2);
     await archiver.close();
   });
+
+  it('M03 finds out that a server wrote without its log, though the next file says that nothing is missing', async () => {
+    const directory = agentDirectory();
+    const order = archiveOrder(pair.primary, { timeline: 'unlogged' });
+    const first = archiverAt(s3, order, directory);
+    await first.drained();
+    const archived = segmentsIn(s3, 'unlogged').length;
+    const cnf = readFileSync(pair.primary.defaultsFile, 'utf8');
+    const restarted = async (text: string) => {
+      await pair.primary.stop();
+      writeFileSync(pair.primary.defaultsFile, text);
+      pair.primary = await startServer(pair.primary);
+    };
+    await restarted(`${cnf}\nskip-log-bin\n`);
+    await pair.sql(pair.primary, "INSERT INTO shop.orders (note) VALUES ('in no log')");
+    for (let i = 0; first.state().state === 'failing' || i === 0; i++) await first.tick();
+    expect(first.state()).toMatchObject({
+      state: 'gap',
+      reason: expect.stringContaining('log_bin is OFF'),
+    });
+    await first.close();
+    // Its files have another name from here on, as after a move of the log.
+    await restarted(`${cnf}\nlog-bin = ${join(pair.primary.datadir, 'moved')}\n`);
+    await pair.sql(pair.primary, "INSERT INTO shop.orders (note) VALUES ('logged again')");
+    const again = archiverAt(s3, order, directory);
+    await again.tick();
+    expect(again.state()).toMatchObject({ state: 'gap', reason: expect.stringContaining('log_bin is OFF') });
+    await again.close();
+    expect(segmentsIn(s3, 'unlogged').length).toBe(archived);
+    const moved = archiverAt(s3, archiveOrder(pair.primary, { timeline: 'moved' }), agentDirectory());
+    await moved.drained();
+    await restarted(cnf);
+    for (let i = 0; moved.state().state === 'failing' || i === 0; i++) await moved.tick();
+    expect(['gap', 'dead-branch']).toContain(moved.state().state);
+    await moved.close();
+  });
 });

@@ -1,7 +1,8 @@
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseMysqlGtid } from '../../contract/positions/mysql-gtid.ts';
 import type { MysqlPosition } from '../../contract/positions/position.ts';
 import type { BackupRecord } from '../../contract/records/backup.ts';
 import type { RestoreOrder } from '../../contract/records/job.ts';
@@ -15,9 +16,11 @@ import { makeStartServer } from '../../runner/host/start-server.ts';
 import { archivedLog } from '../../runner/job/archived-log.ts';
 import { example } from '../doubles/examples.ts';
 import { makeMemoryControl } from '../doubles/memory-control.ts';
+import { installDumper } from '../doubles/mydumper/misbehaviour.ts';
 import { type S3Server, startS3Server } from '../doubles/s3-server.ts';
 import { storeLog } from '../doubles/stored-log.ts';
 import { type InstalledXtrabackup, installXtrabackup } from '../doubles/xtrabackup/install.ts';
+import { realDumper } from '../servers/mydumper.ts';
 import { type MysqlPair, startMysqlPair } from '../servers/mysql-pair.ts';
 import { unstable } from '../servers/unstable.ts';
 import { storeAt } from '../unit/runner/stream/at-double.ts';
@@ -48,7 +51,9 @@ describe.skipIf(others.missing !== null)('a MySQL whose log is archived, and tha
   let pair: MysqlPair;
   let s3: S3Server;
   let tool: InstalledXtrabackup;
+  let dumper: string;
   let taken: Taken;
+  let dumped: Taken;
   let writers: ShadowWriter[];
   let uuids: { primary: string; replica: string };
   let mistake: string;
@@ -56,18 +61,23 @@ describe.skipIf(others.missing !== null)('a MySQL whose log is archived, and tha
   let stand: ReplayStand;
   const control = makeMemoryControl('2026-11-25T09:00:00.000Z');
   const restored: string[] = [];
-  const path = () => `${tool.directory}:${mysql.path}`;
+  const path = () => `${tool.directory}:${dumper}:${mysql.path}`;
   const programs = () => ({ runChild: makeRunChild({ path: path() }) });
   const context = (lines: string[] = []) => contextIn(pair.directory, programs(), lines);
   const engine = () =>
-    makeMysqlEngine({ stateDirectory: join(pair.directory, 'state'), startServer: makeStartServer(path()) });
-  const backup = (): BackupRecord => ({
+    makeMysqlEngine({
+      stateDirectory: join(pair.directory, 'state'),
+      spoolDirectory: join(pair.directory, 'spool'),
+      startServer: makeStartServer(path()),
+    });
+  const backup = (base = taken): BackupRecord => ({
     ...example('backup'),
+    method: base.manifest.plan.method,
     clusterId: 'shop',
     backupId: 'b-1',
     flavour: 'mysql',
     site,
-    position: taken.manifest.position,
+    position: base.manifest.position,
     startedAt: new Date().toISOString(),
   });
   const executed = async (server = pair.primary) =>
@@ -79,6 +89,8 @@ describe.skipIf(others.missing !== null)('a MySQL whose log is archived, and tha
       startS3Server(),
     ]);
     tool = installXtrabackup(join(pair.directory, 'tool'), '9.7.2-2');
+    dumper = realDumper() ?? installDumper(join(pair.directory, 'dumper'), { version: '1.0.1', how: null });
+    mkdirSync(join(pair.directory, 'spool'));
     const uuidOf = async (server = pair.primary) =>
       String((await pair.sql(server, 'SELECT @@server_uuid AS u'))[0]?.u);
     uuids = { primary: await uuidOf(), replica: await uuidOf(pair.replica) };
@@ -102,9 +114,14 @@ describe.skipIf(others.missing !== null)('a MySQL whose log is archived, and tha
     const shadow = (server: MysqlPair['primary'], table: string, more: object) =>
       startShadowWriter(server, { table, domain: 0, flavour: 'mysql', ...more });
     writers = await Promise.all([
-      shadow(pair.primary, 'a', { alterEvery: 40 }),
+      shadow(pair.primary, 'a', {}),
       shadow(pair.primary, 'b', { before: 'SET SESSION binlog_transaction_compression = ON' }),
     ]);
+    const dumping = backupOrderFor(memberOf(pair.primary), { flavour: 'mysql' });
+    const plan = { ...dumping.plan, method: 'logical' as const, spoolBytes: 64 * 1024 * 1024 };
+    dumped = await takeBackup(engine(), { ...dumping, plan }, context());
+    // A dump is of one moment only while no definition changes.
+    writers[0]!.alterEvery = 40;
     taken = await takeBackup(
       engine(),
       backupOrderFor(memberOf(pair.replica), { flavour: 'mysql' }),
@@ -135,7 +152,7 @@ describe.skipIf(others.missing !== null)('a MySQL whose log is archived, and tha
       flavour: 'mysql' as const,
     };
     const second = archiverAt(s3, theirs, join(pair.directory, 'agent-2'));
-    writers.push(await shadow(pair.replica, 'c', {}));
+    writers.push(await shadow(pair.replica, 'c', { before: "SET GTID_NEXT = 'AUTOMATIC:late'" }));
     await waitUntil('commits of the other', async () => writers[2]!.commits.length > 40);
     await writers[2]!.stop();
     await pair.sql(
@@ -149,7 +166,7 @@ describe.skipIf(others.missing !== null)('a MySQL whose log is archived, and tha
       "XA PREPARE 'half', 'b1'",
       'UPDATE shop.kept SET v = 10 WHERE id = 1',
     );
-    mistake = `${uuids.replica}:${BigInt((await executed(pair.replica)).split(`${uuids.replica}:1-`)[1]!.split(/[,:]/)[0]!) + 1n}`;
+    mistake = `${uuids.replica}:${(lastOf(await executed(pair.replica))[uuids.replica] ?? 0) + 1}`;
     await pair.sql(pair.replica, 'DELETE FROM shop.kept WHERE id < 100', "XA COMMIT 'half', 'b1'");
     await second.drained();
     await second.close();
@@ -163,21 +180,21 @@ describe.skipIf(others.missing !== null)('a MySQL whose log is archived, and tha
     await pair?.close();
   });
 
-  const target = async (name: string): Promise<RestoreOrder> => {
+  const target = async (name: string, base = taken): Promise<RestoreOrder> => {
     const directory = join(pair.directory, 'restores', name);
     restored.push(directory);
     const order = restoreOrderFor(directory, await freePort());
-    await engine().restore.unpack(order, storedOf(taken), context());
-    await engine().restore.prepare(order, taken.manifest, context());
+    await engine().restore.unpack(order, storedOf(base), context());
+    await engine().restore.prepare(order, base.manifest, context());
     return order;
   };
 
   /** Plans as control does, and reads the log as a runner does. */
-  const logTo = async (until: Until) => {
-    const plan = await planUntil('shop', site, until, [backup()], control);
+  const logTo = async (until: Until, base = taken) => {
+    const plan = await planUntil('shop', site, until, [backup(base)], control);
     if (plan.outcome === 'refused') throw new Error(plan.error.cause);
-    expect(plan.whyNot(backup())).toBeUndefined();
-    const order = plan.orderFrom(taken.manifest.position as MysqlPosition);
+    expect(plan.whyNot(backup(base))).toBeUndefined();
+    const order = plan.orderFrom(base.manifest.position as MysqlPosition);
     const store = storeAt(s3);
     return { plan, order, store, log: archivedLog(order, 'shop', store, context()) };
   };
@@ -193,9 +210,10 @@ describe.skipIf(others.missing !== null)('a MySQL whose log is archived, and tha
 
   it('is brought to twenty random points, by GTID, before one and by time, as a shadow log of the commits says', async () => {
     const random = seededRandom(seed);
-    const serverOf = (writer: ShadowWriter) => (writer.table === 'c' ? uuids.replica : uuids.primary);
+    const serverOf = (writer: ShadowWriter) =>
+      writer.table === 'c' ? `${uuids.replica}:late` : uuids.primary;
     const began = taken.manifest.position as MysqlPosition;
-    const start = Number(began.gtid.split(':1-')[1]!.split(/[,:]/)[0]);
+    const { [uuids.primary]: start = 0 } = lastOf(began.gtid);
     const all = writers
       .flatMap((writer) =>
         writer.commits
@@ -247,46 +265,53 @@ describe.skipIf(others.missing !== null)('a MySQL whose log is archived, and tha
     expect(await stand.rows('SHOW REPLICA STATUS')).toEqual([]);
   });
 
-  it('M16 M17 M22 is brought back to just before a mistake, with accounts and what was left prepared, reached by nothing', async () => {
-    const { log, order, store } = await logTo({ beforeGtid: mistake });
-    const job = await target('whole');
-    const instance = await engine().restore.start(job, taken.manifest, context(), log);
-    await store.close();
-    expect(instance.position).toMatchObject({ gtid: order.until.gtid });
-    expect(instance.replay).toMatchObject({
-      disabledEvents: ['shop.nightly'],
-      prepared: ["X'68616c66',X'6231',1"],
-    });
-    expect(compareFingerprints(taken.manifest, instance.fingerprint).differences).toEqual([]);
-    expect(
-      readdirSync(job.target.directory).filter((name) => /holdfast-replay|relay|partial/.test(name)),
-    ).toEqual([]);
-    const connection = await createConnection({ socketPath: instance.socket, user: 'root' });
-    const rows = async (sql: string) => (await connection.query(sql))[0];
-    expect(await rows('SELECT * FROM shop.kept ORDER BY id')).toEqual([
-      { id: 1, v: 10 },
-      { id: 2, v: 2 },
-    ]);
-    expect(
-      await rows(
-        'SELECT @@super_read_only AS ro, @@event_scheduler AS events, @@log_bin AS log, @@gtid_executed AS gtid, @@innodb_flush_log_at_trx_commit AS flush, @@innodb_doublewrite AS doublewrite',
-      ),
-    ).toEqual([
-      {
-        ro: 1,
-        events: 'OFF',
-        log: 0,
-        gtid: order.until.gtid.replaceAll(',', ',\n'),
-        flush: 1,
-        doublewrite: 'ON',
-      },
-    ]);
-    expect(await rows('SHOW REPLICA STATUS')).toEqual([]);
-    expect(await rows('SHOW GRANTS FOR late@localhost')).toHaveLength(2);
-    expect(await rows("SELECT user FROM mysql.user WHERE user LIKE 'holdfast%'")).toEqual([]);
-    expect(await rows('XA RECOVER')).toHaveLength(1);
-    await connection.end();
-  });
+  it.each(['files', 'a dump'])(
+    'M16 M17 M22 is brought back from %s to just before a mistake, with accounts and what was left prepared, reached by nothing',
+    async (name) => {
+      const base = name === 'files' ? taken : dumped;
+      const { log, order, store } = await logTo({ beforeGtid: mistake }, base);
+      const job = await target(name.replace(' ', '-'), base);
+      const instance = await engine().restore.start(job, base.manifest, context(), log);
+      await store.close();
+      expect(instance.position).toMatchObject({ gtid: order.until.gtid });
+      expect(instance.replay).toMatchObject({
+        disabledEvents: ['shop.nightly'],
+        prepared: ["X'68616c66',X'6231',1"],
+      });
+      expect(compareFingerprints(base.manifest, instance.fingerprint).differences).toEqual([]);
+      expect(
+        readdirSync(job.target.directory).filter((name) => /holdfast-replay|relay|partial/.test(name)),
+      ).toEqual([]);
+      const connection = await createConnection({ socketPath: instance.socket, user: 'root' });
+      const rows = async (sql: string) => (await connection.query(sql))[0];
+      expect(await rows('SELECT * FROM shop.kept ORDER BY id')).toEqual([
+        { id: 1, v: 10 },
+        { id: 2, v: 2 },
+      ]);
+      expect(
+        await rows(
+          'SELECT @@super_read_only AS ro, @@event_scheduler AS events, @@log_bin AS log, @@gtid_executed AS gtid, @@innodb_flush_log_at_trx_commit AS flush, @@innodb_doublewrite AS doublewrite',
+        ),
+      ).toEqual([
+        {
+          ro: 1,
+          events: 'OFF',
+          log: 0,
+          gtid: order.until.gtid.replaceAll(',', ',\n'),
+          flush: 1,
+          doublewrite: 'ON',
+        },
+      ]);
+      expect(await rows('SHOW REPLICA STATUS')).toEqual([]);
+      expect(await rows('SHOW GRANTS FOR late@localhost')).toHaveLength(2);
+      expect(await rows("SELECT user FROM mysql.user WHERE user LIKE 'holdfast%'")).toEqual([]);
+      expect(await rows('XA RECOVER')).toHaveLength(1);
+      for (const { table, commits } of writers) {
+        expect(await rows(`SELECT COUNT(*) AS n FROM shop.${table}`)).toEqual([{ n: commits.at(-1)!.n }]);
+      }
+      await connection.end();
+    },
+  );
 
   it('M16 is refused with a server id of the log, and where its data holds what lies behind the point', async () => {
     await expect(replayTo('latest', 4, 401)).rejects.toMatchObject({
@@ -359,11 +384,6 @@ describe.skipIf(others.missing !== null)('a MySQL whose log is archived, and tha
   });
 });
 
-/** By server its last number in a set without holes. */
+/** By source its last number in a set without holes. */
 const lastOf = (gtid: string): Record<string, number> =>
-  Object.fromEntries(
-    gtid.split(',').map((of) => {
-      const [server = '', interval = ''] = of.split(':');
-      return [server, Number(interval.split('-').at(-1))];
-    }),
-  );
+  Object.fromEntries([...parseMysqlGtid(gtid)].map(([source, of]) => [source, Number(of.at(-1)?.last)]));

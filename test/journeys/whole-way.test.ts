@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from 'vitest';
-import { archiving } from './whole-way/archiving.ts';
+import { archiving, archivingBegins } from './whole-way/archiving.ts';
 import { backingUp } from './whole-way/backing-up.ts';
 import { asPrinted, withoutHoldfast } from './whole-way/by-hand.ts';
 import { chains } from './whole-way/chains.ts';
@@ -28,6 +28,7 @@ afterAll(() => stopWorld(world));
 registering(the);
 backingUp(the);
 telling(the);
+archivingBegins(the);
 refusingRestores(the);
 asPrinted(the);
 failing(the);

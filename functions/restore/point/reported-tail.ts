@@ -1,7 +1,7 @@
 import type { AgentSaid } from '../../catalog/agent.ts';
 import type { ArchiveRecord, Archives, SegmentRecord } from '../../catalog/archive.ts';
 import type { Hosts } from '../../catalog/host.ts';
-import type { Objects } from '../../clients/objects.ts';
+import type { SegmentStore } from '../../logs/read-ahead.ts';
 import { withEnd } from '../../logs/reconcile-set.ts';
 import { segmentRecord } from '../../logs/record.ts';
 import { walkBack } from '../../logs/walk.ts';
@@ -23,7 +23,7 @@ export type Tail = { segments: SegmentRecord[]; durableAt: string | null };
 export async function reportedTail(
   record: ArchiveRecord,
   deps: ReportedDeps,
-  objects: Pick<Objects, 'head' | 'first'>,
+  objects: SegmentStore,
 ): Promise<Tail | undefined> {
   const { clusterId, set, memberId, timeline, epoch } = record;
   const host = await deps.hosts.get(record.hostId);

@@ -64,7 +64,7 @@ export async function objectPlaces({ clients, names, settings }: LocalTarget): P
       const at = { Bucket, Key, ...(VersionId && VersionId !== 'null' ? { VersionId } : {}) };
       const { $metadata: _, ...head } = await clients.s3.send(new HeadObjectCommand(at));
       places.push({ kind: 'metadata of an object', where, text: text(head) });
-      if (Key.includes('/volumes/')) continue;
+      if (Key.includes('/volumes/') || Key.endsWith('.segment')) continue;
       const answer = await clients.s3.send(new GetObjectCommand(at));
       const bytes = Buffer.from((await answer.Body?.transformToByteArray()) ?? []);
       const body = Key.endsWith('.zst') ? zstdDecompressSync(bytes) : bytes;

@@ -16,10 +16,9 @@ import { filesIdentity } from './origin.ts';
 import { readEncryption, readPlugins } from './plugins.ts';
 import { datadirs, readPlaces, readServerFacts } from './server-facts.ts';
 import { type Session, withSession } from './session.ts';
-import { findKey, keyPlace } from './tool-key.ts';
+import { settingsReasons } from './settings-reasons.ts';
 import { backupCommand, privateDirectory } from './tools/backup-command.ts';
 import { toolOf } from './tools/tool.ts';
-import { settingsMisfit } from './tools/xtrabackup-arguments.ts';
 import { findTools, type ToolVersions, versionIn } from './versions.ts';
 import type { Words } from './words/words.ts';
 
@@ -89,7 +88,8 @@ async function inspectServer(
     const places = await readPlaces(session, facts);
     const plugins = await readPlugins(session);
     const dumper = await findDumper(context);
-    const settings = await settingsReasons(session, order, toolVersion, context);
+    const seen = { toolVersion, grants, replica: role === 'replica' };
+    const settings = await settingsReasons(session, order, seen, context);
     return {
       memberId: member.memberId,
       hostId: member.hostId,
@@ -203,32 +203,6 @@ function dumpShown(
     threads: policy.toolThreads,
   });
   return { toolCommand: ['mydumper', ...args] };
-}
-
-/** What of the policy's settings the tool or the server cannot do. */
-async function settingsReasons(
-  session: Session,
-  { policy, member }: MemberOrder,
-  toolVersion: string | null,
-  context: EngineContext,
-): Promise<string[]> {
-  const settings = policy?.xtrabackup;
-  if (session.words.family !== 'mysql' || settings === undefined || toolVersion === null) return [];
-  const misfit = settingsMisfit(settings, toolVersion);
-  const [component] = settings.pageTracking
-    ? await session.rows(
-        "SELECT COUNT(*) AS n FROM mysql.component WHERE component_urn = 'file://component_mysqlbackup'",
-      )
-    : [{ n: '1' }];
-  const { encrypt } = settings;
-  const key = encrypt && (await findKey(keyPlace(encrypt), member.hostId, context));
-  return [
-    ...(misfit === undefined ? [] : [misfit]),
-    ...(key && 'why' in key ? [`xtrabackup.encrypt: ${key.why}`] : []),
-    ...(Number(component?.n) > 0
-      ? []
-      : ['xtrabackup.pageTracking: the server has no component_mysqlbackup; INSTALL COMPONENT it first']),
-  ];
 }
 
 /** What only MySQL has: Group Replication, and redo that can be switched off. */

@@ -37,7 +37,7 @@ export async function startShadowWriter(
     const ended = Date.now();
     if (flavour === 'mysql') {
       const { stateChanges } = answer as { stateChanges: { gtids: string[] } };
-      commits.push({ seq: Number(stateChanges.gtids[0]?.split(':')[1]), n, began, ended });
+      commits.push({ seq: Number(stateChanges.gtids[0]?.split(':').at(-1)), n, began, ended });
       return;
     }
     const [rows] = await connection.query('SELECT @@last_gtid AS gtid');

@@ -83,7 +83,7 @@ export function withoutHoldfast(the: () => World): void {
       );
       const { position } = decodeManifest((await stored.Body?.transformToByteArray()) ?? new Uint8Array());
       const lost = await writer.ended;
-      expect(await differences(the(), { socket, gtid: position?.gtid ?? '' }, lost)).toEqual([]);
+      expect(await differences({ socket, gtid: position?.gtid ?? '' }, the().facts, lost)).toEqual([]);
       await registry.stop(server.pid ?? 0, 30_000);
     });
   });

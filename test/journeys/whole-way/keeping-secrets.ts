@@ -93,7 +93,10 @@ export function keepingSecrets(the: () => World): void {
         const { backupId } = succeeded(
           await run(the(), 'backup', { v: 1, clusterId: 'shop', reason: 'with a password' }),
         ) as { backupId: string };
-        const at = { directory: join(hosts.empty.root, 'with a password'), port: await freePort() };
+        const at = {
+          directory: join(hosts.empty.root, `with a "password"; it's $HOME`),
+          port: await freePort(),
+        };
         succeeded(await run(the(), 'restore', { ...restoreInput(at), backupId }));
       });
       processes = watch.stop();

@@ -1,11 +1,15 @@
 import { chownSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Connection, createConnection } from 'mysql2/promise';
 import { describe, expect, it } from 'vitest';
+import type { RecordTablesAnswer } from '../../../functions/restore/record-restore.ts';
 import { restoreInput } from '../../../infra/local/backup-story.ts';
 import { localHostIds } from '../../../infra/local/local-hosts.ts';
 import { installServer, type MariadbServer, startServer } from '../../../infra/local/mariadb.ts';
 import { primaryOptions } from '../../../infra/local/replication.ts';
 import { freePort } from '../../../infra/local/wait.ts';
+import { stopRestored } from '../support/mysql-jobs.ts';
+import { deployPolicy } from './policies.ts';
 import { withHeldTool } from './tools.ts';
 import { ended, failed, register, run, start, succeeded, type World } from './world.ts';
 
@@ -42,15 +46,18 @@ async function startLonePrimary({ target, registry }: World): Promise<MariadbSer
 
 export function lonePrimary(the: () => World): void {
   describe('a primary without a replica', () => {
+    let server: MariadbServer;
+    let cluster: object;
+
     it('is backed up within bounds when somebody writes meanwhile, and the record says so', async () => {
       const { target, documents, tables } = the();
       const { account, region } = target.settings.control;
       const host = { hostId: localHostIds.empty, account, region, purposes: ['restore', 'database'] };
       expect(await register(the(), host)).toMatchObject({ outcome: 'registered' });
-      const server = await startLonePrimary(the());
+      server = await startLonePrimary(the());
       const { socket, port, datadir, defaultsFile } = server;
       const member = { memberId: 'one', hostId: localHostIds.empty, socket, port, datadir, defaultsFile };
-      const cluster = {
+      cluster = {
         ...documents.cluster,
         clusterId: 'lone',
         members: [{ ...member, credential: { kind: 'socket' } }],
@@ -74,6 +81,50 @@ export function lonePrimary(the: () => World): void {
       const input = restoreInput({ directory: join(the().target.hosts.empty.root, 'never'), port: 20_999 });
       const end = await run(the(), 'restore', { ...input, clusterId: 'lone' });
       failed(end, 'Restore.OutsideDatadir', 'out side/lone/far.ibd', 'move them into the data directory');
+    });
+
+    it('is dumped where its policy leaves the method to the size, and says why in execution and catalog', async () => {
+      const connection = await server.connect('lone');
+      await connection.query('DROP TABLE far');
+      await connection.end();
+      const policy = await deployPolicy(the(), 'by-size', { method: 'auto' });
+      expect(await register(the(), { ...cluster, policy })).toMatchObject({ outcome: 'registered' });
+      const answer = succeeded(await run(the(), 'backup', { v: 1, clusterId: 'lone' }));
+      const reason = 'the policy by-size leaves the method to the size';
+      const why = expect.arrayContaining([
+        expect.stringMatching(`^${reason}: .* are under 18 GB; the last backup was physical$`),
+      ]);
+      expect(answer).toMatchObject({ state: 'verified', method: 'logical', level: 'full', why });
+      const { backupId } = answer as { backupId: string };
+      const dump = (await the().tables.backups('lone')).find((backup) => backup.backupId === backupId);
+      expect(dump).toMatchObject({ method: 'logical', comparison: 'exact', why });
+    });
+
+    it('comes back from the dump whole, with an equal fingerprint, and by the table beside the live one', async () => {
+      const { hosts } = the().target;
+      const at = async (name: string) => ({
+        directory: join(hosts.empty.root, name),
+        port: await freePort(),
+      });
+      const input = { ...restoreInput(await at('of a dump')), clusterId: 'lone' };
+      const table = { ...restoreInput(await at('of one table')), clusterId: 'lone' };
+      const [whole, one] = await Promise.all([
+        run(the(), 'restore', input),
+        run(the(), 'restore', { ...table, tables: ['lone.inside'], into: 'one' }),
+      ]);
+      expect(succeeded(whole)).toMatchObject({ comparison: 'exact', state: 'proven', tables: 1, rows: 1001 });
+      const { restored } = succeeded(one) as RecordTablesAnswer;
+      expect(restored).toMatchObject([{ table: 'inside', rows: 1001 }]);
+      const { socket } = succeeded(whole) as { socket: string };
+      const sum = async (connection: Connection, name: string) => {
+        const [rows] = await connection.query(`SELECT COUNT(*) AS n, SUM(id) AS sum FROM lone.\`${name}\``);
+        await connection.end();
+        return rows;
+      };
+      const all = [{ n: 1001, sum: '501501' }];
+      expect(await sum(await createConnection({ socketPath: socket, user: 'root' }), 'inside')).toEqual(all);
+      expect(await sum(await server.connect(), restored[0]!.as)).toEqual(all);
+      await stopRestored(input.target.directory);
     });
   });
 }

@@ -25,8 +25,9 @@ export function mysqlToo(the: () => World): void {
   describe.skipIf(others.missing !== null)('a cluster of MySQL', () => {
     const { mysql } = others as Extract<typeof others, { missing: null }>;
     let pair: MysqlPair;
-    let agent: number | undefined;
     let cluster: object | undefined;
+    /** Everything up to the last transaction that somebody wanted. */
+    let wanted: string;
     const settingsBefore = new Map<string, string>();
 
     const backups = async () => (await the().tables.backups(clusterId)) as { backupId: string }[];
@@ -45,6 +46,21 @@ export function mysqlToo(the: () => World): void {
       const Key = `${clusterId}/backups/${backupId}/manifest.json`;
       const { Body } = await clients.s3.send(new GetObjectCommand({ Bucket: names.bucket('home'), Key }));
       return decodeManifest((await Body?.transformToByteArray()) ?? new Uint8Array());
+    };
+    const written = async () => {
+      const [row] = await pair.sql(pair.primary, 'SELECT @@GLOBAL.gtid_executed AS gtid');
+      return String(row?.gtid).replace(/\s/g, '');
+    };
+    /** Passes of Reconcile until the archive holds what was written by then. */
+    const archivedTo = async (gtid: string) => {
+      for (const until = Date.now() + 60_000; ; await sleep(500)) {
+        await ask(the(), 'reconcile', {});
+        const found = (await the().tables.catalog()).find(
+          ({ pk, sk }) => pk === 'ARCHIVE' && sk === `${clusterId}#main`,
+        ) as { state: string; newest: ArchiveEnd | null } | undefined;
+        if (found?.state === 'archiving' && found.newest?.end.gtid === gtid) return;
+        if (Date.now() > until) throw new Error(`the archive stays ${JSON.stringify(found)}, not at ${gtid}`);
+      }
     };
     const rowsOf = async (socketPath: string) => {
       const connection = await createConnection({ socketPath, user: 'root' });
@@ -73,7 +89,6 @@ export function mysqlToo(the: () => World): void {
       await pair.caughtUp();
     });
     afterAll(async () => {
-      if (agent !== undefined) await the().registry.stop(agent);
       if (cluster !== undefined) await register(the(), { ...cluster, retired: true });
       for (const [file, text] of settingsBefore) writeFileSync(file, text);
       await pair?.close();
@@ -97,6 +112,8 @@ export function mysqlToo(the: () => World): void {
       }));
       cluster = { clusterId, engine: 'mysql', flavour: 'mysql', policy, homeSite: 'home', members };
       expect(await register(the(), cluster)).toMatchObject({ outcome: 'registered' });
+      // By the agents, which are up and have told what their hosts run.
+      await archivedTo(await written());
 
       const full = await backUp();
       expect(full).toMatchObject({
@@ -122,40 +139,34 @@ export function mysqlToo(the: () => World): void {
       expect(tool.arguments).toContain('--fifo-streams=2');
     });
 
-    it('has its log archived by the agent, and an incremental taken on its full', async () => {
-      await ask(the(), 'reconcile', {});
-      const { root } = the().target.hosts.primary;
-      const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOLDFAST_ROOT: root };
-      const launcher = join(root, 'bin/holdfast-launch');
-      agent = the().registry.start('agent', '/bin/sh', [launcher, 'agent', 'once'], { env }).pid;
+    it('has an incremental taken on its full, and its log archived as it is written', async () => {
       await pair.sql(pair.primary, 'UPDATE shop.t SET value = 20 WHERE id = 2');
       await pair.caughtUp();
       const incremental = await backUp();
       const [full] = (await backups()).toSorted((a, b) => (a.backupId < b.backupId ? -1 : 1));
       expect(incremental).toMatchObject({ state: 'verified', level: 'incremental', parent: full!.backupId });
-
       await pair.sql(pair.primary, 'INSERT INTO shop.t VALUES (3, 3)');
-      const [row] = await pair.sql(pair.primary, 'SELECT @@GLOBAL.gtid_executed AS gtid');
-      const gtid = String(row?.gtid).replace(/\s/g, '');
-      for (const until = Date.now() + 60_000; ; await sleep(500)) {
-        await ask(the(), 'reconcile', {});
-        const found = (await the().tables.catalog()).find(
-          ({ pk, sk }) => pk === 'ARCHIVE' && sk === `${clusterId}#main`,
-        ) as { state: string; newest: ArchiveEnd | null } | undefined;
-        if (found?.state === 'archiving' && found.newest?.end.gtid === gtid) break;
-        if (Date.now() > until) throw new Error(`the archive stays ${JSON.stringify(found)}, not at ${gtid}`);
-      }
+      wanted = await written();
+      await pair.sql(pair.primary, 'DELETE FROM shop.t');
+      await archivedTo(await written());
     });
 
-    it('comes back on an empty host as its chain, proven equal, and starts cut off', async () => {
+    it('comes back as its chain, proven equal and cut off, and goes on in the log to before what nobody wanted', async () => {
       const directory = join(the().target.hosts.empty.root, 'mysql restored');
       const target = { hostId: localHostIds.empty, directory, port: await freePort() };
-      const end = await run(the(), 'restore', { v: 1, clusterId, backupId: 'latest', target });
-      const restored = succeeded(end) as { socket: string; state: string; comparison: string };
-      expect(restored).toMatchObject({ comparison: 'exact', state: 'proven' });
+      const gtid = wanted.replace(/:\d+-(\d+)$/, ':$1');
+      const input = { v: 1, clusterId, backupId: 'latest', target, until: { gtid } };
+      const restored = succeeded(await run(the(), 'restore', input)) as {
+        socket: string;
+        state: string;
+        comparison: string;
+        position: { gtid: string };
+      };
+      expect(restored).toMatchObject({ comparison: 'exact', state: 'proven', position: { gtid: wanted } });
       expect(await rowsOf(restored.socket)).toEqual([
         [1, 1],
         [2, 20],
+        [3, 3],
       ]);
       await stopRestored(directory);
       rmSync(directory, { recursive: true });

@@ -10,6 +10,7 @@ export async function deployPolicy(
     schedule?: object;
     incrementals?: object;
     logs?: object;
+    method?: string;
     xtrabackup?: object;
     toolThreads?: number;
   },

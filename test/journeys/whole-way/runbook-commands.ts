@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { LocalTarget } from '../../../infra/local/target.ts';
+import type { World } from './world.ts';
 
 export type Block = { section: string; commands: string };
 
@@ -20,7 +20,7 @@ export function blocksThatLook(): Block[] {
 
 /** Runs commands as printed, but for the account, and for what stands in capitals for the reader's own. */
 export async function asTyped(
-  { emulator, paths }: Pick<LocalTarget, 'emulator' | 'paths'>,
+  { target: { emulator }, aws }: Pick<World, 'target' | 'aws'>,
   commands: string,
   own: Readonly<Record<string, string>>,
 ): Promise<string> {
@@ -37,7 +37,7 @@ export async function asTyped(
   const piped = ['-o', 'pipefail', '-c', '/bin/sh -e -c "$0" | cat', typed];
   const child = spawn('/bin/bash', piped, {
     env: {
-      PATH: `${join(paths.project, '.local/venv/bin')}:/usr/local/bin:/usr/bin:/bin`,
+      PATH: `${await aws()}:/usr/local/bin:/usr/bin:/bin`,
       HOME: '/nonexistent',
       ...emulator.environment,
     },

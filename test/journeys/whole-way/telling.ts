@@ -70,7 +70,7 @@ export function telling(the: () => World): void {
           /Runbook: docs\/runbook\.md#clusters-overdue$/,
         );
         const [beginning] = blocksThatLook();
-        const said = await asTyped(target, beginning?.commands ?? '', {});
+        const said = await asTyped(the(), beginning?.commands ?? '', {});
         expect(said).toMatch(/^holdfast-clusters-overdue\t/m);
         expect(said).toMatch(/^shop\toverdue\topen\t/m);
       } finally {
@@ -87,13 +87,13 @@ export function telling(the: () => World): void {
 
   describe('the commands of the runbook that look, run as printed', () => {
     it('all work', async () => {
-      const { target, tables } = the();
+      const { tables } = the();
       const [backup] = await tables.backups('shop');
       const blocks = blocksThatLook();
       expect(blocks.length).toBeGreaterThan(15);
       const failed = await limited(blocks, 3, async ({ section, commands }) => {
         try {
-          await asTyped(target, commands, { EXECUTION: backup?.execution ?? '' });
+          await asTyped(the(), commands, { EXECUTION: backup?.execution ?? '' });
           return [];
         } catch (thrown) {
           return [`${section}: ${(thrown as Error).message}`];

@@ -6,10 +6,12 @@ import { type ExecutionEnd, followExecution } from '../../../infra/local/follow-
 import { type LocalServers, startLocalServers } from '../../../infra/local/local-servers.ts';
 import { localPaths } from '../../../infra/local/paths.ts';
 import { openRegistry, type ProcessRegistry, stopChildrenAtExit } from '../../../infra/local/processes.ts';
+import { factsOf, type ServerFacts } from '../../../infra/local/proof.ts';
 import { invoke, localDocuments } from '../../../infra/local/register-documents.ts';
 import { type LocalTarget, startTarget } from '../../../infra/local/target.ts';
 import { startWriter, type Writer } from '../../../infra/local/writer.ts';
 import type { MachineName } from '../../../infra/names.ts';
+import { startReadyAws } from '../support/ready-aws/start.ts';
 import { type EventQueue, subscribe } from './events.ts';
 import { disableSchedules } from './schedules.ts';
 import { type Tables, tablesOf } from './tables.ts';
@@ -20,11 +22,15 @@ export type World = {
   target: LocalTarget;
   servers: LocalServers;
   writer: Writer;
-  /** Transactions on the primary that were not the writer's, all after the backups that are restored. */
-  others: number;
+  /** What the cluster holds besides the writer's table; chapters that change it put it back. */
+  facts: ServerFacts;
+  /** Process ids of the agents, the primary's first; none before archiving begins. */
+  agents: number[];
   events: EventQueue;
   tables: Tables;
   documents: ReturnType<typeof localDocuments>;
+  /** Directory of an `aws` that needs no time to start, once it is asked for. */
+  aws: () => Promise<string>;
 };
 
 export const quiet = () => {};
@@ -38,15 +44,24 @@ export async function startWorld(purpose = 'journey'): Promise<World> {
   await disableSchedules(target);
   const { paths, hosts } = target;
   const servers = await startLocalServers({ paths, registry, hosts, bytes: 20e6, say: quiet });
+  let aws: Promise<string> | undefined;
+  const connection = await servers.replica.connect();
+  const facts = await factsOf(connection);
+  await connection.end();
   return {
     registry,
     target,
     servers,
     writer: await startWriter({ socketPath: servers.primary.socket, ...applicationAccount }, 20),
-    others: 0,
+    facts,
+    agents: [],
     events: await subscribe(target),
     tables: tablesOf(target),
     documents: localDocuments(servers, target.settings.control),
+    aws: () => {
+      aws ??= startReadyAws(registry, paths);
+      return aws;
+    },
   };
 }
 
@@ -82,7 +97,7 @@ export const ended = ({ target: { clients, names } }: World, arn: string): Promi
     tables: clients.tables,
     jobsTable: names.jobsTable,
     timeoutSeconds: 120,
-    say: quiet,
+    everyMs: 100,
   });
 
 export const run = async (world: World, machine: MachineName, input: unknown, name?: string) =>

@@ -20,6 +20,10 @@ export type ArchiveOptions = {
   /** Where this archive is known to end: by the order, or by what this host noted since. */
   newest: ArchiveEnd | null;
   source: LogSource;
+  /** Why this archive cannot go on, as was noted when it was seen. */
+  lost: string | undefined;
+  /** Notes that for good: no log will tell. */
+  lose: (reason: string) => Promise<void>;
   seal: Sealer;
   /** Stores a segment for good; called with the next one only after it has come back. */
   store: (segment: SealedSegment) => Promise<void>;
@@ -51,7 +55,7 @@ const sealsPerTick = 20;
 export function makeArchive(options: ArchiveOptions) {
   const { order, source } = options;
   const { intervalSeconds, segmentBytes } = order.archive;
-  let { newest } = options;
+  let { newest, lost } = options;
   let reading: Reading | undefined;
   let before: LogLook | undefined;
   let sealedMs = options.monotonic();
@@ -182,6 +186,11 @@ export function makeArchive(options: ArchiveOptions) {
     const same =
       before?.connection === look.connection && before.uuid === look.uuid && before.role === look.role;
     before = look;
+    if (lost === undefined && look.unlogged.length > 0 && newest?.serverUuid === look.uuid) {
+      lost = `what the server wrote since ${newest.seen} is not all in its log: ${look.unlogged.join('; ')}`;
+      await options.lose(lost);
+    }
+    if (lost !== undefined) throw new NamedError('Log.Gap', lost, { file: newest?.log.file ?? '' });
     if (look.unfit.length > 0) {
       await stop();
       return { state: 'refused', reason: look.unfit.join('; '), durableAt: standing.durableAt };

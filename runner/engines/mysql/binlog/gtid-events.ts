@@ -91,6 +91,78 @@ export function readMysqlGtid(event: BinlogEvent): TransactionHead {
   };
 }
 
+/**
+ * A number of MySQL's serialization library (libs/mysql/serialization): the ones at the end of the first byte are how
+ * many more bytes it has, the bits above the next zero its value; with eight ones all of the next eight bytes are.
+ */
+function variableNumber(body: Buffer, at: number): { value: bigint; next: number } {
+  const first = body[at] ?? 0;
+  let more = 0;
+  while (more < 8 && (first >> more) & 1) more++;
+  const next = at + 1 + more;
+  if (next > body.length) throw new RangeError('the number ends behind the event');
+  let value = 0n;
+  for (let i = next - 1; i > at; i--) value = (value << 8n) | BigInt(body[i]!);
+  if (more < 8) value = (value << BigInt(7 - more)) | BigInt(first >> (more + 1));
+  return { value, next };
+}
+
+const signed = (value: bigint) => (value & 1n ? -(value >> 1n) - 1n : value >> 1n);
+
+/** Fields of a tagged GTID in their order, from the first on (control_events.h); those behind are not looked at. */
+const taggedFields = {
+  flags: 0n,
+  uuid: 1n,
+  number: 2n,
+  tag: 3n,
+  lastCommitted: 4n,
+  sequence: 5n,
+  committed: 6n,
+};
+
+/** MySQL's Gtid_tagged_log_event (8.3): a message of fields, each behind its number. */
+export function readTaggedGtid(event: BinlogEvent): TransactionHead {
+  const { body } = event;
+  // The version of the format, the size, and which field must be understood.
+  let at = 0;
+  const read = () => {
+    const { value, next } = variableNumber(body, at);
+    at = next;
+    return value;
+  };
+  try {
+    for (let i = 0; i < 3; i++) read();
+    const uuid = Buffer.alloc(16);
+    let [number, tag, committed] = [0n, '', null as number | null];
+    while (at < body.length) {
+      const field = read();
+      if (field === taggedFields.uuid) {
+        for (let i = 0; i < uuid.length; i++) uuid[i] = Number(read());
+      } else if (field === taggedFields.tag) {
+        const length = Number(read());
+        tag = body.toString('latin1', at, at + length);
+        at += length;
+      } else if (field === taggedFields.number) {
+        number = signed(read());
+      } else if (field === taggedFields.committed) {
+        committed = Number(read());
+        break;
+      } else if (field > taggedFields.committed) {
+        break;
+      } else {
+        read();
+      }
+    }
+    if (number < 1n || at > body.length) throw new RangeError('it is not whole');
+    const source = tag === '' ? uuidText(uuid) : `${uuidText(uuid)}:${tag}`;
+    const gtid = { source, server: event.serverId, number };
+    return { gtid, standalone: null, committed, ddl: false, xa: null };
+  } catch (error) {
+    if (error instanceof RangeError) throw tooShort(event);
+    throw error;
+  }
+}
+
 /** MariaDB's Gtid_list: where the log stood before this file, per domain; the last entry of a domain is its newest. */
 export function readGtidList(event: BinlogEvent): string {
   const { body } = event;
@@ -109,32 +181,42 @@ export function readGtidList(event: BinlogEvent): string {
     .join(',');
 }
 
-/** MySQL's Previous_gtids: the set of everything in the files before this one. */
+/**
+ * MySQL's Previous_gtids: the set of everything in the files before this one. Its last byte of the count says whether
+ * a tag stands behind each uuid (8.3), and then the first says so too.
+ */
 export function readPreviousGtids(event: BinlogEvent): string {
   const { body } = event;
   if (body.length < 8) throw tooShort(event);
-  if (body[7] !== 0) {
-    throw new NamedError(
-      'Log.Unsupported',
-      'the log holds GTIDs with tags, which are not read in this version',
-    );
+  const tagged = body[7] === 1;
+  if (!tagged && body[7] !== 0) {
+    throw new NamedError('Log.Unsupported', `the log tells what is before it in the form ${body[7]}`);
   }
-  const sources = Number(body.readBigUInt64LE(0));
+  const sources = tagged ? body.readUIntLE(1, 6) : Number(body.readBigUInt64LE(0));
   let at = 8;
   const parts: string[] = [];
-  for (let i = 0; i < sources; i++) {
-    if (body.length < at + 24) throw tooShort(event);
-    const uuid = uuidText(body.subarray(at, at + 16));
-    const intervals = Number(body.readBigUInt64LE(at + 16));
-    at += 24;
-    if (body.length < at + intervals * 16) throw tooShort(event);
-    const numbers: string[] = [];
-    for (let n = 0; n < intervals; n++, at += 16) {
-      const first = body.readBigUInt64LE(at);
-      const last = body.readBigUInt64LE(at + 8) - 1n;
-      numbers.push(first === last ? `${first}` : `${first}-${last}`);
+  try {
+    for (let i = 0; i < sources; i++) {
+      let source = uuidText(body.subarray(at, at + 16));
+      at += 16;
+      if (tagged) {
+        const length = variableNumber(body, at);
+        at = length.next + Number(length.value);
+        if (length.value > 0n) source += `:${body.toString('latin1', length.next, at)}`;
+      }
+      const intervals = Number(body.readBigUInt64LE(at));
+      at += 8;
+      const numbers: string[] = [];
+      for (let n = 0; n < intervals; n++, at += 16) {
+        const first = body.readBigUInt64LE(at);
+        const last = body.readBigUInt64LE(at + 8) - 1n;
+        numbers.push(first === last ? `${first}` : `${first}-${last}`);
+      }
+      if (numbers.length > 0) parts.push(`${source}:${numbers.join(':')}`);
     }
-    if (numbers.length > 0) parts.push(`${uuid}:${numbers.join(':')}`);
+  } catch (error) {
+    if (error instanceof RangeError) throw tooShort(event);
+    throw error;
   }
   return parts.join(',');
 }

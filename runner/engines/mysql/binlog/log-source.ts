@@ -19,6 +19,8 @@ export type LogLook = {
   directory: string;
   /** Why its log cannot be archived; empty when it can. */
   unfit: string[];
+  /** Of these: why it writes something that no log will ever have. */
+  unlogged: string[];
   /** Files from the oldest to the open one. */
   files: string[];
   /** Up to here the server would send it to a replica: the open file, and how much of it. */
@@ -37,19 +39,26 @@ export type LogSource = {
 /** How often variables are read again: they say whether the log may be archived at all. */
 const factsSeconds = 60;
 
-/** Why a log cannot be archived, from the server's variables and its own word on filters (M02, M03). */
-export function logUnfit(
-  facts: Pick<ServerFacts, 'version' | 'variables'>,
+/** What a server writes into no log at all: nothing behind it can be joined to what is before, and no GTID tells (M03). */
+export function logLeavesOut(
+  { variables }: Pick<ServerFacts, 'variables'>,
   replica: boolean,
   status: Row,
 ): string[] {
-  const { variables } = facts;
-  const mariadb = facts.version.includes('MariaDB');
-  const reasons: string[] = [];
   if (variables.log_bin !== 'ON') return ['log_bin is OFF: the server writes no binary log'];
+  const reasons: string[] = [];
   if (replica && (variables.log_slave_updates ?? variables.log_replica_updates) !== 'ON') {
     reasons.push('log_slave_updates is OFF: this replica does not write what it applies into its own log');
   }
+  const filters = [status.Binlog_Do_DB, status.Binlog_Ignore_DB].filter((text) => (text ?? '') !== '');
+  if (filters.length > 0) reasons.push(`the log leaves out schemas: ${filters.join(', ')}`);
+  return reasons;
+}
+
+/** Why a log cannot be read or joined, from the server's variables (M02, M03). */
+export function logUnfit({ version, variables }: Pick<ServerFacts, 'version' | 'variables'>): string[] {
+  const mariadb = version.includes('MariaDB');
+  const reasons: string[] = [];
   if (variables.encrypt_binlog === 'ON' || variables.binlog_encryption === 'ON') {
     reasons.push('the binary log is encrypted on disk, and this version archives it from there');
   }
@@ -62,8 +71,6 @@ export function logUnfit(
       `gtid_mode is ${variables.gtid_mode ?? 'unknown'}: in between transactions have GTIDs or none; the log is archived with ON or OFF`,
     );
   }
-  const filters = [status.Binlog_Do_DB, status.Binlog_Ignore_DB].filter((text) => (text ?? '') !== '');
-  if (filters.length > 0) reasons.push(`the log leaves out schemas: ${filters.join(', ')}`);
   return reasons;
 }
 
@@ -123,7 +130,7 @@ export function openLogSource(login: () => Promise<Login>, signal: AbortSignal):
     const [state] = await of.rows(
       mariadb ? 'SELECT @@GLOBAL.gtid_binlog_pos AS gtid' : 'SELECT @@GLOBAL.gtid_executed AS gtid',
     );
-    const unfit = logUnfit(facts.of, role === 'replica', shown);
+    const unlogged = logLeavesOut(facts.of, role === 'replica', shown);
     const file = shown.File ?? '';
     if (file !== '' && files?.open !== file) {
       const names = (await of.rows('SHOW BINARY LOGS')).map((row) => row.Log_name ?? '');
@@ -138,7 +145,8 @@ export function openLogSource(login: () => Promise<Login>, signal: AbortSignal):
       role,
       connection,
       directory: dirname(variables.log_bin_basename ?? ''),
-      unfit,
+      unlogged,
+      unfit: [...unlogged, ...(variables.log_bin === 'ON' ? logUnfit(facts.of) : [])],
       files: files?.names.slice(0, files.names.indexOf(file) + 1) ?? [],
       at: { file, offset: Number(shown.Position ?? 0) },
       gtid: (state?.gtid ?? '').replace(/\s+/g, ''),

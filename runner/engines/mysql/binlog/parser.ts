@@ -7,6 +7,7 @@ import {
   readMariadbGtid,
   readMysqlGtid,
   readPreviousGtids,
+  readTaggedGtid,
   readXaPrepare,
   type TransactionHead,
 } from './gtid-events.ts';
@@ -199,10 +200,8 @@ export function makeBinlogParser(start: BinlogStart, handlers: BinlogHandlers) {
       begin(event, readMysqlGtid(event));
       return undefined;
     } else if (name === 'taggedGtid') {
-      throw new NamedError(
-        'Log.Unsupported',
-        'the log holds GTIDs with tags, which are not read in this version',
-      );
+      begin(event, readTaggedGtid(event));
+      return undefined;
     } else if (open) {
       return takeInside(event, open);
     } else if (!betweenTransactions.has(name)) {

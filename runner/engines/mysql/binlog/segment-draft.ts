@@ -6,7 +6,7 @@ import type {
   SegmentTransaction,
 } from '../../../../contract/formats/segment.ts';
 import { encodeSegmentHeader, encodeSegmentIndex } from '../../../../contract/formats/segment-codec.ts';
-import { segmentKey } from '../../../../contract/layout.ts';
+import { segmentKey, segmentPlaceOf } from '../../../../contract/layout.ts';
 import { type Compressor, makeCompressor } from '../../../stream/zstd-compressor.ts';
 import type { BinlogTransaction } from './parser.ts';
 
@@ -179,7 +179,10 @@ export function makeSealer(level = 1) {
     };
     const head = await compress(Buffer.from(encodeSegmentHeader(header)));
     const body = Buffer.concat([head, index, ...frames.map(({ frame }) => frame)]);
-    const day = facts.sealedAt.slice(0, 10);
+    // Days follow each other as segments do, whatever the host's clock says: control reads them in this order.
+    const dayBefore = segmentPlaceOf(facts.previous?.key ?? '')?.day ?? '';
+    const today = facts.sealedAt.slice(0, 10);
+    const day = [today, dayBefore].toSorted().at(-1)!;
     const place = {
       clusterId: facts.clusterId,
       set: facts.set,

@@ -8,6 +8,7 @@ import type { ChildEnd } from '../../../host/child.ts';
 import { freeLoopbackPort } from '../../../host/ports.ts';
 import type { EngineContext } from '../../engine.ts';
 import { greets } from '../greets.ts';
+import { withPlainPath } from '../plain-path.ts';
 import { type ReplayPlace, writeForServer } from './place.ts';
 
 /** How the restored server reaches the archived log: one account that may follow and nothing else. */
@@ -77,27 +78,29 @@ export async function withScratchSource<T>(
 }
 
 async function install({ place, user, context }: Options): Promise<void> {
-  const end = await context.runChild({
-    command: 'mariadb-install-db',
-    args: [
-      '--no-defaults',
-      `--user=${user}`,
-      `--datadir=${place.scratch}`,
-      `--tmpdir=${place.temporary}`,
-      '--auth-root-authentication-method=socket',
-      `--auth-root-socket-user=${userInfo().username}`,
-      '--skip-test-db',
-      '--skip-name-resolve',
-      // The script else refuses where neither the host's name nor localhost can be looked up.
-      '--force',
-      '--skip-innodb',
-      '--default-storage-engine=Aria',
-    ],
-    cwd: place.directory,
-    user,
-    stallSeconds: installSeconds,
-    signal: context.signal,
-  });
+  const end = await withPlainPath(place.directory, (path) =>
+    context.runChild({
+      command: 'mariadb-install-db',
+      args: [
+        '--no-defaults',
+        `--user=${user}`,
+        `--datadir=${place.scratch.replace(place.directory, path)}`,
+        `--tmpdir=${place.temporary.replace(place.directory, path)}`,
+        '--auth-root-authentication-method=socket',
+        `--auth-root-socket-user=${userInfo().username}`,
+        '--skip-test-db',
+        '--skip-name-resolve',
+        // The script else refuses where neither the host's name nor localhost can be looked up.
+        '--force',
+        '--skip-innodb',
+        '--default-storage-engine=Aria',
+      ],
+      cwd: place.directory,
+      user,
+      stallSeconds: installSeconds,
+      signal: context.signal,
+    }),
+  );
   context.signal.throwIfAborted();
   if (end.exitCode === 0) return;
   const said = end.firstCause?.message ?? `${end.stderrTail.slice(-5).join(' | ')} ${end.stdout.slice(-500)}`;

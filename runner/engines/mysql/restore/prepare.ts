@@ -9,6 +9,7 @@ import type { ChildEnd } from '../../../host/child.ts';
 import { withLentFile } from '../../../host/lent-file.ts';
 import type { EngineContext } from '../../engine.ts';
 import { prepareArguments } from '../arguments.ts';
+import { withPlainPath } from '../plain-path.ts';
 import { findKey, keyPlace } from '../tool-key.ts';
 import { type Tool, toolOfFlavour } from '../tools/tool.ts';
 import { xtrabackupPrepareArguments, xtrabackupUnpackArguments } from '../tools/xtrabackup-arguments.ts';
@@ -138,12 +139,13 @@ export async function runPrepare(
 ): Promise<void> {
   const { target, policy } = order;
   const tool = toolOfFlavour(flavour);
-  const targetDir = stagingDirectory(target.directory);
-  const temporary = temporaryDirectory(target.directory);
   const memoryBytes = Math.min(restore.memoryBytes, policy.memoryMiB * 1024 * 1024);
-  const args =
-    tool.name === 'mariadb-backup'
-      ? prepareArguments(targetDir, memoryBytes, temporary, incrementalDir)
+  const argumentsAt = (directory: string): string[] => {
+    const targetDir = stagingDirectory(directory);
+    const temporary = temporaryDirectory(directory);
+    const increment = incrementalDir?.replace(target.directory, directory);
+    return tool.name === 'mariadb-backup'
+      ? prepareArguments(targetDir, memoryBytes, temporary, increment)
       : xtrabackupPrepareArguments({
           targetDir,
           memoryBytes,
@@ -152,13 +154,17 @@ export async function runPrepare(
           threads: availableParallelism(),
           // Nothing is rolled back before the last link; after it the server does so at its start.
           redoOnly: order.chain !== undefined,
-          ...(incrementalDir === undefined ? {} : { increment: incrementalDir }),
+          ...(increment === undefined ? {} : { increment }),
         });
+  };
   const warnings: string[] = [];
-  const end = await runAsServer(tool, args, order, context, (line) => {
-    const missing = missingSpaceOf(line);
-    if (missing === undefined || !isLeftOut(missing)) warnings.push(...tool.prepareWarnings([line]));
-  });
+  // InnoDB takes what stands behind a `;` in the directory of an incremental for another one.
+  const end = await withPlainPath(target.directory, (path) =>
+    runAsServer(tool, argumentsAt(path), order, context, (line) => {
+      const missing = missingSpaceOf(line);
+      if (missing === undefined || !isLeftOut(missing)) warnings.push(...tool.prepareWarnings([line]));
+    }),
+  );
   context.signal.throwIfAborted();
   if (warnings.length > 0 && end.exitCode === 0) {
     throw new NamedError('Restore.PrepareWarned', warnings.slice(0, 10).join(' | '), {

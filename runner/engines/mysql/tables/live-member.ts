@@ -29,10 +29,14 @@ function schemaPattern(name: string): { schemas: RegExp; literal: number } {
 }
 
 /**
- * Which privileges the grants lack for bringing a table into a schema. Of several that match a schema the server takes
+ * Which privileges the grants lack on a schema, unless others are named for bringing a table into it. Of several that match a schema the server takes
  * the most specific alone. Roles are not followed.
  */
-export function missingForTables(grants: readonly string[], schema: string): string[] {
+export function missingForTables(
+  grants: readonly string[],
+  schema: string,
+  wanted: readonly string[] = needed,
+): string[] {
   const held = new Set<string>();
   const own: { literal: number; names: string[] }[] = [];
   for (const grant of grants) {
@@ -49,7 +53,7 @@ export function missingForTables(grants: readonly string[], schema: string): str
   }
   const [nearest] = own.sort((a, b) => b.literal - a.literal);
   for (const name of nearest?.names ?? []) held.add(name);
-  return held.has('ALL PRIVILEGES') ? [] : needed.filter((name) => !held.has(name));
+  return held.has('ALL PRIVILEGES') ? [] : wanted.filter((name) => !held.has(name));
 }
 
 /**

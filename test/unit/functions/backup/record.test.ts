@@ -7,7 +7,7 @@ import { makeHandler as makeFailureHandler } from '../../../../functions/backup/
 import { foldReceipts } from '../../../../functions/catalog/fold.ts';
 import { makeMemoryCatalog } from '../../../doubles/memory-catalog.ts';
 import { makeMemoryObjects } from '../../../doubles/memory-objects.ts';
-import { aBackup, aCluster, anOrder } from '../../../doubles/records.ts';
+import { aBackup, aCluster, aManifest, anOrder } from '../../../doubles/records.ts';
 import { orderBackup, storeBackup } from '../../../doubles/stored-backup.ts';
 
 const slot = '20261123T0100Z';
@@ -44,6 +44,9 @@ describe('recording a backup', () => {
       outcome: 'recorded',
       state: 'verified',
       extra: false,
+      method: 'physical',
+      level: 'full',
+      why: aManifest().plan.reasons,
       bytes: 300,
       storedBytes: 24,
       seconds: 532.7,

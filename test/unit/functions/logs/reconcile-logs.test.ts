@@ -170,6 +170,45 @@ describe('archives in a pass of Reconcile', () => {
     expect(receipts().filter(({ fact }) => fact === 'range')).toMatchObject([{ range: { segments: 5 } }]);
   });
 
+  it('record in several passes what one does not read, and nobody takes over, nor is a stranger seen, until they have', async () => {
+    await begun();
+    const by = await archiving();
+    // 43200, a day at the shortest interval, takes half a minute.
+    const many = Number(process.env.HOLDFAST_TEST_SEGMENTS ?? 1100);
+    const most = Math.max(100, Math.ceil(many / 11));
+    const made: ArchiveEnd[] = [];
+    for (let i = 0; i < many; i++) {
+      const at = new Date(Date.parse('2026-11-22T01:10:00.000Z') + i * 2000).toISOString();
+      const segment = await nextSegment(by, made.at(-1) ?? null, at);
+      store(segment);
+      made.push(segment.end);
+    }
+    const passWith = () =>
+      reconcileLogs({ ...control, mostAhead: most, getPolicy: async () => policy }, [cluster]);
+    const strangers = () => Array.fromAsync(unclaimedSegments(control, clusterId, site, 0));
+    await says(first, { state: 'archiving', newest: made.at(-1)! });
+    let passes = 0;
+    // The way back takes as many passes as recording it; the host is lost meanwhile, and the other one is fit.
+    for (; passes === 0 || (await archive()).ahead; passes++) {
+      expect(passes).toBeLessThan(30);
+      expect(await passWith()).toMatchObject({ failed: 0 });
+      if ((await archive()).ahead) expect(await archive()).toMatchObject({ memberId: first.memberId });
+      if (passes === 0) {
+        expect(await archive()).toMatchObject({ newest: null, durableAt: null });
+        expect((await archive()).reason).toBe(`${many} segments are stored and not recorded yet`);
+        expect(await strangers()).toEqual([]);
+        control.moveTo('2026-11-23T01:50:00.000Z');
+        await says(second);
+      }
+    }
+    expect(passes).toBe(2 * Math.ceil(many / most) - 1);
+    expect(await archive()).toMatchObject({ newest: made.at(-1), memberId: second.memberId });
+    const ranges = await control.archives.ranges(await archive());
+    expect(ranges.reduce((sum, { segments }) => sum + segments, 0)).toBe(many);
+    expect(await strangers()).toEqual([]);
+    expect((await ordersOf(second.hostId)).sets[0]!.archive!.after).toEqual(made.at(-1));
+  });
+
   it('take nothing of a chain that is broken, forged, or another member’s', async () => {
     await begun();
     const by = await archiving();

@@ -168,6 +168,16 @@ describe('Plan the restore to a point', () => {
     );
   });
 
+  it('goes as far back as the backup that is named, and past those that do not count', async () => {
+    expect(await planned('latest', 'b-old')).toMatchObject({
+      backupId: 'b-old',
+      log: { from: { gtid: '0-1-110' }, first: stored[0]!.key, segments: 5 },
+    });
+    await backup('b-suspect', '0-1-190', at(9), { state: 'suspect', reasons: ['rows'] });
+    await backup('b-orphan', '0-1-195', at(10), { level: 'incremental', parent: 'b-gone', chain: 'b-gone' });
+    expect(await planned('latest')).toMatchObject({ backupId: 'b-new', log: { segments: 4 } });
+  });
+
   it.each([
     ['latest', '0-1-200'],
     [{ time: '2026-11-23T08:07:00Z' }, '0-1-160'],

@@ -91,6 +91,7 @@ function agentAt(answers: (AgentOrders | undefined | Error)[]) {
       };
     },
     purgeDirectory: join(directory, 'purge'),
+    boundLog: () => {},
     superseded: () => superseded,
     signal: stop.signal,
     reportMs: 600_000,

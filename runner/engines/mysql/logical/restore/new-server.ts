@@ -5,6 +5,7 @@ import type { Manifest } from '../../../../../contract/formats/manifest.ts';
 import type { RestoreOrder } from '../../../../../contract/records/job.ts';
 import { type Account, findAccount } from '../../../../host/accounts.ts';
 import type { EngineContext } from '../../../engine.ts';
+import { withPlainPath } from '../../plain-path.ts';
 import { stagingDirectory, temporaryDirectory } from '../../restore/marker.ts';
 import { giveTo } from '../../restore/place.ts';
 import { type RestoredServer, restoredServerOf } from '../../restore/restored-server.ts';
@@ -80,27 +81,34 @@ export async function installServer(order: Order, manifest: Manifest, context: E
   await giveTo(account, staging);
   const config = loadingConfig(directory);
   const { program, config: configOf } = restoredServerOf(manifest.flavour);
-  const text = configOf(order.target, manifest, newServerId(manifest.server.serverId));
+  const serverId = newServerId(manifest.server.serverId);
   const memory = Math.min(manifest.restore.memoryBytes, (order.policy.memoryMiB * MiB) / 2);
-  await writeFile(config, `${text}${loadingOptions(memory, program).join('\n')}\n`, {
-    mode: 0o644,
-    flag: 'wx',
-  });
+  const written = (at: string) =>
+    `${configOf({ ...order.target, directory: at }, manifest, serverId)}${loadingOptions(memory, program).join('\n')}\n`;
+  await writeFile(config, written(directory), { mode: 0o644, flag: 'wx' });
   await chmod(config, 0o644);
   context.progress('making an empty server');
-  const making = installation(program, config, staging);
-  const end = await context.runChild({
-    ...making,
-    cwd: staging,
-    user,
-    stallSeconds: order.policy.stallSeconds,
-    signal: context.signal,
+  const { command, end } = await withPlainPath(directory, async (path) => {
+    const by = path === directory ? config : join(temporaryDirectory(path), 'installing.cnf');
+    if (by !== config) {
+      await writeFile(by, written(path), { mode: 0o644, flag: 'wx' });
+      await chmod(by, 0o644);
+    }
+    const making = installation(program, by, stagingDirectory(path));
+    const end = await context.runChild({
+      ...making,
+      cwd: staging,
+      user,
+      stallSeconds: order.policy.stallSeconds,
+      signal: context.signal,
+    });
+    return { command: making.command, end };
   });
   context.signal.throwIfAborted();
   if (end.exitCode === 0 && end.firstCause === undefined) return;
   throw new NamedError(
     'Restore.StartFailed',
-    `${making.command} ended with ${end.signal ?? `code ${end.exitCode}`}: ${[end.stdout, ...end.stderrTail].join(' | ').slice(-2000)}`,
+    `${command} ended with ${end.signal ?? `code ${end.exitCode}`}: ${[end.stdout, ...end.stderrTail].join(' | ').slice(-2000)}`,
     { exitCode: end.exitCode, signal: end.signal },
   );
 }

@@ -7,6 +7,7 @@ import {
   xtrabackupSettingsSchema,
 } from '../../../../../contract/records/tool-settings.ts';
 import { foreignOptions } from '../../../../../runner/engines/mysql/restore/prepare.ts';
+import { historyReason } from '../../../../../runner/engines/mysql/settings-reasons.ts';
 import { xtrabackup } from '../../../../../runner/engines/mysql/tools/xtrabackup.ts';
 import {
   hasNewNames,
@@ -103,6 +104,21 @@ describe('the arguments of XtraBackup', () => {
     expect(args({ settings: wanted })).toContain('--history=nightly');
     expect(args({ settings: wanted, replica: true }).join()).not.toContain('--history');
     expect(args({ replica: true })).toContain('--slave-info');
+  });
+
+  it('need rights for a history, which are looked for before the tool has copied all and finds them missing', () => {
+    const policy = { xtrabackup: settings({ history: 'nightly' }), mariadbBackup: { history: 'nightly' } };
+    const lacking = (family: 'mysql' | 'mariadb', version: string, ...grants: string[]) =>
+      historyReason(policy, { family, version }, ['GRANT SELECT, RELOAD ON *.* TO `b`@`%`', ...grants]);
+    expect(lacking('mysql', '8.4.7')).toEqual([
+      'xtrabackup.history: the account lacks INSERT, CREATE, ALTER ON `PERCONA_SCHEMA`.*',
+    ]);
+    const granted = 'GRANT INSERT, CREATE, ALTER ON `PERCONA\\_SCHEMA`.* TO `b`@`%`';
+    expect(lacking('mysql', '9.7.4', granted)).toEqual([]);
+    expect(lacking('mariadb', '10.11.6').join()).toContain('mariadbBackup.history: the account lacks');
+    expect(lacking('mariadb', '10.11.6').join()).toContain('ON `mysql`');
+    expect(lacking('mariadb', '10.6.20').join()).toContain('ON `PERCONA_SCHEMA`');
+    expect(historyReason({}, { family: 'mysql', version: '8.4.7' }, [])).toEqual([]);
   });
 
   it('block DDL at the end only where the policy and the tool say so', () => {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import {
   type BinlogStart,
@@ -10,9 +10,9 @@ import {
 } from '../../../../../../runner/engines/mysql/binlog/parser.ts';
 import { makeMysqlLog, payloadOf } from '../../../../../doubles/binlog-writer.ts';
 
-const recorded = (n: number) =>
+const recorded = (n: number, of = '10.11') =>
   zstdDecompressSync(
-    readFileSync(join(import.meta.dirname, `../../../../../fixtures/binlog/binlog-10.11.00000${n}.zst`)),
+    readFileSync(join(import.meta.dirname, `../../../../../fixtures/binlog/binlog-${of}.00000${n}.zst`)),
   );
 
 function read(bytes: Buffer, start: BinlogStart = { from: 0, flavour: 'mariadb' }, step = bytes.length) {
@@ -346,5 +346,40 @@ describe('compressed transactions of MySQL', () => {
     expect(await looked(payloadOf(small, 3, framed(24)))).toMatchObject({ tables: both, unsure: false });
     const wide = payloadOf(small, 3, framed(25));
     expect((await looked(wide)).unsure).toBe(true);
+  });
+});
+
+describe('the binlog parser at real logs of MySQL 9.7', () => {
+  const one = 'd7b58969-e924-11f1-a9eb-02fc00000001';
+  const other = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
+  const mysql = { from: 0, flavour: 'mysql' } as const;
+
+  it('reads GTIDs with tags, the moments of their commits, and what is before a file', () => {
+    const first = read(recorded(2, '9.7-tags'), mysql);
+    expect(first.transactions.map(({ gtid, time }) => [gtid, time])).toEqual([
+      [`${one}:3`, 1795647989092618],
+      [`${one}:nightly:1`, 1795647989096247],
+      [`${one}:nightly:2`, 1795647989096901],
+      [`${one}:a_longer_tag_of_many_characters1:1`, 1795647989097883],
+      [`${one}:4`, 1795647989104170],
+    ]);
+    const between = `${one}:1-4:a_longer_tag_of_many_characters1:1:nightly:1-2`;
+    expect(first.parser.gtid()).toBe(between);
+    const second = read(recorded(3, '9.7-tags'), mysql, 1);
+    expect(second.head).toBe(between);
+    expect(second.transactions.map(({ gtid }) => gtid)).toEqual([`${one}:5`, `${other}:x:1000000000000`]);
+    expect(second.parser.gtid()).toBe(`${other}:x:1000000000000,${between.replace('1-4', '1-5')}`);
+  });
+
+  it('refuses a GTID with a tag that ends within one of its fields', () => {
+    const bytes = recorded(2, '9.7-tags');
+    for (const length of [30, 60]) {
+      const event = Buffer.from(bytes.subarray(471, 471 + length));
+      event.writeUInt32LE(length, 9);
+      event.writeUInt32LE(471 + length, 13);
+      event.writeUInt32LE(crc32(event.subarray(0, -4)), length - 4);
+      const cut = Buffer.concat([bytes.subarray(0, 471), event]);
+      expect(() => read(cut, mysql)).toThrow(/taggedGtid is too short/);
+    }
   });
 });
