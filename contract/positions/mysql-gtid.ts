@@ -123,3 +123,12 @@ export const mysqlGtidContains = (a: MysqlGtidSet, b: MysqlGtidSet): boolean =>
 
 export const mysqlGtidEquals = (a: MysqlGtidSet, b: MysqlGtidSet): boolean =>
   formatMysqlGtid(a) === formatMysqlGtid(b);
+
+/** Whether `set` has the transaction `uuid[:tag]:number`; quick, for one after the other of a whole log. */
+export function mysqlGtidHas(set: MysqlGtidSet, gtid: string): boolean {
+  const end = gtid.lastIndexOf(':');
+  const intervals = set.get(gtid.slice(0, end));
+  if (intervals === undefined) return false;
+  const number = BigInt(gtid.slice(end + 1));
+  return intervals.some(({ first, last }) => first <= number && number <= last);
+}

@@ -1,3 +1,4 @@
+import { archivingOf, dayOf } from './archiving.ts';
 import type { Counts } from './counts.ts';
 import { prices } from './prices.ts';
 
@@ -47,6 +48,9 @@ export function billOf(counts: Counts): Item[] {
     },
   ];
 }
+
+/** Seconds between segments: the default, and the shortest. */
+const intervals = [60, 10, 2];
 
 const dollars = (value: number) => value.toFixed(value < 0.1 ? 4 : 2);
 const plain = (value: number) => String(Number(value.toFixed(2)));
@@ -115,6 +119,21 @@ ${table(
     dollars(volumesOf(gib) * prices.s3Put * 1000),
   ]),
 )}
+
+## Archiving the log
+
+What the archive of one cluster of two members asks for in a day, reckoned and not counted, where its log is written to all the time (an idle log has no segments):
+
+${table(
+  ['what', ...intervals.map((seconds) => `every ${seconds} s`), 'why'],
+  archivingOf(60).map(({ what, how }, i) => [
+    what,
+    ...intervals.map((seconds) => String(Math.round(archivingOf(seconds)[i]!.count))),
+    how,
+  ]),
+)}
+
+That is ${intervals.map((seconds) => `US$ ${dollars(30 * dayOf(archivingOf(seconds)))} a month at an interval of ${seconds} s`).join(', ')}, beside what is stored. Functions are not called for it: Reconcile's passes run anyway. A log of more than 16 MiB in an interval has a segment for each 16 MiB. A restore to a point reads each segment that it needs once, and asks for its head before.
 
 ## Requests
 

@@ -11,6 +11,8 @@ import { xaId } from '../binlog/gtid-events.ts';
 import { quoteName, type Session } from '../session.ts';
 import { quoteText } from '../words/quote.ts';
 import { applyFailed, positionMissed, refuseOwnEvents, replayFailed, replayStalled } from './failures.ts';
+import { firstLacking } from './first-lacking.ts';
+import { withoutLostRows } from './memory-tables.ts';
 import { type ReplayPlace, writeForServer } from './place.ts';
 import {
   firstWorkerError,
@@ -42,6 +44,8 @@ const relayName = (n: number) => `${relayBase}.${String(n).padStart(6, '0')}`;
  */
 const options: Replay['options'] = ({ relay }, memoryMiB, workers) => [
   '--innodb-flush-log-at-trx-commit=0',
+  // Whoever wrote a definition may have had it off; what he was refused is in no log.
+  '--innodb-strict-mode=OFF',
   '--skip-innodb-doublewrite',
   `--innodb-buffer-pool-size=${Math.max(128, memoryMiB - 128)}M`,
   '--sync-binlog=0',
@@ -90,25 +94,36 @@ async function replayMysql(
       'the log holds transactions without GTIDs, and the point is told by GTIDs: nobody could say that they are applied',
     );
   }
-  if (wanted !== '') refuseBehind(await executed(), wanted);
+  const before = await executed();
+  if (wanted !== '') refuseBehind(before, wanted);
+  const entry = await entryOf(request, before);
   const sizes = await Promise.all(request.files.map(async ({ path }) => (await stat(path)).size));
   const index = join(place.relay, `${relayBase}.index`);
   await writeForServer(index, request.files.map(({ path }) => `${path}\n`).join(''), account);
   await session.run(
-    `CHANGE REPLICATION SOURCE TO SOURCE_HOST='holdfast', SOURCE_USER='nobody', RELAY_LOG_FILE=${quoteText(relayName(1))}, RELAY_LOG_POS=${entry(request)} ${forChannel}`,
+    `CHANGE REPLICATION SOURCE TO SOURCE_HOST='holdfast', SOURCE_USER='nobody', RELAY_LOG_FILE=${quoteText(entry.file)}, RELAY_LOG_POS=${entry.offset} ${forChannel}`,
     [],
     takeSeconds,
   );
-  const remote = await remoteTables(session, context);
-  if (remote.length > 0) {
-    const names = remote.map((table) => table.map(quoteName).join('.'));
-    await session.run(
-      `CHANGE REPLICATION FILTER REPLICATE_IGNORE_TABLE = (${names.join(', ')}) ${forChannel}`,
-    );
-  }
-  await session.run(`START REPLICA SQL_THREAD ${forChannel}`);
+  const leftOut = await remoteTables(session, context);
+  const begin = async () => {
+    if (leftOut.length > 0) {
+      const names = leftOut.map((table) => table.map(quoteName).join('.'));
+      await session.run(
+        `CHANGE REPLICATION FILTER REPLICATE_IGNORE_TABLE = (${names.join(', ')}) ${forChannel}`,
+      );
+    }
+    await session.run(`START REPLICA SQL_THREAD ${forChannel}`);
+  };
+  await begin();
   const last = { file: relayName(sizes.length), offset: sizes.at(-1) ?? 0 };
-  await watch({ wanted, last, sizes, whole: `${until.file}:${until.offset}` }, target, context);
+  const aim = { wanted, last, sizes, whole: `${until.file}:${until.offset}` };
+  const leaveOut = async (table: [string, string]) => {
+    leftOut.push(table);
+    await session.run(`STOP REPLICA SQL_THREAD ${forChannel}`, [], takeSeconds);
+    await begin();
+  };
+  await withoutLostRows(session, () => watch(aim, target, context), leaveOut, context);
   await session.run(`STOP REPLICA SQL_THREAD ${forChannel}`, [], takeSeconds);
   const reached = await executed();
   if (wanted !== '' && reached !== wanted) throw positionMissed(reached, wanted);
@@ -117,6 +132,9 @@ async function replayMysql(
     seconds: 0,
     prepared: await preparedIn(session),
     disabledEvents: await disabledEventsIn(session),
+    ...(leftOut.length === 0
+      ? {}
+      : { leftOut: leftOut.slice(0, namesShown).map((table) => table.join('.')) }),
   };
   await session.run(`RESET REPLICA ALL ${forChannel}`);
   return { ...answer, seconds: Math.round(performance.now() - began) / 1000 };
@@ -133,16 +151,24 @@ function refuseBehind(executed: string, wanted: string): void {
   );
 }
 
-/** Offset in the first file at which the replay begins; what it holds already skips itself by GTID. */
-function entry({ files, from, until }: ReplayRequest): number {
-  if (until.gtid !== '') return 4;
-  const [first] = files;
-  if (first === undefined || from.file !== first.name || from.offset === undefined) {
+type Entry = { file: string; offset: number };
+
+/** Where the replay begins: at the first transaction that the data lacks, or where there are no GTIDs at its place. */
+async function entryOf({ files, from, until }: ReplayRequest, executed: string): Promise<Entry> {
+  const [first, second] = files;
+  if (first === undefined) throw replayFailed('there are no archived files');
+  if (until.gtid !== '') {
+    // Entered further inside, its events are not where they say that they are.
+    const offset = first.shift ? 4 : await firstLacking(first.path, parseMysqlGtid(executed));
+    if (offset === undefined && second !== undefined) return { file: relayName(2), offset: 4 };
+    return { file: relayName(1), offset: offset ?? 4 };
+  }
+  if (from.file !== first.name || from.offset === undefined) {
     throw replayFailed(`${from.file || 'the position'} is not the first of the archived files`, {
       file: from.file ?? '',
     });
   }
-  return from.offset - (first.shift ?? 0);
+  return { file: relayName(1), offset: from.offset - (first.shift ?? 0) };
 }
 
 type Aim = {

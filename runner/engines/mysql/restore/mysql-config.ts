@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Manifest } from '../../../../contract/formats/manifest.ts';
 import type { RestoreTarget } from '../../../../contract/records/restore-target.ts';
-import { carriedLines, configLine, configText, pluginLines } from './config-lines.ts';
+import { carriedForStatements, carriedLines, configLine, configText, pluginLines } from './config-lines.ts';
 import { temporaryDirectory } from './marker.ts';
 import { socketPath } from './server-config.ts';
 
@@ -22,6 +22,7 @@ export const carriedByMysql = [
   'partial_revokes',
   'ft_min_word_len',
   'innodb_ft_min_token_size',
+  ...carriedForStatements,
 ];
 
 /** Its redo is made anew: as large as the old one's, by the name that its line has for it. */

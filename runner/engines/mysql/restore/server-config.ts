@@ -1,7 +1,14 @@
 import { join } from 'node:path';
 import type { Manifest } from '../../../../contract/formats/manifest.ts';
 import type { RestoreTarget } from '../../../../contract/records/restore-target.ts';
-import { carriedLines, configLine, configText, plainValue, pluginLines } from './config-lines.ts';
+import {
+  carriedForStatements,
+  carriedLines,
+  configLine,
+  configText,
+  plainValue,
+  pluginLines,
+} from './config-lines.ts';
 import { temporaryDirectory, temporaryName } from './marker.ts';
 
 /** Variables of the old server that the new one must or should have; only what can be set, and only plain values. */
@@ -23,6 +30,7 @@ const carried = [
   'binlog_format',
   'ft_min_word_len',
   'innodb_ft_min_token_size',
+  ...carriedForStatements,
 ];
 
 /** The first variable of a manifest that the restored server would start with and that is no plain value. */

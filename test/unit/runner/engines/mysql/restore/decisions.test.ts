@@ -124,10 +124,21 @@ describe('a restored server', () => {
     ]);
   });
 
-  it('M23 has an empty sql_mode where the old one had', () => {
-    const variables = { sql_mode: '' };
+  it('M23 takes over what statements of the log rely on', () => {
+    const variables = {
+      default_storage_engine: 'Aria',
+      group_concat_max_len: '9',
+      old_mode: 'UTF8_IS_UTF8MB3',
+    };
+    const text = serverConfig(target, { server: { ...server, variables }, backupId: 'b', clusterId: 'c' }, 7);
+    for (const [name, value] of Object.entries(variables)) expect(text).toContain(`${name}="${value}"`);
+  });
+
+  it('M23 has an empty sql_mode and old_mode where the old one had', () => {
+    const variables = { sql_mode: '', old_mode: '' };
     const text = serverConfig(target, { server: { ...server, variables }, backupId: 'b', clusterId: 'c' }, 7);
     expect(text).toContain('sql_mode=""');
+    expect(text).toContain('old_mode=""');
   });
 
   it('gets no line that a manifest smuggles into a value', () => {
