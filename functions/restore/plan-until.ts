@@ -131,7 +131,9 @@ export async function planUntil(
   const missing: NoPoint[] = [];
   for (const head of chosen) {
     const objects = deps.objectsOf(head.site);
-    const own = backups.filter((backup) => isOfHistory(backup, head));
+    const own = backups.filter(
+      (backup) => isOfHistory(backup, head) && backup.site.bucket === head.site.bucket,
+    );
     const tail = head.record && (await reportedTail(head.record, deps, objects));
     const enough = makeEnough(until, own, unfit);
     const stretch = await recordedStretch(head, deps.archives, objects, enough, tail);
