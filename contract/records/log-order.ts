@@ -36,4 +36,6 @@ export const replayResultSchema = z.object({
   prepared: z.array(z.string()).max(50),
   /** Events that the replay left disabled, as on a replica. */
   disabledEvents: z.array(z.string()).max(50),
+  /** Tables of which nothing, or nothing more, was replayed: another server's, or MEMORY tables that lost their rows. */
+  leftOut: z.array(z.string()).max(50).optional(),
 });

@@ -101,6 +101,8 @@ export type ReplayOutcome = {
   prepared: string[];
   /** Events that a replica keeps disabled, to be enabled when the server is accepted. */
   disabledEvents: string[];
+  /** Tables of which nothing, or nothing more, was replayed: another server's, or their rows ended with the backup's server. */
+  leftOut?: string[];
 };
 
 /** Some bytes of a file: the next ones at `off`. `last`: nothing of this file follows. */

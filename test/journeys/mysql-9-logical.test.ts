@@ -1,9 +1,10 @@
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../infra/local/wait.ts';
 import { compareFingerprints } from '../../runner/engines/compare-fingerprints.ts';
 import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
+import { formatClientOptions } from '../../runner/engines/mysql/option-file.ts';
 import { makeRunChild } from '../../runner/host/run-child.ts';
 import { makeStartServer } from '../../runner/host/start-server.ts';
 import { installDumper } from '../doubles/mydumper/misbehaviour.ts';
@@ -30,6 +31,7 @@ describe.skipIf(others.missing !== null)('a logical backup of a real MySQL', () 
   const real = realDumper();
   /** What the double's own tool would leave out. */
   const known = (words: string) => (real === undefined ? '' : ` ${words}`);
+  const password = String.raw`of "the" \tests # ; a=b [x]`;
   let pair: MysqlPair;
   let path: string;
   const restored: string[] = [];
@@ -46,6 +48,8 @@ describe.skipIf(others.missing !== null)('a logical backup of a real MySQL', () 
     const tool = real ?? installDumper(join(pair.directory, 'tool'), { version: '1.0.1', how: null });
     path = `${tool}:${mysql.path}`;
     mkdirSync(join(pair.directory, 'spool/dumps'), { recursive: true });
+    const options = formatClientOptions({ user: 'backup', password });
+    writeFileSync(join(pair.directory, 'backup.cnf'), options, { mode: 0o600 });
     await pair.sql(
       pair.primary,
       'CREATE DATABASE shop',
@@ -91,6 +95,8 @@ describe.skipIf(others.missing !== null)('a logical backup of a real MySQL', () 
       'GRANT UPDATE (note) ON shop.orders TO buyer@localhost',
       'GRANT EXECUTE ON PROCEDURE shop.odd TO buyer@localhost WITH GRANT OPTION',
       'GRANT BACKUP_ADMIN ON *.* TO buyer@localhost',
+      `CREATE USER backup@localhost IDENTIFIED BY '${password.replaceAll('\\', '\\\\')}'`,
+      'GRANT BACKUP_ADMIN, RELOAD, PROCESS, SELECT, LOCK TABLES, REPLICATION CLIENT, SHOW VIEW, EVENT, TRIGGER, REPLICATION_SLAVE_ADMIN ON *.* TO backup@localhost',
       'CREATE ROLE clerk',
       'GRANT SELECT ON shop.* TO clerk',
       'GRANT clerk TO buyer@localhost',
@@ -105,7 +111,8 @@ describe.skipIf(others.missing !== null)('a logical backup of a real MySQL', () 
   afterAll(async () => pair?.close());
 
   const orderFor = (server: MysqlServer) => {
-    const order = backupOrderFor(memberOf(server), { flavour: 'mysql' });
+    const member = memberOf(server, { kind: 'file', path: join(pair.directory, 'backup.cnf') });
+    const order = backupOrderFor(member, { flavour: 'mysql' });
     return { ...order, plan: { ...order.plan, method: 'logical' as const, spoolBytes: 256 * 1024 * 1024 } };
   };
 

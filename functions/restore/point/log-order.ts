@@ -1,7 +1,7 @@
 import type { MysqlPosition } from '../../../contract/positions/position.ts';
 import type { LogOrder } from '../../../contract/records/log-order.ts';
 import { isLaterSeries } from '../version-fit.ts';
-import { contains } from './gtids.ts';
+import { containing, contains } from './gtids.ts';
 import type { Point, Stretch } from './resolve-point.ts';
 
 /** As many segments are named at most; between them the runner walks back, several at once. */
@@ -55,11 +55,10 @@ function firstNeeded(from: MysqlPosition, point: Point, stretch: Stretch): numbe
   const { segments } = stretch;
   const { flavour } = point.position;
   const known = segments.at(-1)!.end.gtid;
+  const has = containing(flavour, from.gtid, known);
   let n = byPlace(point)
     ? (placeOf(from, stretch)?.segment ?? 0)
-    : segments.findLastIndex(
-        ({ start }, i) => i <= point.segment && contains(flavour, from.gtid, start.gtid, known),
-      );
+    : segments.findLastIndex(({ start }, i) => i <= point.segment && has(start.gtid));
   for (n = Math.max(0, n); n > 0; n--) {
     if (segments[n]!.log.begins) break;
   }

@@ -37,7 +37,7 @@ export async function asTyped(
   const piped = ['-o', 'pipefail', '-c', '/bin/sh -e -c "$0" | cat', typed];
   const child = spawn('/bin/bash', piped, {
     env: {
-      PATH: `${aws}:/usr/local/bin:/usr/bin:/bin`,
+      PATH: `${await aws()}:/usr/local/bin:/usr/bin:/bin`,
       HOME: '/nonexistent',
       ...emulator.environment,
     },

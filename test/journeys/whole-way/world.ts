@@ -29,8 +29,8 @@ export type World = {
   events: EventQueue;
   tables: Tables;
   documents: ReturnType<typeof localDocuments>;
-  /** Directory of an `aws` that needs no time to start. */
-  aws: string;
+  /** Directory of an `aws` that needs no time to start, once it is asked for. */
+  aws: () => Promise<string>;
 };
 
 export const quiet = () => {};
@@ -44,6 +44,7 @@ export async function startWorld(purpose = 'journey'): Promise<World> {
   await disableSchedules(target);
   const { paths, hosts } = target;
   const servers = await startLocalServers({ paths, registry, hosts, bytes: 20e6, say: quiet });
+  let aws: Promise<string> | undefined;
   const connection = await servers.replica.connect();
   const facts = await factsOf(connection);
   await connection.end();
@@ -57,7 +58,10 @@ export async function startWorld(purpose = 'journey'): Promise<World> {
     events: await subscribe(target),
     tables: tablesOf(target),
     documents: localDocuments(servers, target.settings.control),
-    aws: await startReadyAws(registry, paths),
+    aws: () => {
+      aws ??= startReadyAws(registry, paths);
+      return aws;
+    },
   };
 }
 

@@ -11,6 +11,7 @@ import type { Session } from '../session.ts';
 import { quoteText } from '../words/quote.ts';
 import { firstError } from './applier-error.ts';
 import { applyFailed, positionMissed, refuseOwnEvents, replayFailed, replayStalled } from './failures.ts';
+import { withoutLostRows } from './memory-tables.ts';
 import { archiveFile, type ReplayPlace } from './place.ts';
 import { remoteTables } from './remote-tables.ts';
 import type { Replay, ReplayRequest, ReplayTarget } from './replay.ts';
@@ -83,8 +84,9 @@ export async function replayMariadb(
   await session.run(
     `SET GLOBAL slave_parallel_threads = ${workersFor(request, target.workers)}, slave_parallel_mode = 'optimistic', gtid_strict_mode = OFF, gtid_ignore_duplicates = ${request.repeats ? 'ON' : 'OFF'}`,
   );
-  const remote = (await remoteTables(session, context)).map((table) => table.join('.'));
-  await session.run('SET GLOBAL replicate_ignore_table = ?', [remote.join(',')]);
+  const leftOut = (await remoteTables(session, context)).map((table) => table.join('.'));
+  const ignore = () => session.run('SET GLOBAL replicate_ignore_table = ?', [leftOut.join(',')]);
+  await ignore();
   const source = {
     place: target.place,
     files: request.files.map(({ path }) => path),
@@ -96,7 +98,13 @@ export async function replayMariadb(
   };
   const last = await withScratchSource(source, async (scratch) => {
     await startApplier(session, request, scratch);
-    return watch(request, target, scratch, context);
+    const leaveOut = async (table: [string, string]) => {
+      leftOut.push(table.join('.'));
+      await session.run('STOP SLAVE');
+      await ignore();
+      await session.run(`START SLAVE UNTIL ${endOf(request)}`);
+    };
+    return withoutLostRows(session, () => watch(request, target, scratch, context), leaveOut, context);
   });
   const reached = await whereItStands(session, request, last);
   const prepared = await session.rows("XA RECOVER FORMAT='SQL'");
@@ -110,6 +118,7 @@ export async function replayMariadb(
     seconds: Math.round(performance.now() - began) / 1000,
     prepared: prepared.slice(0, namesShown).map((row) => row.data ?? ''),
     disabledEvents: events.slice(0, namesShown).map((row) => row.name ?? ''),
+    ...(leftOut.length === 0 ? {} : { leftOut: leftOut.slice(0, namesShown) }),
   };
 }
 
@@ -118,14 +127,19 @@ async function startApplier(session: Session, request: ReplayRequest, scratch: S
   const to = `master_host = '127.0.0.1', master_port = ${scratch.port}, master_user = ${quoteText(scratch.user)}, master_password = ${quoteText(scratch.password)}, master_connect_retry = 1, master_heartbeat_period = 5`;
   if (until.gtid !== '') {
     await session.run(`CHANGE MASTER TO ${to}, master_use_gtid = slave_pos`);
-    await session.run(`START SLAVE UNTIL master_gtid_pos = ${quoteText(until.gtid)}`);
-    return;
+  } else {
+    await session.run(`CHANGE MASTER TO ${to}, ${placeOf(request, from)}, master_use_gtid = no`);
   }
-  const place = (position: MysqlPosition) =>
-    `master_log_file = ${quoteText(servedName(request, position))}, master_log_pos = ${position.offset ?? 4}`;
-  await session.run(`CHANGE MASTER TO ${to}, ${place(from)}, master_use_gtid = no`);
-  await session.run(`START SLAVE UNTIL ${place(until)}`);
+  await session.run(`START SLAVE UNTIL ${endOf(request)}`);
 }
+
+const placeOf = (request: ReplayRequest, position: MysqlPosition) =>
+  `master_log_file = ${quoteText(servedName(request, position))}, master_log_pos = ${position.offset ?? 4}`;
+
+const endOf = (request: ReplayRequest) =>
+  request.until.gtid === ''
+    ? placeOf(request, request.until)
+    : `master_gtid_pos = ${quoteText(request.until.gtid)}`;
 
 /** What the scratch server calls the file of this position. */
 function servedName({ files }: ReplayRequest, { file = '' }: MysqlPosition): string {
@@ -144,6 +158,8 @@ async function watch(
 ): Promise<ApplierState> {
   const sizes = await Promise.all(files.map(async ({ path }) => (await stat(path)).size));
   const total = sizes.reduce((sum, size) => sum + size, 0);
+  // What an earlier attempt was told of is dealt with.
+  const told = errors.length;
   let moved = '';
   let movedAt = performance.now();
   for (;;) {
@@ -163,7 +179,7 @@ async function watch(
       case 'apply-failed': {
         // The lines of its log may come a moment after its status.
         await sleep(lookMs);
-        throw applyFailed(firstError(errors, state.applyError), state.gtid);
+        throw applyFailed(firstError(errors.slice(told), state.applyError), state.gtid);
       }
       case 'receive-failed':
         throw replayFailed(

@@ -12,6 +12,7 @@ import { quoteName, type Session } from '../session.ts';
 import { quoteText } from '../words/quote.ts';
 import { applyFailed, positionMissed, refuseOwnEvents, replayFailed, replayStalled } from './failures.ts';
 import { firstLacking } from './first-lacking.ts';
+import { withoutLostRows } from './memory-tables.ts';
 import { type ReplayPlace, writeForServer } from './place.ts';
 import {
   firstWorkerError,
@@ -104,16 +105,25 @@ async function replayMysql(
     [],
     takeSeconds,
   );
-  const remote = await remoteTables(session, context);
-  if (remote.length > 0) {
-    const names = remote.map((table) => table.map(quoteName).join('.'));
-    await session.run(
-      `CHANGE REPLICATION FILTER REPLICATE_IGNORE_TABLE = (${names.join(', ')}) ${forChannel}`,
-    );
-  }
-  await session.run(`START REPLICA SQL_THREAD ${forChannel}`);
+  const leftOut = await remoteTables(session, context);
+  const begin = async () => {
+    if (leftOut.length > 0) {
+      const names = leftOut.map((table) => table.map(quoteName).join('.'));
+      await session.run(
+        `CHANGE REPLICATION FILTER REPLICATE_IGNORE_TABLE = (${names.join(', ')}) ${forChannel}`,
+      );
+    }
+    await session.run(`START REPLICA SQL_THREAD ${forChannel}`);
+  };
+  await begin();
   const last = { file: relayName(sizes.length), offset: sizes.at(-1) ?? 0 };
-  await watch({ wanted, last, sizes, whole: `${until.file}:${until.offset}` }, target, context);
+  const aim = { wanted, last, sizes, whole: `${until.file}:${until.offset}` };
+  const leaveOut = async (table: [string, string]) => {
+    leftOut.push(table);
+    await session.run(`STOP REPLICA SQL_THREAD ${forChannel}`, [], takeSeconds);
+    await begin();
+  };
+  await withoutLostRows(session, () => watch(aim, target, context), leaveOut, context);
   await session.run(`STOP REPLICA SQL_THREAD ${forChannel}`, [], takeSeconds);
   const reached = await executed();
   if (wanted !== '' && reached !== wanted) throw positionMissed(reached, wanted);
@@ -122,6 +132,9 @@ async function replayMysql(
     seconds: 0,
     prepared: await preparedIn(session),
     disabledEvents: await disabledEventsIn(session),
+    ...(leftOut.length === 0
+      ? {}
+      : { leftOut: leftOut.slice(0, namesShown).map((table) => table.join('.')) }),
   };
   await session.run(`RESET REPLICA ALL ${forChannel}`);
   return { ...answer, seconds: Math.round(performance.now() - began) / 1000 };
