@@ -44,6 +44,7 @@ export type ScratchPlace = {
   user: string;
   account: Account;
   serverId: number;
+  zone: string | undefined;
 };
 
 /** Lays out an instance on the prepared files. */
@@ -65,7 +66,8 @@ export async function makeScratch(order: RestoreTablesOrder, manifest: Manifest)
   await removeReplicationLeftovers(staging);
   const socket = socketPath({ directory: staging, port: target.port }, 'staged.sock');
   await makeSocketPlace(socket, [staging], account);
-  return { configFile, staging, socket, user: target.user, account, serverId };
+  const { system_zone: zone } = manifest.server.variables;
+  return { configFile, staging, socket, user: target.user, account, serverId, zone };
 }
 
 /** Runs the instance, reached by this process alone, for `work`. */
