@@ -15,6 +15,7 @@ const ofBoth = {
   rsync: 'it does nothing in a stream',
   galeraInfo: 'nodes of Galera are not backed up; name a replica outside of the cluster',
   killLongQueriesTimeout: 'it ends queries that are not the backup’s; ftwrlWaitSeconds gives up instead',
+  ftwrlWaitQueryType: 'every query is waited for',
   killLongQueryType: 'it ends queries that are not the backup’s',
   tables: 'a backup of some tables is none of the server; a restore reads single tables of a whole one',
   tablesFile: 'a backup of some tables is none of the server; a restore reads single tables of a whole one',

@@ -41,14 +41,19 @@ export async function lookAround(
   const bucket = names.bucket(localSite);
   const listed = await clients.s3.send(new ListObjectVersionsCommand({ Bucket: bucket }));
   const objects = listed.Versions ?? [];
-  const volumes = objects.filter((o) => o.Key?.includes('/volumes/'));
-  const stored = volumes.reduce((sum, o) => sum + (o.Size ?? 0), 0);
+  const isMany = ({ Key = '' }: { Key?: string | undefined }) => /\/volumes\/|\.segment$/.test(Key);
+  const many = (what: string, pattern: RegExp) => {
+    const of = objects.filter(({ Key = '' }) => pattern.test(Key));
+    return `${of.length} ${what} with ${size(of.reduce((sum, { Size = 0 }) => sum + Size, 0))}`;
+  };
   lines.push(
-    `s3://${bucket}: ${objects.length} objects, of these ${volumes.length} volumes with ${size(stored)}`,
+    `s3://${bucket}: ${objects.length} objects, of these ${many('volumes', /\/volumes\//)} and ${many('segments', /\.segment$/)}`,
   );
-  for (const object of objects.filter((o) => !o.Key?.includes('/volumes/'))) {
+  for (const object of objects.filter((o) => !isMany(o))) {
     lines.push(`  ${object.Key} (${size(object.Size ?? 0)})`);
   }
+  const newest = objects.filter(({ Key = '' }) => Key.endsWith('.segment')).at(-1);
+  if (newest) lines.push(`  ${newest.Key} (${size(newest.Size ?? 0)}), the newest segment of the log`);
   const catalog = await clients.tables.send(
     new QueryCommand({
       TableName: names.catalogTable,

@@ -27,10 +27,12 @@ export function restoreDefinition(scope: Construct, names: Names): IChainable {
   const clusterId = '{% $clusterId %}';
   const backup = { clusterId, backupId: '{% $backupId %}' };
 
-  const plan = ask('Plan the restore', 'plan-restore', {
-    execution: thisExecution,
-    input: '{% $states.input %}',
-  });
+  const plan = ask(
+    'Plan the restore',
+    'plan-restore',
+    { execution: thisExecution, input: '{% $states.input %}' },
+    { seconds: 180 },
+  );
   const hold = ask('Lock the target and pin the backup', 'hold-restore', {
     execution: thisExecution,
     lock,

@@ -163,14 +163,16 @@ describe('the functions', () => {
     const seconds = Object.fromEntries(
       functions.map((fn) => [fn.FunctionName.replace('holdfast-', ''), fn.Timeout]),
     );
-    const { verify, register, rebuild, reconcile, retention, broker, ...others } = seconds;
-    expect({ verify, register, rebuild, reconcile, retention, broker }).toEqual({
+    const { verify, register, rebuild, reconcile, retention, broker, ...more } = seconds;
+    const { 'plan-restore': planRestore, ...others } = more;
+    expect({ verify, register, rebuild, reconcile, retention, broker, planRestore }).toEqual({
       verify: 880,
       register: 150,
       rebuild: 880,
       reconcile: 110,
       retention: 880,
       broker: 20,
+      planRestore: 170,
     });
     expect(new Set(Object.values(others))).toEqual(new Set([50]));
   });

@@ -53,12 +53,21 @@ export function liesBetween(flavour: Flavour, start: string, end: string, gtid: 
 }
 
 /**
- * Whether whoever stands at `a` has everything up to `b`. Domains of MariaDB in which the log `known` holds nothing are
- * left out: nobody replays them.
+ * Whether whoever stands at `a` has everything up to a position, asked of many positions. Domains of MariaDB in which the
+ * log `known` holds nothing are left out: nobody replays them.
  */
-export function contains(flavour: Flavour, a: string, b: string, known: string): boolean {
-  if (flavour === 'mysql') return mysqlGtidContains(parseMysqlGtid(a), parseMysqlGtid(b));
-  const domains = parseMariadbGtid(known);
-  const asked = new Map([...parseMariadbGtid(b)].filter(([domain]) => domains.has(domain)));
-  return mariadbGtidContains(parseMariadbGtid(a), asked);
+export function containing(flavour: Flavour, a: string, known: string): (b: string) => boolean {
+  if (flavour === 'mysql') {
+    const whole = parseMysqlGtid(a);
+    return (b) => mysqlGtidContains(whole, parseMysqlGtid(b));
+  }
+  const [whole, domains] = [parseMariadbGtid(a), parseMariadbGtid(known)];
+  return (b) => {
+    const asked = new Map([...parseMariadbGtid(b)].filter(([domain]) => domains.has(domain)));
+    return mariadbGtidContains(whole, asked);
+  };
 }
+
+/** The same, asked once. */
+export const contains = (flavour: Flavour, a: string, b: string, known: string): boolean =>
+  containing(flavour, a, known)(b);

@@ -1,6 +1,7 @@
 import type { MysqlPosition } from '../../../contract/positions/position.ts';
 import type { LogOrder } from '../../../contract/records/log-order.ts';
-import { contains } from './gtids.ts';
+import { isLaterSeries } from '../version-fit.ts';
+import { containing, contains } from './gtids.ts';
 import type { Point, Stretch } from './resolve-point.ts';
 
 /** As many segments are named at most; between them the runner walks back, several at once. */
@@ -54,15 +55,32 @@ function firstNeeded(from: MysqlPosition, point: Point, stretch: Stretch): numbe
   const { segments } = stretch;
   const { flavour } = point.position;
   const known = segments.at(-1)!.end.gtid;
+  const has = containing(flavour, from.gtid, known);
   let n = byPlace(point)
     ? (placeOf(from, stretch)?.segment ?? 0)
-    : segments.findLastIndex(
-        ({ start }, i) => i <= point.segment && contains(flavour, from.gtid, start.gtid, known),
-      );
+    : segments.findLastIndex(({ start }, i) => i <= point.segment && has(start.gtid));
   for (n = Math.max(0, n); n > 0; n--) {
     if (segments[n]!.log.begins) break;
   }
   return n;
+}
+
+/**
+ * Why the log after a backup of a server of this version cannot be replayed on it: some of it was written by a later
+ * series (M23). Undefined where it can, and of a backup that does not say what it is of.
+ */
+export function whyNotVersion(
+  version: string | undefined,
+  from: MysqlPosition,
+  point: Point,
+  stretch: Stretch,
+): string | undefined {
+  if (version === undefined) return undefined;
+  const needed = stretch.segments.slice(firstNeeded(from, point, stretch), point.segment + 1);
+  const later = needed.find(({ serverVersion = '' }) => isLaterSeries(serverVersion, version));
+  return later === undefined
+    ? undefined
+    : `it is of ${version}, and from ${later.log.file} on, begun after ${later.start.gtid || 'its predecessor'} and seen at ${later.seen.first}, the log is of ${later.serverVersion}: ask for a point before that, or name a backup of that version`;
 }
 
 /** The order to replay from a backup's position to the point. The backup must fit it (`whyNotFrom`). */

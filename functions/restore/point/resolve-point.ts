@@ -13,6 +13,8 @@ export type ArchivedSegment = Pick<
   key: string;
   crc: string;
   serverUuid?: string;
+  /** Of the server that wrote it; undefined where nobody asks. */
+  serverVersion?: string;
   /** How many of its transactions change definitions; undefined where nobody has counted. */
   ddl?: number;
   flavour: 'mariadb' | 'mysql';
@@ -81,12 +83,15 @@ export async function resolvePoint(
   const refusal = outside(sought, stretch);
   if (refusal !== undefined) return refusal;
 
-  let reached = segments[0]!.start.gtid;
+  /** What the servers before this segment's had reached, and what its own had: within one log the end has it all. */
+  let handedOver = segments[0]!.start.gtid;
+  let before = segments[0]!;
   let perhapsLater = 0;
   let passed = 0;
   /** The last two: one look may see the end of a segment and the beginning of the next. */
   let looks = [0];
   for (const [n, segment] of segments.entries()) {
+    if (segment.serverUuid !== before.serverUuid) handedOver = both(flavour, handedOver, before.end.gtid);
     if (mayHoldPoint(sought, segment)) {
       const index = await readIndex(n);
       const within = sought.kind === 'place' ? withinTransaction(sought, segment, index) : undefined;
@@ -113,7 +118,7 @@ export async function resolvePoint(
           position: {
             kind: 'mysql',
             flavour,
-            gtid: both(flavour, reached, own),
+            gtid: both(flavour, both(flavour, handedOver, segment.start.gtid), own),
             file: segment.log.file,
             offset: next?.at ?? endOf(segment),
           },
@@ -127,14 +132,20 @@ export async function resolvePoint(
       looks = lastTwo([...looks, microseconds(segment.seen.first), microseconds(segment.seen.last)]);
     }
     passed += segment.transactions;
-    reached = both(flavour, reached, segment.end.gtid);
+    before = segment;
   }
   if (sought.kind === 'gtid') return unknown(sought.gtid, stretch);
   if (sought.kind === 'place') return noSuchPlace(sought, stretch);
   return {
     outcome: 'point',
     timeline,
-    position: { kind: 'mysql', flavour, gtid: reached, file: end.log.file, offset: endOf(end) },
+    position: {
+      kind: 'mysql',
+      flavour,
+      gtid: both(flavour, handedOver, end.end.gtid),
+      file: end.log.file,
+      offset: endOf(end),
+    },
     segment: segments.length - 1,
     lastCommit: end.commits === null ? null : momentOf(end.commits.last),
     perhapsLater,

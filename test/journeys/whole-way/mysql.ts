@@ -100,6 +100,8 @@ export function mysqlToo(the: () => World): void {
         logs: { archive: true, intervalSeconds: 2 },
         xtrabackup: xtrabackupSettingsSchema.parse({ fifoStreams: 2 }),
         toolThreads: 2,
+        // The double holds the lock while its server clones itself.
+        lockBudgetSeconds: 120,
       });
       const members = places.map((name) => ({
         memberId: name,

@@ -13,6 +13,7 @@ export async function deployPolicy(
     method?: string;
     xtrabackup?: object;
     toolThreads?: number;
+    lockBudgetSeconds?: number;
   },
 ): Promise<string> {
   const ssm = new SSMClient({

@@ -1,4 +1,5 @@
 import type { Row } from '../session.ts';
+import { innodbCounters } from './relay-applier.ts';
 
 /** Where an applier stands, as `SHOW ALL SLAVES STATUS` says. */
 export type ApplierState = {
@@ -21,12 +22,7 @@ export const workCounters = [
   'Handler_read_next',
   'Handler_update',
   'Handler_write',
-  'Innodb_data_read',
-  'Innodb_data_written',
-  'Innodb_rows_deleted',
-  'Innodb_rows_inserted',
-  'Innodb_rows_read',
-  'Innodb_rows_updated',
+  ...innodbCounters,
 ];
 
 /** @param counters values of `workCounters` in any order, as one text */

@@ -1,15 +1,18 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NamedError } from '../../../../contract/errors/named-error.ts';
 import { type TableName, tableText } from '../../../../contract/mysql-files/relations.ts';
 import type { Login } from '../login.ts';
 import { quoteName, type Session, withSession } from '../session.ts';
+import { spaceName } from '../working-names.ts';
 import { withoutLog } from './live.ts';
 
 /** A table of the wanted definition under the name that it is filled with. */
 export type WorkingTable = TableName & { as: string };
 
 /** The table that its rows are read of where they are copied on the live server; in no log. */
-export const besideOf = ({ schema, table }: TableName): TableName => ({ schema, table: `${table}_space` });
+export const besideOf = ({ schema, table }: TableName): TableName => ({ schema, table: spaceName(table) });
 
 export const inSql = ({ schema, table }: TableName) => `${quoteName(schema)}.${quoteName(table)}`;
 
@@ -58,6 +61,32 @@ export async function dropUnlogged(
   await withoutLog(login, signal, (session) =>
     ddl(session, `DROP TABLE IF EXISTS ${there.map(inSql).join(',')}`),
   );
+}
+
+/**
+ * Removes the files that were laid beside a discarded tablespace of these tables and not imported: MySQL leaves them when
+ * it drops the table, MariaDB does not. The names are ours alone.
+ */
+export async function removeSpaceFiles(
+  login: Login,
+  datadir: string,
+  tables: readonly TableName[],
+  signal: AbortSignal,
+): Promise<void> {
+  const gone = await withSession(login, signal, async (session) => {
+    const found: TableName[] = [];
+    for (const table of tables) if (!(await exists(session, table))) found.push(table);
+    return found;
+  });
+  const names = await readdir(datadir).catch(() => []);
+  for (const { table } of gone) {
+    if (!/^holdfast_[0-9a-z_]+$/.test(table)) continue;
+    for (const name of names) {
+      for (const extension of ['ibd', 'cfg']) {
+        await rm(join(datadir, name, `${table}.${extension}`), { force: true }).catch(() => undefined);
+      }
+    }
+  }
 }
 
 const exists = async (session: Session, { schema, table }: TableName) =>
