@@ -9,10 +9,16 @@ export type TableSet = {
   ancestors: readonly TableName[];
   /** As the manifest has them; undefined for a backup of a release that did not record them. */
   relations: readonly TableRelations[] | undefined;
+  /** Of the server; MariaDB where it is left out. */
+  flavour?: string;
 };
 
 /** The logs that a server keeps as tables: any size, and no server needs them to start. */
 const logTables = new Set(['general_log', 'slow_log']);
+
+/** Whether a table is one of them, which no restore of tables reads. */
+export const isLogTable = ({ schema, table }: TableName): boolean =>
+  schema === 'mysql' && logTables.has(table);
 /** Of the server's own files the only one that only makes it warm. */
 const warmth = 'ib_buffer_pool';
 
@@ -53,7 +59,9 @@ export function filesOfTables(set: TableSet, renamed: ReadonlySet<string>) {
       return directory === 'mysql' ? 'fixed' : undefined;
     }
     if (file.extension === 'TRG') return undefined;
-    if (file.db === 'mysql') return logTables.has(file.table) ? undefined : 'fixed';
+    if (file.db === 'mysql') {
+      return isLogTable({ schema: file.db, table: file.table }) ? undefined : 'fixed';
+    }
     return roles.get(tableKey({ schema: file.db, table: file.table }));
   };
 }

@@ -74,6 +74,12 @@ describe.skipIf(others.missing !== null)('a logical backup of a real MySQL', () 
       'CREATE TABLE shop.parts (id INT, y INT, PRIMARY KEY (id, y)) PARTITION BY RANGE (y) SUBPARTITION BY HASH (id) SUBPARTITIONS 2 (PARTITION a VALUES LESS THAN (10), PARTITION b VALUES LESS THAN MAXVALUE)',
       'INSERT INTO shop.parts VALUES (1, 1), (2, 20)',
       'CREATE TABLE shop.instant (a INT)',
+      ...(real === undefined
+        ? []
+        : [
+            'CREATE TABLE shop.vectors (id INT PRIMARY KEY, v VECTOR(3))',
+            "INSERT INTO shop.vectors VALUES (1, TO_VECTOR('[1,-2.5,3e-7]')), (2, NULL)",
+          ]),
       'INSERT INTO shop.instant VALUES (1)',
       "ALTER TABLE shop.instant ADD COLUMN b VARCHAR(9) DEFAULT 'old', ALGORITHM=INSTANT",
       'CREATE TABLE shop.empty (a INT) DEFAULT CHARACTER SET ascii',

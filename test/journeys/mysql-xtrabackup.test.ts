@@ -3,11 +3,17 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ancestorsOf } from '../../contract/mysql-files/relations.ts';
 import type { Policy } from '../../contract/records/policy.ts';
+import type { RestoreTablesOrder } from '../../contract/records/restore-tables.ts';
 import { xtrabackupSettingsSchema } from '../../contract/records/tool-settings.ts';
 import { freePort } from '../../infra/local/wait.ts';
 import { compareFingerprints } from '../../runner/engines/compare-fingerprints.ts';
 import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
+import { readTableFacts } from '../../runner/engines/mysql/fingerprint/table-facts.ts';
+import { readUserTables } from '../../runner/engines/mysql/fingerprint/user-tables.ts';
+import { withSession } from '../../runner/engines/mysql/session.ts';
+import { writeNote } from '../../runner/engines/mysql/tables/tables-note.ts';
 import { makeRunChild } from '../../runner/host/run-child.ts';
 import { makeStartServer } from '../../runner/host/start-server.ts';
 import { type InstalledXtrabackup, installXtrabackup } from '../doubles/xtrabackup/install.ts';
@@ -25,6 +31,7 @@ import {
   restoreOrderFor,
   shownOf,
   stopRestored,
+  storedFilesOf,
   storedOf,
   type Taken,
   takeBackup,
@@ -38,6 +45,8 @@ describe.skipIf(others.missing !== null)(
     const { mysql } = others as Extract<typeof others, { missing: null }>;
     let pair: MysqlPair;
     let tool: InstalledXtrabackup;
+    /** Of the replica, while it stood still. */
+    let taken: Taken;
     const restored: string[] = [];
     const path = () => `${tool.directory}:${mysql.path}`;
     const engine = () =>
@@ -86,6 +95,14 @@ describe.skipIf(others.missing !== null)(
         'CREATE TABLE shop.old (id INT PRIMARY KEY) ENGINE=MyISAM',
         'INSERT INTO shop.old VALUES (1), (2)',
         'ALTER TABLE shop.parts ADD COLUMN later INT DEFAULT 3, ALGORITHM=INSTANT',
+        'CREATE TABLE shop.buyers (id INT PRIMARY KEY)',
+        'INSERT INTO shop.buyers VALUES (1), (2)',
+        `CREATE TABLE shop.grown (id BIGINT PRIMARY KEY AUTO_INCREMENT, buyer INT, j JSON, twice INT AS (buyer * 2), hid INT INVISIBLE DEFAULT 3,
+           KEY (twice), CHECK (buyer > 0), CONSTRAINT who FOREIGN KEY (buyer) REFERENCES shop.buyers (id))`,
+        `INSERT INTO shop.grown (buyer, j) VALUES (1, '{"a": 1.5}'), (2, NULL), (NULL, '"ü"')`,
+        "ALTER TABLE shop.grown ADD COLUMN late VARCHAR(20) DEFAULT 'late', ALGORITHM=INSTANT",
+        'INSERT INTO shop.grown (buyer) VALUES (2)',
+        'DELETE FROM shop.grown WHERE id = 4',
         'CREATE DATABASE `odd ``?b`',
         `CREATE TABLE \`odd \`\`?b\`.\`t?'"@x\` (id INT PRIMARY KEY, j JSON)`,
         `INSERT INTO \`odd \`\`?b\`.\`t?'"@x\` VALUES (1, '{"a":1}')`,
@@ -120,7 +137,7 @@ describe.skipIf(others.missing !== null)(
       const seen = await engine().inspect({ ...check, member: memberOf(pair.replica), policy }, context());
       expect(seen).toMatchObject({ ineligible: [], toolVersion: '9.7.2-2', role: 'replica' });
       const writer = await startProbe(pair.primary, 'UPDATE shop.beat SET at = NOW(6), n = n + 1');
-      const taken = await takeBackup(engine(), orderFor(pair.replica), context());
+      taken = await takeBackup(engine(), orderFor(pair.replica), context());
       const { commits } = await writer.stop();
       expect(commits).toBeGreaterThan(5);
       const { manifest } = taken;
@@ -157,6 +174,114 @@ describe.skipIf(others.missing !== null)(
       const left = readdirSync(order.target.directory);
       expect(left.filter((name) => /^binlog\.|holdfast-partial|mysqld-auto/.test(name))).toEqual([]);
       expect(instance.howToReach).toContain('mysql --socket=');
+    });
+
+    const tablesOrder = async (name: string, tables: readonly string[]): Promise<RestoreTablesOrder> => {
+      const { chain: _, log: __, ...order } = restoreOrderFor(join(pair.directory, name), await freePort());
+      return {
+        ...order,
+        kind: 'restore-tables',
+        flavour: 'mysql',
+        member: memberOf(pair.primary),
+        tables: tables.map((table) => ({ schema: 'shop', table, as: `${table}_${name}` })),
+        ancestors: ancestorsOf(
+          tables.map((table) => ({ schema: 'shop', table })),
+          taken.manifest.relations ?? [],
+        ),
+      };
+    };
+
+    it('M05 gives single tables back beside the live ones, through the log, and the replica has them too', async () => {
+      const lines: string[] = [];
+      const order = await tablesOrder('back', ['grown', 'orders', 'parts', 'old']);
+      expect(order.ancestors).toEqual([{ schema: 'shop', table: 'buyers' }]);
+      const tables = engine().tables!;
+      expect(await tables.preflight(order, taken.manifest, context())).toEqual({ outcome: 'ready' });
+      const timed = <T>(_: string, step: () => Promise<T>) => step();
+      const answer = await tables.restore(order, storedFilesOf(taken), context(lines), undefined, timed);
+      expect(answer.comparison).toBe('exact');
+      const texts = answer.tables.map(({ table, way, notes }) => [table, way, notes.join()]);
+      expect(texts).toEqual([
+        ['grown', 'copy', 'without its foreign key who'],
+        ['orders', 'copy', expect.stringContaining('rows copied as text')],
+        ['parts', 'copy', expect.stringContaining('it has partitions')],
+        ['old', 'copy', expect.stringContaining('it is a table of MyISAM')],
+      ]);
+      await pair.caughtUp();
+      for (const server of [pair.primary, pair.replica]) {
+        const login = { user: 'root', password: undefined, address: { socket: server.socket } };
+        await withSession(login, new AbortController().signal, async (session) => {
+          const known = await readUserTables(session);
+          const factsOf = async (name: string) => {
+            const found = known.find(({ schema, table }) => schema === 'shop' && table === name)!;
+            const { rows, checksum } = await readTableFacts(session, found, undefined);
+            return { rows, checksum };
+          };
+          for (const { table, as } of order.tables) expect(await factsOf(as)).toEqual(await factsOf(table));
+        });
+        expect(
+          await pair.sql(
+            server,
+            "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_NAME LIKE 'holdfast%'",
+          ),
+        ).toEqual([]);
+        expect(
+          readdirSync(join(server.datadir, 'shop')).filter((name) => name.startsWith('holdfast')),
+        ).toEqual([]);
+      }
+      const next = (table: string) =>
+        pair.sql(
+          pair.primary,
+          'SET SESSION information_schema_stats_expiry = 0',
+          `SELECT AUTO_INCREMENT AS n FROM information_schema.TABLES WHERE TABLE_NAME = '${table}'`,
+        );
+      expect(await next('grown_back')).toEqual(await next('grown'));
+      expect(existsSync(order.target.directory)).toBe(false);
+    });
+
+    it('F11 clears away what a killed restore of tables left, with the files that the server leaves', async () => {
+      const names = ['holdfast_dead_0', 'holdfast_dead_0_space'];
+      const tables = names.map((table) => ({ schema: 'shop', table }));
+      await pair.sql(
+        pair.primary,
+        'CREATE TABLE shop.holdfast_dead_0 (id INT PRIMARY KEY)',
+        'SET sql_log_bin = 0',
+        'CREATE TABLE shop.holdfast_dead_0_space (id INT PRIMARY KEY)',
+        'ALTER TABLE shop.holdfast_dead_0_space DISCARD TABLESPACE',
+      );
+      const left = () =>
+        readdirSync(join(pair.primary.datadir, 'shop')).filter((name) => name.startsWith('holdfast'));
+      writeFileSync(join(pair.primary.datadir, 'shop/holdfast_dead_0_space.ibd'), 'half');
+      expect(left().length).toBeGreaterThan(1);
+      await writeNote(join(pair.directory, 'state'), 'dead', {
+        v: 1,
+        backupId: 'b-1',
+        directory: join(pair.directory, 'dead'),
+        member: memberOf(pair.primary),
+        working: tables.slice(0, 1),
+        unlogged: tables.slice(1),
+        runner: { pid: 2 ** 22, startTime: '0' },
+      });
+      expect(await engine().sweepHost(context())).toBe(0);
+      expect(left()).toEqual([]);
+      await pair.caughtUp();
+      expect(await pair.sql(pair.replica, "SHOW TABLES FROM shop LIKE 'holdfast%'")).toEqual([]);
+    });
+
+    it('M19 gives no table back whose file its stream has lost', async () => {
+      const order = await tablesOrder('lost', ['grown']);
+      const rows = taken.rows.filter((row) => row.t !== 'file' || row.path !== 'shop/grown.ibd');
+      const timed = <T>(_: string, step: () => Promise<T>) => step();
+      await expect(
+        engine().tables!.restore(order, storedFilesOf({ ...taken, rows }), context(), undefined, timed),
+      ).rejects.toMatchObject({ name: 'Restore.StreamDamaged' });
+      const incremental = {
+        ...taken.manifest,
+        plan: { ...taken.manifest.plan, level: 'incremental' as const },
+      };
+      expect(await engine().tables!.preflight(order, incremental, context())).toMatchObject({
+        name: 'Restore.NotYet',
+      });
     });
 
     it('M08 is bounded on a primary that is written to, in several streams packed by the tool as the policy says, and knows what came back', async () => {

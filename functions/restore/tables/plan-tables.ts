@@ -105,7 +105,8 @@ export async function planTables(
   // Rows of a dump stand without those that they point to, until a log is replayed on them (M04).
   const alone = dumped && request.until === undefined;
   const ancestors = alone ? [] : ancestorsOf(found.tables, manifest.relations ?? []);
-  const set = { tables: found.tables, ancestors, relations: manifest.relations };
+  const { relations, flavour } = manifest;
+  const set = { tables: found.tables, ancestors, relations, flavour };
   const filesOfLink = filesOfChain(set);
   const readings: Reading[] = [];
   for (const link of [manifest, ...below.toReversed()]) {

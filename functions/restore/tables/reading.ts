@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { countNeeded, neededOf } from '../../../contract/formats/needed-bytes.ts';
+import { undefinedTables } from '../../../contract/mysql-files/defines-table.ts';
 import { filesOfChain } from '../../../contract/mysql-files/files-of-chain.ts';
 import type { FileRole, TableSet } from '../../../contract/mysql-files/files-of-tables.ts';
-import { type TableName, tableKey } from '../../../contract/mysql-files/relations.ts';
-import { tableFile } from '../../../contract/mysql-files/table-file.ts';
+import type { TableName } from '../../../contract/mysql-files/relations.ts';
 import { filesOfDump } from './files-of-dump.ts';
 import type { indexRows } from './index-rows.ts';
 
@@ -71,15 +71,10 @@ export async function readingOf(
 ): Promise<Read> {
   const { roleOf, unnumbered } = await filesOfLink(rows.files);
   const { files, faults, reading } = await countedOf(rows, roleOf);
-  const defined = new Set(
-    files
-      .map(({ path }) => tableFile(path))
-      .filter((file) => file?.extension === 'frm')
-      .map((file) => tableKey({ schema: file!.db, table: file!.table })),
-  );
+  const paths = files.map(({ path }) => path);
   return {
     reading,
-    absent: [...set.tables, ...set.ancestors].filter((table) => !defined.has(tableKey(table))),
+    absent: undefinedTables([...set.tables, ...set.ancestors], paths, set.flavour ?? 'mariadb'),
     faults,
     unnumbered,
   };

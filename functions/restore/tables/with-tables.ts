@@ -1,16 +1,20 @@
+import { tablesNotRead } from '../../../contract/mysql-files/tables-not-read.ts';
 import type { BackupRecord } from '../../../contract/records/backup.ts';
 import { type Refused, refused } from '../../log/lambda.ts';
 import { type PlannedRestore, withLog } from '../plan-restore.ts';
 import type { PlannedTables } from './plan-tables.ts';
 
 /** Why no single tables are read of a backup of this kind; undefined where they are. */
-export function kindRefusal({ backupId, flavour }: BackupRecord): Refused | undefined {
-  if (flavour === 'mariadb') return undefined;
-  return refused(
-    'Restore.NotYet',
-    `tables: backup ${backupId} is of ${flavour}; single tables are read of backups of MariaDB`,
-    { field: 'backupId', value: backupId },
-  );
+export function kindRefusal(
+  { backupId, flavour, method, level, chain }: BackupRecord,
+  toAPoint: boolean,
+): Refused | undefined {
+  const why = tablesNotRead({ flavour, method, level, chain, toAPoint });
+  if (why === undefined) return undefined;
+  return refused('Restore.NotYet', `tables: backup ${backupId} is ${why}`, {
+    field: 'backupId',
+    value: backupId,
+  });
 }
 
 /** A plan for some tables only: the check asks the member too, and the scratch instance needs less room. */

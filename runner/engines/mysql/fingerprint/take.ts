@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Fingerprint, TableFingerprint } from '../../../../contract/formats/fingerprint.ts';
+import type { TableName } from '../../../../contract/mysql-files/relations.ts';
 import type { MysqlPosition } from '../../../../contract/positions/position.ts';
 import type { Session } from '../session.ts';
 import { accountsHash, schemaHash } from './definitions.ts';
@@ -31,6 +32,8 @@ export type FingerprintOptions = {
    * and, where that fails too, has no checksum. Without it the reading fails.
    */
   others?: boolean;
+  /** No table but these, and no hash of all definitions: others are known to the server, and cannot be opened. */
+  only?: readonly TableName[];
   /** Wraps the moment in which the snapshot is opened, so that others can open theirs at the same one. */
   atSnapshot?: (open: () => Promise<void>) => Promise<void>;
 };
@@ -47,7 +50,7 @@ export async function openFingerprint(
   options: FingerprintOptions,
 ): Promise<OpenFingerprint> {
   const takenAt = new Date().toISOString();
-  const tables = await readUserTables(session);
+  const tables = await readUserTables(session, options.only);
   const transactional = tables.filter(isTransactional);
   const seed = options.like?.seed ?? randomBytes(8).toString('hex');
   const total = tables.reduce((sum, table) => sum + table.bytes, 0);
@@ -77,7 +80,7 @@ export async function openFingerprint(
   };
 
   // Before the snapshot, because a transaction that has seen a table of Aria (the server's own are) knows no savepoints.
-  const schemaSha256 = await schemaHash(session);
+  const schemaSha256 = options.only === undefined ? await schemaHash(session) : '';
   const accountsSha256 = await accountsHash(session);
   for (const table of tables.filter((t) => !isTransactional(t))) await read(table);
 

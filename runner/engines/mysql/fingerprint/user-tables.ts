@@ -1,3 +1,4 @@
+import { type TableName, tableKey } from '../../../../contract/mysql-files/relations.ts';
 import { tableFile } from '../../../../contract/mysql-files/table-file.ts';
 import { quoteName, type Session } from '../session.ts';
 import type { Column } from './checksum.ts';
@@ -61,9 +62,13 @@ export async function readLengths(
 export const nameInSql = ({ schema, table }: Pick<UserTable, 'schema' | 'table'>) =>
   `${quoteName(schema)}.${quoteName(table)}`;
 
-/** All tables of the users' schemas with their columns (also invisible and generated ones) and primary keys. */
-export async function readUserTables(session: Session): Promise<UserTable[]> {
+/**
+ * All tables of the users' schemas with their columns (also invisible and generated ones) and primary keys.
+ * @param only none but these, where the files of others are not there
+ */
+export async function readUserTables(session: Session, only?: readonly TableName[]): Promise<UserTable[]> {
   const found = new Map<string, UserTable>();
+  const asked = only && new Set(only.map(tableKey));
   const keyOf = (schema: string, table: string) => JSON.stringify([schema, table]);
   const tables = await session.rows(
     `SELECT TABLE_SCHEMA AS db, TABLE_NAME AS name, TABLE_TYPE AS type, ENGINE AS engine
@@ -76,6 +81,7 @@ export async function readUserTables(session: Session): Promise<UserTable[]> {
   for (const row of tables) {
     const schema = row.db ?? '';
     const table = row.name ?? '';
+    if (asked !== undefined && !asked.has(tableKey({ schema, table }))) continue;
     found.set(keyOf(schema, table), {
       schema,
       table,

@@ -115,7 +115,10 @@ export function logicalRefusals(facts: LogicalFacts): string[] {
     (list) =>
       `${list} have a backtick in their names, with which mydumper writes statements that cannot be read`,
   );
-  say(facts.vectorColumns, (list) => `${list} are VECTOR, which nobody has brought back from a dump yet`);
+  say(
+    facts.flavour === 'mariadb' || of010 ? facts.vectorColumns : [],
+    (list) => `${list} are VECTOR, which nobody has brought back from a dump yet`,
+  );
   say(
     facts.addressColumns,
     (list) => `${list} are UUID, INET4 or INET6, which mydumper writes so that they come back as NULL`,

@@ -19,9 +19,10 @@ import { readRestoreMarker, stagingDirectory, temporaryDirectory, writeRestoreMa
 import { giveTo } from './place.ts';
 import { missingFiles } from './unpack.ts';
 
-/** With redo for it, and without. */
+/** MariaDB's, with redo for it and without; and MySQL's. */
 const notFound = [
   /\[Warning\] InnoDB: Tablespace (\d+) was not found at (?:\.\/)?(.+) when restoring a \(partial\?\) backup\. All redo log for this file will be ignored!$/,
+  /\[Warning\] \[MY-012351\] \[InnoDB\] Tablespace (\d+), name '.*', file '(?:\.\/)?(.+)' is missing!$/,
   /\[Note\] InnoDB: Tablespace (\d+) was not found at '(?:\.\/)?(.+)', but there were no modifications either\.$/,
 ];
 

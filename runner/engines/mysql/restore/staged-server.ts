@@ -52,10 +52,12 @@ export async function withStagedServer<T>(
     as?: StagedAccount;
     /** Each line of its error log. */
     onLine?: (line: string) => void;
+    /** Nothing of it is used once the work is done: it is killed, not shut down. */
+    thrownAway?: boolean;
   },
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const { context, staging, socket, as, program = 'mariadbd' } = options;
+  const { context, staging, socket, as, program = 'mariadbd', thrownAway = false } = options;
   const stop = new AbortController();
   let ended: ChildEnd | undefined;
   const running = context
@@ -79,6 +81,7 @@ export async function withStagedServer<T>(
         ...(options.args ?? []),
       ],
       signal: AbortSignal.any([context.signal, stop.signal]),
+      ...(thrownAway ? { graceMs: 0 } : {}),
       onStderrLine: (line) => {
         options.onLine?.(line);
         if (/\[(?:ERROR|Warning)\]/.test(line)) {
@@ -105,7 +108,7 @@ export async function withStagedServer<T>(
       context.signal.throwIfAborted();
       const session = await openSession(login, context.signal).catch(() => undefined);
       if (session !== undefined) return session;
-      await sleep(100);
+      await sleep(25);
     }
     context.signal.throwIfAborted();
     throw failed(ended === undefined ? `did not answer within ${startSeconds} s` : 'ended while starting');
@@ -113,9 +116,10 @@ export async function withStagedServer<T>(
   try {
     const session = await connect();
     const answer = await work(session).finally(async () => {
-      await session.run('SHUTDOWN').catch(() => {});
+      if (!thrownAway) await session.run('SHUTDOWN').catch(() => {});
       await session.close();
     });
+    if (thrownAway) return answer;
     const late = sleep(shutdownSeconds * 1000, undefined, { signal: stop.signal }).catch(() => undefined);
     const end = await Promise.race([running, late]);
     if (end === undefined) throw failed(`did not shut down within ${shutdownSeconds} s`);

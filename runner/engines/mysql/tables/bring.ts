@@ -11,7 +11,14 @@ import { fillTable } from './fill-table.ts';
 import { type Live, writeAsStored } from './live.ts';
 import { inspectLive } from './live-member.ts';
 import type { Scratch } from './scratch.ts';
-import { besideOf, dropTables, dropUnlogged, nameTables, type WorkingTable } from './working-tables.ts';
+import {
+  besideOf,
+  dropTables,
+  dropUnlogged,
+  nameTables,
+  removeSpaceFiles,
+  type WorkingTable,
+} from './working-tables.ts';
 
 /** Milliseconds that clearing away may take when the job has been told to end. */
 const dropMs = 120_000;
@@ -33,13 +40,14 @@ export async function bringTables(
   const { member, target } = order;
   const login = await resolveLogin(member, context);
   return withSession(login, context.signal, async (session) => {
-    const { facts, way, refusals } = await inspectLive(session, member, order.tables);
+    const { facts, way, refusals } = await inspectLive(session, order);
     const [first] = refusals;
     if (first !== undefined) throw new NamedError(first.name, refusals.map((r) => r.cause).join('. '));
     await writeAsStored(session);
     const packetBytes = Number(facts.variables.max_allowed_packet ?? 16_777_216);
     const live: Live = { session, login, datadir: facts.datadir, packetBytes };
-    const sources = new Map((await readUserTables(scratch.session)).map((table) => [tableKey(table), table]));
+    const there = await readUserTables(scratch.session, order.tables);
+    const sources = new Map(there.map((table) => [tableKey(table), table]));
     const recorded = new Map(proven.map((table) => [tableKey(table), table]));
     try {
       const restored: RestoredTable[] = [];
@@ -59,6 +67,7 @@ export async function bringTables(
       const drop = async () => {
         await dropUnlogged(login, working.map(besideOf), ended);
         await dropTables(login, working, ended);
+        await removeSpaceFiles(login, facts.datadir, [...working, ...working.map(besideOf)], ended);
       };
       await drop().catch((cause: Error) => {
         onLeft();

@@ -39,6 +39,8 @@ export async function readDefinition(
       { table: tableText(source) },
     );
   }
+  // What MySQL keeps of counters and sizes may be a day old.
+  if (session.words.family === 'mysql') await session.run('SET SESSION information_schema_stats_expiry=0');
   const [facts] = await session.rows(
     `SELECT ROW_FORMAT AS format, CREATE_OPTIONS AS options, AUTO_INCREMENT AS counter
      FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?`,
@@ -55,17 +57,20 @@ export async function readDefinition(
   const [, text = ''] = Object.values(made ?? {});
   const named = `CREATE TABLE ${quoteName(working.table)}`;
   if (!text?.startsWith(named)) throw new Error(`${inSql(source)} is defined by ${text?.slice(0, 80)}`);
-  const createAs = (table: TableName) => `CREATE TABLE ${inSql(table)}${text.slice(named.length)}`;
+  // MySQL names checks after the table, and no two of a schema may have one name.
+  const ownCheck = /(?<=CONSTRAINT `)holdfast_[0-9a-z_]+(?=_chk_\d+`)/g;
+  const createAs = (table: TableName) =>
+    `CREATE TABLE ${inSql(table)}${text.slice(named.length).replaceAll(ownCheck, table.table)}`;
   await session.run(`DROP TABLE ${inSql(working)}`);
 
   const described = await session.rows(
-    `SELECT COLUMN_NAME AS name, DATA_TYPE AS type, GENERATION_EXPRESSION AS generated
+    `SELECT COLUMN_NAME AS name, DATA_TYPE AS type, GENERATION_EXPRESSION AS expression
      FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION`,
     [schema, table],
   );
-  const period = described.filter((column) => rowPeriod.test(column.generated ?? ''));
+  const period = described.filter((column) => rowPeriod.test(column.expression ?? ''));
   const columns = described
-    .filter((column) => !column.generated || rowPeriod.test(column.generated))
+    .filter((column) => !column.expression || rowPeriod.test(column.expression))
     .map((column) => ({ name: column.name ?? '', type: (column.type ?? '').toLowerCase() }));
   if (source.kind === 'versioned' && period.length === 0) {
     for (const name of ['row_start', 'row_end']) columns.push({ name, type: 'timestamp' });

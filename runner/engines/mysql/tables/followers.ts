@@ -17,7 +17,8 @@ export function makeFollowers(signal: AbortSignal): (session: Session) => Promis
     let behind: string[] | undefined;
     for (;;) {
       const rows = await session.rows(
-        `SELECT ID AS id, STATE LIKE '%has sent all binlog%' AS sent FROM information_schema.PROCESSLIST
+        `SELECT ID AS id, STATE LIKE '%has sent all binlog%' AS sent
+         FROM ${session.words.family === 'mysql' ? 'performance_schema.processlist' : 'information_schema.PROCESSLIST'}
          WHERE COMMAND LIKE 'Binlog Dump%'`,
       );
       const sending = rows

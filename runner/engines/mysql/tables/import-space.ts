@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { TableName } from '../../../../contract/mysql-files/relations.ts';
+import { type TableName, tableKey } from '../../../../contract/mysql-files/relations.ts';
+import { tableFile } from '../../../../contract/mysql-files/table-file.ts';
 import type { EngineContext } from '../../engine.ts';
 import type { Session } from '../session.ts';
 import type { Scratch } from './scratch.ts';
@@ -10,6 +11,20 @@ const importSeconds = 24 * 3600;
 
 /** The path of a table's tablespace without its extension, as InnoDB names it; undefined where it has none of its own. */
 export async function spaceOf(session: Session, { schema, table }: TableName): Promise<string | undefined> {
+  if (session.words.family === 'mysql') {
+    const wanted = tableKey({ schema, table });
+    const names = (await session.rows(session.words.tables.withOwnFile, [], 600)).map(
+      (row) => row.name ?? '',
+    );
+    return names.find((name) => {
+      const file = tableFile(`${name}.ibd`);
+      return (
+        file?.partition === undefined &&
+        file !== undefined &&
+        tableKey({ schema: file.db, table: file.table }) === wanted
+      );
+    });
+  }
   // Names are those of the files.
   const rows = await session.rows(
     `SELECT t.NAME AS name FROM information_schema.INNODB_SYS_TABLES t WHERE t.SPACE > 0
@@ -53,11 +68,18 @@ export async function importSpace(
       if (end.exitCode !== 0) throw new Error(end.stderrTail.join(' '));
       context.progress('importing');
     }
+  } catch (error) {
+    for (const path of copied) await rm(path, { force: true });
+    throw error;
   } finally {
     await scratch.session.run('UNLOCK TABLES');
   }
   try {
     await ddl(live.session, `ALTER TABLE ${inSql(live.into)} IMPORT TABLESPACE`, importSeconds);
+  } catch (error) {
+    // MySQL would leave it when it drops the table, and find it in the way when the table is made once more.
+    await rm(copied[0]!, { force: true });
+    throw error;
   } finally {
     await rm(copied[1]!, { force: true });
   }

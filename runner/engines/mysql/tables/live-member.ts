@@ -67,17 +67,27 @@ export const wayOf = (facts: Pick<ServerFacts, 'variables' | 'dumpThreads'>): Wa
     ? 'import'
     : 'copy';
 
+type LiveOrder = { member: Member; flavour: string; tables: readonly WantedTable[] };
+
 type Refusal = { name: ErrorName; cause: string };
 
-function serverRefusals(member: Member, { version, variables, channels }: ServerFacts): Refusal[] {
+function serverRefusals(
+  { member, flavour }: Pick<LiveOrder, 'member' | 'flavour'>,
+  { version, variables, channels }: ServerFacts,
+): Refusal[] {
   const refuse = (why: string): Refusal[] => [
     { name: 'Restore.MemberUnfit', cause: `into: ${member.memberId} ${why}` },
   ];
-  if (!version.includes('MariaDB')) return refuse(`is ${version}; tables come beside those of MariaDB only`);
+  if (version.includes('MariaDB') !== (flavour === 'mariadb')) {
+    return refuse(`is ${version}; tables of ${flavour} come beside those of ${flavour} only`);
+  }
   if (channels.length > 0) {
     return refuse('is a replica, and what is written there is nowhere else; name the primary');
   }
   if (variables.wsrep_on === 'ON') return refuse('is a Galera node (wsrep_on=ON), which takes no tables');
+  if ((variables.group_replication_group_name ?? '') !== '') {
+    return refuse('is a member of Group Replication, which takes no tables');
+  }
   if (variables.read_only !== 'OFF') return refuse('is read-only; name the member that takes writes');
   return [];
 }
@@ -120,9 +130,10 @@ async function tableRefusals(session: Session, { memberId }: Member, tables: rea
 }
 
 /** What keeps this server from taking the tables, and how they would come; changes nothing. */
-export async function inspectLive(session: Session, member: Member, tables: readonly WantedTable[]) {
+export async function inspectLive(session: Session, order: LiveOrder) {
+  const { member, tables } = order;
   const facts = await readServerFacts(session);
-  const refusals = serverRefusals(member, facts);
+  const refusals = serverRefusals(order, facts);
   if (refusals.length === 0) refusals.push(...(await tableRefusals(session, member, tables)));
   return { facts, way: wayOf(facts), refusals };
 }
@@ -136,12 +147,12 @@ async function onOneDisk(path: string, other: string): Promise<boolean> {
 
 /** The same asked before anything is touched, with what the plan must know of the host's disks. */
 export async function inspectTables(
-  order: { member: Member; tables: readonly WantedTable[]; target?: RestoreTarget | undefined },
+  order: LiveOrder & { target?: RestoreTarget | undefined },
   context: EngineContext,
 ): Promise<TablesInspection> {
   const login = await resolveLogin(order.member, context);
   return withSession(login, context.signal, async (session) => {
-    const { facts, way, refusals } = await inspectLive(session, order.member, order.tables);
+    const { facts, way, refusals } = await inspectLive(session, order);
     const sameDisk = order.target !== undefined && (await onOneDisk(order.target.directory, facts.datadir));
     return { way, refusals, sameDisk };
   });

@@ -11,10 +11,10 @@ export type Live = {
 };
 
 /** Nothing that the restored rows were not checked for when they were written the first time is checked now. */
-const asStored =
-  "SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', check_constraint_checks=0, foreign_key_checks=0";
+const asStored = "SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', foreign_key_checks=0";
 
-export const writeAsStored = (session: Session) => session.run(asStored);
+export const writeAsStored = (session: Session) =>
+  session.run(session.words.family === 'mysql' ? asStored : `${asStored}, check_constraint_checks=0`);
 
 /** Runs `work` in a session of which nothing comes into the log; its account needs BINLOG ADMIN. */
 export const withoutLog = <T>(login: Login, signal: AbortSignal, work: (session: Session) => Promise<T>) =>

@@ -1,4 +1,5 @@
 import type { Manifest } from '../../../../contract/formats/manifest.ts';
+import { tablesNotRead } from '../../../../contract/mysql-files/tables-not-read.ts';
 import type { RestoreTablesOrder } from '../../../../contract/records/restore-tables.ts';
 import type { EngineContext, PreflightOutcome } from '../../engine.ts';
 import { restorePreflight } from '../restore/preflight.ts';
@@ -13,12 +14,10 @@ export async function tablesPreflight(
   manifest: Manifest,
   context: EngineContext,
 ): Promise<PreflightOutcome> {
-  if (manifest.flavour !== 'mariadb') {
-    return {
-      outcome: 'refused',
-      name: 'Restore.NotYet',
-      cause: `backupId: ${manifest.backupId} is of ${manifest.flavour}; single tables are restored of backups of MariaDB`,
-    };
+  const { backupId, flavour, plan } = manifest;
+  const why = tablesNotRead({ ...plan, flavour, toAPoint: order.log !== undefined });
+  if (why !== undefined) {
+    return { outcome: 'refused', name: 'Restore.NotYet', cause: `backupId: ${backupId} is ${why}` };
   }
   const some = { ...manifest, restore: { ...manifest.restore, bytes: 0 } };
   const outcome = await restorePreflight(order, some, context);

@@ -6,7 +6,7 @@ import { thisRunner } from '../applier-marker.ts';
 import { loadTables } from '../logical/restore/load-tables.ts';
 import { proveAndReplay } from '../replay/prove-and-replay.ts';
 import { applyFiles } from '../restore/apply.ts';
-import { prepare } from '../restore/prepare.ts';
+import { type IsLeftOut, prepare } from '../restore/prepare.ts';
 import { removeReplicationLeftovers } from '../restore/replication-leftovers.ts';
 import { setMariadbPosition } from '../restore/set-position.ts';
 import type { Session } from '../session.ts';
@@ -29,14 +29,16 @@ import { besideOf, type WorkingTable } from './working-tables.ts';
 
 type Timed = <T>(phase: string, step: () => Promise<T>) => Promise<T>;
 
-/** Reads and prepares what the backups have of the tables, base first; answers how much that was. */
+type Prepared = { bytes: number; isLeftOut?: IsLeftOut };
+
+/** Reads and prepares what the backups have of the tables, base first. */
 async function unpackAndPrepare(
   order: RestoreTablesOrder,
   { manifest }: StoredFiles,
   opened: readonly OpenLink[],
   context: EngineContext,
   timed: Timed,
-): Promise<number> {
+): Promise<Prepared> {
   const [base, ...increments] = await linksOfTables(order, manifest, opened);
   const first = await base!.open();
   const last = increments.length === 0;
@@ -54,7 +56,7 @@ async function unpackAndPrepare(
       await applyFiles(order, stored.manifest, context, read, leftOut(link));
     });
   }
-  return bytes;
+  return { bytes, isLeftOut: leftOut(increments.at(-1) ?? base!) };
 }
 
 /**
@@ -87,9 +89,9 @@ export async function restoreTables(
   });
   let left = false;
   try {
-    const bytes =
+    const { bytes, isLeftOut: missedOnPurpose }: Prepared =
       manifest.plan.method === 'logical'
-        ? (await timed('unpacking', () => loadTables(order, stored, context))).bytes
+        ? await timed('unpacking', () => loadTables(order, stored, context))
         : await unpackAndPrepare(order, stored, [...below, async () => stored], context, timed);
     const place = await makeScratch(order, manifest);
     const prove = (session: Session) =>
@@ -103,11 +105,12 @@ export async function restoreTables(
         }),
       );
     if (log === undefined) {
-      return await withScratch(place, context, async (scratch) => {
+      const proveAndBring = async (scratch: Scratch) => {
         const { comparison, fingerprint } = await prove(scratch.session);
         const tables = await bring(scratch, fingerprint);
         return { comparison, tables, bytes, position: manifest.position };
-      });
+      };
+      return await withScratch(place, context, proveAndBring, missedOnPurpose);
     }
     const set = [...order.tables, ...order.ancestors];
     const { proven, replay } = await timed('replaying', () =>

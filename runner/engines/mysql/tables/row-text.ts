@@ -43,7 +43,10 @@ function literal({ name, type }: CopiedColumn, mostBytes: number): string {
   if (kind === 'index') return `IFNULL(${column}+0,'NULL')`;
   if (kind === 'real') return `IFNULL(CAST(${column} AS DOUBLE),'NULL')`;
   if (kind === 'text') return `IFNULL(CONCAT('''',${column},''''),'NULL')`;
-  const hex = `IFNULL(CONCAT('x''',HEX(${column}),''''),'NULL')`;
+  // MySQL makes no JSON of bytes without a character set.
+  const json = type === 'json';
+  const hex = `IFNULL(CONCAT('${json ? '_utf8mb4 ' : ''}x''',HEX(${column}),''''),'NULL')`;
+  if (json) return `IF(OCTET_LENGTH(${column})>${mostBytes},'CONVERT(? USING utf8mb4)',${hex})`;
   return large.test(type) ? `IF(OCTET_LENGTH(${column})>${mostBytes},'?',${hex})` : hex;
 }
 

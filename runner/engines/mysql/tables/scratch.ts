@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { NamedError } from '../../../../contract/errors/named-error.ts';
 import type { Fingerprint } from '../../../../contract/formats/fingerprint.ts';
 import type { Manifest } from '../../../../contract/formats/manifest.ts';
-import { filesOfTables } from '../../../../contract/mysql-files/files-of-tables.ts';
-import { tableKey, tableText } from '../../../../contract/mysql-files/relations.ts';
+import { filesOfTables, isLogTable } from '../../../../contract/mysql-files/files-of-tables.ts';
+import { type TableName, tableKey, tableText } from '../../../../contract/mysql-files/relations.ts';
 import type { RestoreTablesOrder } from '../../../../contract/records/restore-tables.ts';
 import { type Account, findAccount } from '../../../host/accounts.ts';
 import { compareTables } from '../../compare-fingerprints.ts';
@@ -17,19 +17,26 @@ import type { Login } from '../login.ts';
 import { readRelations } from '../relations.ts';
 import { replayDirectory } from '../replay/place.ts';
 import { incrementDirectory, markerPath, stagingDirectory, temporaryDirectory } from '../restore/marker.ts';
+import type { IsLeftOut } from '../restore/prepare.ts';
 import { removeReplicationLeftovers } from '../restore/replication-leftovers.ts';
-import { newServerId, serverConfig, socketPath } from '../restore/server-config.ts';
+import { type RestoredServer, restoredServerOf } from '../restore/restored-server.ts';
+import { newServerId, socketPath } from '../restore/server-config.ts';
 import { makeSocketPlace, withStagedServer } from '../restore/staged-server.ts';
 import { checkTables } from '../restore/table-check.ts';
 import { quoteName, type Session } from '../session.ts';
+import { applyRedo, leavesRedo } from './apply-redo.ts';
 
 /** What the scratch instance is beside a restored one: it makes values of any size, and nothing of it must last. */
 const scratchOptions = [
   'max-allowed-packet=1073741824',
-  'innodb-log-file-size=67108864',
   'innodb-buffer-pool-size=134217728',
   'innodb-flush-log-at-trx-commit=0',
 ];
+const ownOptions = {
+  mariadb: ['innodb-log-file-size=67108864'],
+  // Tables are made like those of the backup, and dropped again.
+  mysql: ['read-only=OFF', 'super-read-only=OFF'],
+};
 
 /** Seconds that the transactions which the backup found unfinished may take to be undone. */
 const undoSeconds = 3600;
@@ -38,6 +45,7 @@ export type Scratch = { session: Session; login: Login; staging: string };
 
 /** The scratch instance as it lies there, between its starts. */
 export type ScratchPlace = {
+  program: RestoredServer['program'];
   configFile: string;
   staging: string;
   socket: string;
@@ -58,25 +66,42 @@ export async function makeScratch(order: RestoreTablesOrder, manifest: Manifest)
   }
   const configFile = join(target.directory, 'my.cnf');
   const serverId = newServerId(manifest.server.serverId);
-  const config = serverConfig(target, manifest, serverId);
-  await writeFile(configFile, `${config}${scratchOptions.join('\n')}\n`, { mode: 0o644, flag: 'wx' });
+  const server = restoredServerOf(manifest.flavour);
+  const options = [...scratchOptions, ...ownOptions[server.name]];
+  const config = `${server.config(target, manifest, serverId)}${options.join('\n')}\n`;
+  await writeFile(configFile, config, { mode: 0o644, flag: 'wx' });
   // The runner's umask takes it from others, and the server reads it under its own account.
   await chmod(configFile, 0o644);
   await removeReplicationLeftovers(staging);
   const socket = socketPath({ directory: staging, port: target.port }, 'staged.sock');
   await makeSocketPlace(socket, [staging], account);
-  return { configFile, staging, socket, user: target.user, account, serverId };
+  return { program: server.program, configFile, staging, socket, user: target.user, account, serverId };
 }
 
-/** Runs the instance, reached by this process alone, for `work`. */
+/** Runs the instance for the last time, reached by this process alone, for `work`. */
 export async function withScratch<T>(
   place: ScratchPlace,
   context: EngineContext,
   work: (scratch: Scratch) => Promise<T>,
+  isLeftOut: IsLeftOut = () => false,
 ): Promise<T> {
   context.progress('starting the scratch instance');
   const { staging, socket } = place;
-  return withStagedServer({ ...place, context }, (session) => work(scratchOf(session, staging, socket)));
+  let redoLeft = false;
+  const onLine = (line: string) => {
+    redoLeft ||= leavesRedo(line);
+  };
+  const run = () =>
+    withStagedServer({ ...place, context, onLine, thrownAway: true }, (session) =>
+      work(scratchOf(session, staging, socket)),
+    );
+  try {
+    return await run();
+  } catch (error) {
+    if (!redoLeft) throw error;
+  }
+  await applyRedo(place, context, isLeftOut);
+  return run();
 }
 
 /** The instance as seen by a session on it. */
@@ -102,14 +127,24 @@ export async function removeScratch(directory: string): Promise<void> {
   await rmdir(directory).catch(() => undefined);
 }
 
+/** Prepared transactions, each as its server takes it in a statement. */
+async function preparedXids(session: Session): Promise<string[]> {
+  if (session.words.family === 'mariadb') {
+    return (await session.rows("XA RECOVER FORMAT='SQL'")).map((row) => row.data ?? '');
+  }
+  return (await session.rows('XA RECOVER CONVERT XID')).map((row) => {
+    const bytes = (row.data ?? '').replace(/^0x/, '');
+    const cut = 2 * Number(row.gtrid_length);
+    return `x'${bytes.slice(0, cut)}',x'${bytes.slice(cut)}',${Number(row.formatID)}`;
+  });
+}
+
 /**
  * Ends what the backup found unfinished: nothing of it was committed at that point. Rows of a tablespace that is copied
  * as a file would otherwise come to count as committed.
  */
 async function settle(session: Session, context: EngineContext): Promise<void> {
-  for (const row of await session.rows("XA RECOVER FORMAT='SQL'")) {
-    await session.run(`XA ROLLBACK ${row.data ?? ''}`);
-  }
+  for (const xid of await preparedXids(session)) await session.run(`XA ROLLBACK ${xid}`);
   const until = performance.now() + undoSeconds * 1000;
   for (;;) {
     const [row] = await session.rows(
@@ -132,11 +167,7 @@ async function settle(session: Session, context: EngineContext): Promise<void> {
 async function withoutFile(order: RestoreTablesOrder, { session, staging }: Scratch): Promise<string[]> {
   // As the dictionary in hand has it, which may be younger than what the manifest says of it.
   const roleOf = filesOfTables({ ...order, relations: await readRelations(session) }, new Set());
-  const rows = await session.rows(
-    'SELECT NAME AS name FROM information_schema.INNODB_SYS_TABLES WHERE SPACE > 0',
-    [],
-    600,
-  );
+  const rows = await session.rows(session.words.tables.withOwnFile, [], 600);
   return rows
     .map((row) => `${row.name ?? ''}.ibd`)
     .filter((path) => path.includes('/') && roleOf(path) !== undefined && !existsSync(join(staging, path)));
@@ -153,7 +184,7 @@ export async function proveTables(
 ): Promise<Proven> {
   const { session } = scratch;
   // What replication it had lies in files that are gone; this clears what the server may still know of it.
-  await session.run('RESET SLAVE ALL').catch(() => undefined);
+  await session.run(session.words.channels.reset).catch(() => undefined);
   await settle(session, context);
   const missing = await withoutFile(order, scratch);
   if (missing.length > 0) {
@@ -161,15 +192,23 @@ export async function proveTables(
       tables: missing.length,
     });
   }
-  await checkTables(session, manifest.fingerprint.coverage === 'full', context.log, (done, of) =>
-    context.progress(`opening tables: ${done} of ${of}`),
-  );
-  const fingerprint = await readScratch(session, manifest, context);
-  const found = new Set(fingerprint.tables.map(tableKey));
   const set = [...order.tables, ...order.ancestors];
+  const named = new Set(set.map(tableKey));
+  // MySQL knows all tables by its dictionary, MariaDB those whose definition is there.
+  const only = session.words.family === 'mysql' ? set : undefined;
+  const isThere = (table: TableName) =>
+    only === undefined || (table.schema === 'mysql' && !isLogTable(table)) || named.has(tableKey(table));
+  await checkTables(
+    session,
+    manifest.fingerprint.coverage === 'full',
+    context.log,
+    (done, of) => context.progress(`opening tables: ${done} of ${of}`),
+    isThere,
+  );
+  const fingerprint = await readScratch(session, manifest, context, only);
+  const found = new Set(fingerprint.tables.map(tableKey));
   const absent = set.filter((table) => !found.has(tableKey(table)));
   // A dump's tables may come with sequences, of which only the definition is there.
-  const named = new Set(set.map(tableKey));
   const { comparison, differences } = compareTables(
     manifest,
     fingerprint.tables.filter((table) => named.has(tableKey(table))),
@@ -188,10 +227,12 @@ async function readScratch(
   session: Session,
   manifest: Manifest,
   context: EngineContext,
+  only?: readonly TableName[],
 ): Promise<Fingerprint> {
   context.progress('comparing');
   const like = manifest.fingerprint;
-  const open = await openFingerprint(session, { applied: false, like, holdTables: false });
+  const options = { applied: false, like, holdTables: false, ...(only && { only }) };
+  const open = await openFingerprint(session, options);
   return open.finish((done, of) => context.progress(`comparing tables: ${done} of ${of}`));
 }
 

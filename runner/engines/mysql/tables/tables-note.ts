@@ -7,7 +7,7 @@ import type { EngineContext } from '../../engine.ts';
 import { runnerLives } from '../applier-marker.ts';
 import { resolveLogin } from '../login.ts';
 import { removeScratch } from './scratch.ts';
-import { dropTables, dropUnlogged } from './working-tables.ts';
+import { dropTables, dropUnlogged, removeSpaceFiles } from './working-tables.ts';
 
 /** What a restore of tables has begun on this host, on a disk that outlives the runner: enough to clear it away. */
 const noteSchema = z.object({
@@ -65,6 +65,8 @@ export async function sweepTables(context: EngineContext, stateDirectory: string
       const login = await resolveLogin(note.member, context);
       await dropUnlogged(login, note.unlogged, context.signal);
       await dropTables(login, note.working, context.signal);
+      const all = [...note.working, ...note.unlogged];
+      await removeSpaceFiles(login, note.member.datadir, all, context.signal);
       await removeScratch(note.directory);
       await rm(path, { force: true });
     } catch (error) {

@@ -3,12 +3,13 @@ import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NamedError } from '../../../../contract/errors/named-error.ts';
 import type { Manifest } from '../../../../contract/formats/manifest.ts';
-import { type TableName, tableKey, tableText } from '../../../../contract/mysql-files/relations.ts';
-import { tableFile } from '../../../../contract/mysql-files/table-file.ts';
+import { undefinedTables } from '../../../../contract/mysql-files/defines-table.ts';
+import { type TableName, tableText } from '../../../../contract/mysql-files/relations.ts';
 import type { RestoreTablesOrder } from '../../../../contract/records/restore-tables.ts';
 import type { EngineContext, FilePiece, StoredFiles } from '../../engine.ts';
 import { writeRestoreMarker } from '../restore/marker.ts';
 import { foreignFiles, makeStaging, missingFiles } from '../restore/unpack.ts';
+import { toolOfFlavour } from '../tools/tool.ts';
 import { requiredFiles } from '../xbstream/completeness.ts';
 import { decodePath } from '../xbstream/paths.ts';
 import type { TableLink } from './table-set.ts';
@@ -21,7 +22,7 @@ type Listed = readonly { path: string; bytes: number }[];
  */
 export function faultsOfSet(
   defines: readonly TableName[],
-  manifest: Pick<Manifest, 'restore' | 'metrics'>,
+  manifest: Pick<Manifest, 'restore' | 'metrics' | 'flavour'>,
   files: Listed,
 ): string[] {
   const paths = new Set(files.map(({ path }) => path));
@@ -30,17 +31,11 @@ export function faultsOfSet(
     const decoded = decodePath(Buffer.from(path));
     if ('detail' in decoded) faults.push(`${JSON.stringify(path)}: ${decoded.detail}`);
   }
-  for (const names of requiredFiles('mariadb', false)) {
+  for (const names of requiredFiles(toolOfFlavour(manifest.flavour).stream, false)) {
     if (!names.some((name) => paths.has(name))) faults.push(`${names.join(' or ')} is missing`);
   }
-  const defined = new Set(
-    files
-      .map(({ path }) => tableFile(path))
-      .filter((file) => file?.extension === 'frm')
-      .map((file) => tableKey({ schema: file!.db, table: file!.table })),
-  );
-  for (const table of defines) {
-    if (!defined.has(tableKey(table))) faults.push(`the definition of ${tableText(table)} is missing`);
+  for (const table of undefinedTables(defines, paths, manifest.flavour)) {
+    faults.push(`the definition of ${tableText(table)} is missing`);
   }
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   if (bytes > manifest.restore.bytes) {
@@ -109,6 +104,8 @@ export async function unpackTables(
   const staging = await makeStaging(order.target);
   await writeRestoreMarker(directory, { ...who, state: 'unpacking' });
   const files = await readLink(staging, order, stored, link, last, context);
+  // MySQL does not start without it, and may have only logs in it, which are left out.
+  await mkdir(join(staging, 'mysql'), { recursive: true, mode: 0o700 });
   await writeRestoreMarker(directory, {
     ...who,
     state: 'unpacked',

@@ -1,3 +1,5 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NamedError } from '../../../../contract/errors/named-error.ts';
 import { type TableName, tableText } from '../../../../contract/mysql-files/relations.ts';
@@ -58,6 +60,32 @@ export async function dropUnlogged(
   await withoutLog(login, signal, (session) =>
     ddl(session, `DROP TABLE IF EXISTS ${there.map(inSql).join(',')}`),
   );
+}
+
+/**
+ * Removes the files that were laid beside a discarded tablespace of these tables and not imported: MySQL leaves them when
+ * it drops the table, MariaDB does not. The names are ours alone.
+ */
+export async function removeSpaceFiles(
+  login: Login,
+  datadir: string,
+  tables: readonly TableName[],
+  signal: AbortSignal,
+): Promise<void> {
+  const gone = await withSession(login, signal, async (session) => {
+    const found: TableName[] = [];
+    for (const table of tables) if (!(await exists(session, table))) found.push(table);
+    return found;
+  });
+  const names = await readdir(datadir).catch(() => []);
+  for (const { table } of gone) {
+    if (!/^holdfast_[0-9a-z_]+$/.test(table)) continue;
+    for (const name of names) {
+      for (const extension of ['ibd', 'cfg']) {
+        await rm(join(datadir, name, `${table}.${extension}`), { force: true }).catch(() => undefined);
+      }
+    }
+  }
 }
 
 const exists = async (session: Session, { schema, table }: TableName) =>

@@ -73,9 +73,11 @@ describe('M09 a logical backup that would lose something is refused by name', ()
     expect(logicalRefusals({ ...facts, ...changes }).join('; ')).toContain(reason);
   });
 
-  it('and defaults and invisible columns only where the tool is of the line that loses them', () => {
+  it('and defaults, invisible columns and vectors of MySQL only where the tool is of the line that loses them', () => {
     const mysql = { ...facts, flavour: 'mysql' as const, serverVersion: '8.4.3', toolVersion: '1.0.1' };
     expect(logicalRefusals({ ...mysql, defaultGenerated: ['shop.t.d'] })).toEqual([]);
+    expect(logicalRefusals({ ...mysql, vectorColumns: ['shop.t.v'] })).toEqual([]);
+    expect(logicalRefusals({ ...facts, vectorColumns: ['shop.t.v'] }).join()).toContain('VECTOR');
     expect(logicalRefusals({ ...mysql, invisibleColumns: ['shop.t.i'] })).toEqual([]);
   });
 });
