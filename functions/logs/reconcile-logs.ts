@@ -114,7 +114,9 @@ export async function reconcileLogs(deps: LogsDeps, clusters: readonly ClusterRe
       throw new Error(`${clusterId}: its home site ${document.homeSite} is not in the settings`);
     const siteRef = { site: document.homeSite, bucket: site.bucket, region: site.region };
     const archives = new Map<string, ArchiveRecord>();
-    const backups = await deps.backups.list(clusterId);
+    // Of most archives nothing is asked of the backups: a year of them for each of thousands of clusters is not read.
+    let listed: ReturnType<typeof deps.backups.list> | undefined;
+    const backups = () => (listed ??= deps.backups.list(clusterId));
     for (const set of new Set(document.members.map((member) => member.set))) {
       const seen = await Promise.all(
         document.members
@@ -132,9 +134,11 @@ export async function reconcileLogs(deps: LogsDeps, clusters: readonly ClusterRe
       sets += 1;
       const told = await Promise.all(document.members.map(({ hostId }) => rowOf(hostId)));
       if (record ? isLagging(record, policy.logs, now) : isForgotten(told, now)) lagging += 1;
-      if (record?.broke && windowOf(record, backups) === undefined) broken += 1;
+      if (record?.broke && windowOf(record, await backups()) === undefined) broken += 1;
     }
-    const counted = backups.find(
+    // Only a timeline that has no segment yet is told how far back it shall reach.
+    const begins = [...archives.values()].some(({ newest }) => newest === null);
+    const counted = (begins ? await backups() : []).find(
       ({ state, position }) => (state === 'verified' || state === 'proven') && position,
     );
     return { document, logs: policy.logs, site: siteRef, archives, anchor: counted?.position?.gtid || null };

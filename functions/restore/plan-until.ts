@@ -9,7 +9,7 @@ import type { ObjectsOf } from '../clients/objects.ts';
 import { type Refused, refused } from '../log/lambda.ts';
 import { type ArchiveHead, archiveHeads, isOfHistory } from './point/archive-heads.ts';
 import { mayHoldPoint, type Sought } from './point/first-unwanted.ts';
-import { logOrderOf, whyNotFrom } from './point/log-order.ts';
+import { logOrderOf, whyNotFrom, whyNotVersion } from './point/log-order.ts';
 import { readIndex, recordedStretch } from './point/recorded-stretch.ts';
 import { type ReportedDeps, reportedTail } from './point/reported-tail.ts';
 import {
@@ -35,7 +35,9 @@ export type Reachable = {
   outcome: 'reachable';
   point: Point;
   /** Undefined where a backup that stands there can be brought to the point. */
-  whyNot: (backup: Pick<BackupRecord, 'position' | 'site' | 'startedAt' | 'origin'>) => string | undefined;
+  whyNot: (
+    backup: Pick<BackupRecord, 'position' | 'site' | 'startedAt' | 'origin' | 'serverVersion'>,
+  ) => string | undefined;
   orderFrom: (position: MysqlPosition) => LogOrder;
   /** What is in the segments between a position and the point that change definitions. */
   changes: (from: MysqlPosition) => AsyncIterable<SegmentIndex>;
@@ -131,7 +133,9 @@ export async function planUntil(
   const missing: NoPoint[] = [];
   for (const head of chosen) {
     const objects = deps.objectsOf(head.site);
-    const own = backups.filter((backup) => isOfHistory(backup, head));
+    const own = backups.filter(
+      (backup) => isOfHistory(backup, head) && backup.site.bucket === head.site.bucket,
+    );
     const tail = head.record && (await reportedTail(head.record, deps, objects));
     const enough = makeEnough(until, own, unfit);
     const stretch = await recordedStretch(head, deps.archives, objects, enough, tail);
@@ -166,7 +170,9 @@ export async function planUntil(
       if (point.position.gtid === '' && point.position.flavour === 'mysql' && backup.origin?.uuid !== own) {
         return `the archive has no GTIDs and is of server ${own}, the backup is of ${backup.origin?.uuid ?? 'an unknown one'}`;
       }
-      return whyNotFrom(position, point, stretch);
+      return (
+        whyNotFrom(position, point, stretch) ?? whyNotVersion(backup.serverVersion, position, point, stretch)
+      );
     },
     orderFrom: (position) => logOrderOf(position, point, stretch),
     async *changes(from) {

@@ -23,6 +23,13 @@ export function serverMisfit(backup: string, target: string): string | undefined
     : `the backup says ${backup}`;
 }
 
+/** Whether `version` is of a later series than `of`: what its server writes an older one need not understand. */
+export function isLaterSeries(version: string, of: string): boolean {
+  const [later, own] = [versionIn(version), versionIn(of)];
+  if (later === undefined || own === undefined) return false;
+  return later[0] === own[0] ? later[1] > own[1] : later[0] > own[0];
+}
+
 /** Whether a tool of version `target` prepares a backup of a `backup` server: the same series (F19). */
 export function toolMisfit(backup: string, target: string): string | undefined {
   const [from, to] = [versionIn(backup), versionIn(target)];

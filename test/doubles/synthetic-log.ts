@@ -6,7 +6,7 @@ import type { MysqlPosition } from '../../contract/positions/position.ts';
 import { after } from '../../functions/restore/point/gtids.ts';
 
 /** A segment's transactions, and when the agent saw them. */
-export type Said = { gtids: readonly string[]; seen: string; newFile?: boolean };
+export type Said = { gtids: readonly string[]; seen: string; newFile?: boolean; version?: string };
 
 const hex = (crc: number) => crc.toString(16).padStart(8, '0');
 const transactionBytes = 100;
@@ -23,7 +23,7 @@ export function syntheticLog(
   let gtid = of.begins;
   let file = 0;
   let from = 0;
-  for (const [seq, { gtids, seen, newFile = false }] of said.entries()) {
+  for (const [seq, { gtids, seen, newFile = false, version = '10.11.19' }] of said.entries()) {
     if (seq === 0 || newFile) {
       file++;
       from = 0;
@@ -66,7 +66,7 @@ export function syntheticLog(
       hostId: 'i-0a',
       epoch: 1,
       engine: 'mysql',
-      server: { flavour: of.flavour, version: '10.11.19', uuid: 'u-1', serverId: 1 },
+      server: { flavour: of.flavour, version, uuid: 'u-1', serverId: 1 },
       log: {
         file: name,
         from,

@@ -1,5 +1,6 @@
 import type { MysqlPosition } from '../../../contract/positions/position.ts';
 import type { LogOrder } from '../../../contract/records/log-order.ts';
+import { isLaterSeries } from '../version-fit.ts';
 import { containing, contains } from './gtids.ts';
 import type { Point, Stretch } from './resolve-point.ts';
 
@@ -62,6 +63,24 @@ function firstNeeded(from: MysqlPosition, point: Point, stretch: Stretch): numbe
     if (segments[n]!.log.begins) break;
   }
   return n;
+}
+
+/**
+ * Why the log after a backup of a server of this version cannot be replayed on it: some of it was written by a later
+ * series (M23). Undefined where it can, and of a backup that does not say what it is of.
+ */
+export function whyNotVersion(
+  version: string | undefined,
+  from: MysqlPosition,
+  point: Point,
+  stretch: Stretch,
+): string | undefined {
+  if (version === undefined) return undefined;
+  const needed = stretch.segments.slice(firstNeeded(from, point, stretch), point.segment + 1);
+  const later = needed.find(({ serverVersion = '' }) => isLaterSeries(serverVersion, version));
+  return later === undefined
+    ? undefined
+    : `it is of ${version}, and from ${later.log.file} on, begun after ${later.start.gtid || 'its predecessor'} and seen at ${later.seen.first}, the log is of ${later.serverVersion}: ask for a point before that, or name a backup of that version`;
 }
 
 /** The order to replay from a backup's position to the point. The backup must fit it (`whyNotFrom`). */

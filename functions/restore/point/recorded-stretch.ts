@@ -19,6 +19,7 @@ export function archivedSegment(record: SegmentRecord, before: SegmentRecord | u
     crc,
     set: record.set,
     serverUuid: record.serverUuid,
+    serverVersion: record.serverVersion,
     flavour: start.flavour,
     log: { file: log.file, from: log.from, to: log.to, begins: !goesOn },
     start,

@@ -13,6 +13,8 @@ export type ArchivedSegment = Pick<
   key: string;
   crc: string;
   serverUuid?: string;
+  /** Of the server that wrote it; undefined where nobody asks. */
+  serverVersion?: string;
   /** How many of its transactions change definitions; undefined where nobody has counted. */
   ddl?: number;
   flavour: 'mariadb' | 'mysql';

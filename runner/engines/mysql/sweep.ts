@@ -11,6 +11,7 @@ import {
   sweepServerLocks,
 } from './applier-marker.ts';
 import { resolveLogin } from './login.ts';
+import { sweepPlainPaths } from './plain-path.ts';
 
 /** Undoes a marker unless somebody else has done so meanwhile; what a later backup stopped is left to it. */
 const undo = (
@@ -53,6 +54,7 @@ export async function sweepMember(
  */
 export async function sweepHost(context: EngineContext, stateDirectory: string): Promise<number> {
   sweepServerLocks(stateDirectory);
+  sweepPlainPaths();
   let left = 0;
   for (const marker of await listMarkers(stateDirectory)) {
     if (!(marker instanceof Error) && runnerLives(marker)) continue;

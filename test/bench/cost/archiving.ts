@@ -8,8 +8,6 @@ const daySeconds = 86_400;
 const rowUnits = 3;
 /** Of a timeline that goes on for a month: a row of 1.3 KB for each day, read with the record and by the look for strangers. */
 const rangeReads = 2 * Math.ceil((30 * 1.3) / 4);
-/** A year of nightly backups, of 1 KB each. */
-const backupReads = Math.ceil(365 / 4);
 
 /** One line of what archiving asks for in a day. */
 export type ArchivingItem = { what: string; count: number; each: number; how: string };
@@ -50,9 +48,9 @@ export function archivingOf(intervalSeconds: number): ArchivingItem[] {
     },
     {
       what: 'DynamoDB, read units',
-      count: passes * (2 + 1 + rangeReads + backupReads),
+      count: passes * (2 + 1 + rangeReads),
       each: prices.dynamoReadUnit,
-      how: 'in each pass two agents, the archive, the days of a month twice, a year of nightly backups once',
+      how: 'in each pass two agents, the archive, the days of a month twice',
     },
   ];
 }

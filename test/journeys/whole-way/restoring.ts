@@ -139,7 +139,9 @@ export function restoring(the: () => World): void {
         expect(pins.map(({ backupId }) => backupId).toSorted()).toEqual(
           chain.map(({ backupId }) => backupId).toSorted(),
         );
-        for (const pin of pins) expect(pin).toMatchObject({ execution: arn, log: { set: 'main' } });
+        const segment = expect.stringMatching(/^shop\/logs\/main\/.*\.segment$/);
+        for (const pin of pins)
+          expect(pin).toMatchObject({ execution: arn, log: { set: 'main', first: segment, last: segment } });
         expect(await tables.locks()).toHaveLength(1);
         failed(await run(the(), 'restore', input), 'Restore.TargetBusy', directory, arn);
 

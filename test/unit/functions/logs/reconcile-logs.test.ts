@@ -209,6 +209,17 @@ describe('archives in a pass of Reconcile', () => {
     expect((await ordersOf(second.hostId)).sets[0]!.archive!.after).toEqual(made.at(-1));
   });
 
+  it('ask nothing of the backups while they go on', async () => {
+    await begun();
+    const made = await segmentsAfter(await archiving(), null, 2, '2026-11-23T01:10:00.000Z');
+    store(...made);
+    await says(first, { state: 'archiving', newest: made.at(-1)!.end });
+    await pass();
+    const backups = { list: () => Promise.reject(new Error('thousands of rows')) };
+    const answer = reconcileLogs({ ...control, backups, getPolicy: async () => policy }, [cluster]);
+    expect(await answer).toMatchObject({ sets: 1, failed: 0 });
+  });
+
   it('take nothing of a chain that is broken, forged, or another member’s', async () => {
     await begun();
     const by = await archiving();

@@ -432,6 +432,52 @@ describe('The window that is shown', () => {
     expect(to.whyNot({ ...own, position: { ...position, offset: 300 } })).toContain('behind the point');
   });
 
+  it('M25 finds the point of a MySQL log by the moments of its commits, by GTID with and without a tag, over servers', async () => {
+    const [one, two] = ['3e11fa47-71ca-11e1-9e33-c80aa9429562', '4e11fa47-71ca-11e1-9e33-c80aa9429562'];
+    const said = [
+      { gtids: [`${one}:6`, `${one}:late:1`], seen: at(3) },
+      { gtids: [`${two}:1`, `${one}:7`], seen: at(6), newFile: true },
+    ];
+    await archive('t-1', `${one}:1-5`, said, at(8), null, 'mysql', false);
+    const position = { kind: 'mysql' as const, flavour: 'mysql' as const, gtid: `${one}:1-6` };
+    const own = { ...example('backup'), flavour: 'mysql', position, startedAt: at(4) };
+    const found = async (until: Parameters<typeof planUntil>[2]) => {
+      const to = await planUntil('orders', site, until, [own], control);
+      if (to.outcome === 'refused') return to.error.cause;
+      return to.whyNot(own) ?? to.orderFrom(position).until.gtid;
+    };
+    expect(await found({ time: at(3) })).toBe(`${one}:1-6:late:1`);
+    expect(await found({ time: '2026-11-23T08:05:59.999999Z' })).toBe(`${one}:1-6:late:1`);
+    expect(await found({ time: at(6) })).toBe(`${one}:1-7:late:1,${two}:1`);
+    expect(await found({ beforeGtid: `${one}:LATE:1` })).toBe(`${one}:1-6`);
+    expect(await found({ gtid: `${two}:1` })).toBe(`${one}:1-6:late:1,${two}:1`);
+    expect(await found({ beforeGtid: `${one}:6` })).toContain('holds what lies behind the point');
+    expect(await found({ gtid: `${one}:8` })).toContain('not in the archived log; the archive reaches to');
+    expect(await found({ gtid: '0-1-8' })).toContain('a GTID of mysql is uuid:number');
+    expect(await found({ time: at(9) })).toContain(`{"time": "${at(8)}"}`);
+  });
+
+  it('M23 replays no log of a later series on a backup of an older one, but an older log on a newer server', async () => {
+    const uuid = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
+    const said = [
+      { gtids: [`${uuid}:6`], seen: at(3), version: '8.0.44' },
+      { gtids: [`${uuid}:7`], seen: at(6), newFile: true, version: '8.4.7' },
+    ];
+    await archive('t-1', `${uuid}:1-5`, said, at(8), null, 'mysql', false);
+    const position = { kind: 'mysql' as const, flavour: 'mysql' as const, gtid: `${uuid}:1-5` };
+    const own = { ...example('backup'), flavour: 'mysql', position, startedAt: at(4) };
+    const whyNot = async (until: Parameters<typeof planUntil>[2], serverVersion: string) => {
+      const to = await planUntil('orders', site, until, [own], control);
+      return to.outcome === 'reachable' ? to.whyNot({ ...own, serverVersion }) : to.error.cause;
+    };
+    expect(await whyNot('latest', '8.0.40')).toBe(
+      `it is of 8.0.40, and from binlog.000002 on, begun after ${uuid}:1-6 and seen at ${at(6)}, the log is of 8.4.7: ask for a point before that, or name a backup of that version`,
+    );
+    expect(await whyNot({ gtid: `${uuid}:6` }, '8.0.40')).toBeUndefined();
+    expect(await whyNot('latest', '8.4.6')).toBeUndefined();
+    expect(await whyNot('latest', '9.7.0')).toBeUndefined();
+  });
+
   it('M03 joins no backup without GTIDs to an archive that has them', async () => {
     const uuid = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
     await archive('t-1', '', [{ gtids: [`${uuid}:1`], seen: at(6) }], at(8), null, 'mysql', false);
