@@ -1,6 +1,5 @@
 type Kind = {
   flavour: string;
-  method: 'physical' | 'logical';
   level: 'full' | 'incremental';
   chain?: string | null | undefined;
   /** The log is to be replayed on them. */
