@@ -1,5 +1,7 @@
 import type { SegmentIndex } from '../../../contract/formats/segment.ts';
+import { makeDroppedWithin } from '../../../contract/mysql-files/dropped-within.ts';
 import { reachingIn } from '../../../contract/mysql-files/reaching-in.ts';
+import { tableText } from '../../../contract/mysql-files/relations.ts';
 import { mariadbBetween } from '../../../contract/positions/mariadb-between.ts';
 import type { LogOrder } from '../../../contract/records/log-order.ts';
 import { type Refused, refused } from '../../log/lambda.ts';
@@ -22,7 +24,9 @@ export async function reachedInto(
     );
   }
   const within = mariadbBetween(log.from.gtid, log.until.gtid);
+  const follow = makeDroppedWithin(wanted, within);
   for await (const index of changes) {
+    follow.read(index);
     const found = reachingIn([...wanted, ...ancestors], index, within);
     if (found === undefined) continue;
     return refused(
@@ -31,5 +35,11 @@ export async function reachedInto(
       { field: 'tables', value: found.gtid },
     );
   }
-  return undefined;
+  const [gone] = follow.dropped();
+  if (gone === undefined) return undefined;
+  return refused(
+    'Restore.TableUnknown',
+    `tables: ${tableText(gone.table)} is not there at the point: ${gone.gtid} drops it before; choose the moment before that (until: {"beforeGtid": "${gone.gtid}"})`,
+    { field: 'tables', value: tableText(gone.table) },
+  );
 }

@@ -128,7 +128,8 @@ export function statementKind({ schema, text, whole }: Statement): StatementKind
   if (first === 'grant' || first === 'revoke') return definition(first, [['mysql', '*']], !whole);
   const at = words.findIndex((word, i) => i > 0 && objects.has(word));
   const object = words[at] ?? '';
-  const verb = object === '' ? first : `${first} ${object}`;
+  const of = words[1] === 'temporary' ? `temporary ${object}` : object;
+  const verb = object === '' ? first : `${first} ${of}`;
   if (object === 'database' || object === 'schema') {
     const name = all.slice(at + 1).find((token) => token.quoted || !skipped.has(token.text.toLowerCase()));
     // `alter database character set …` means the one it runs in.

@@ -74,6 +74,20 @@ describe('what reaches into some tables from outside', () => {
     });
     expect(await judged('0-1-4')).toBeUndefined();
     expect(await judged('0-1-10')).toBeUndefined();
+    const dropping = async (...statements: string[]) => {
+      async function* all() {
+        for (const [i, text] of statements.entries()) yield indexOf(text, `0-1-${5 + i}`);
+      }
+      return reachedInto({ wanted, ancestors: [] }, log, all());
+    };
+    expect(await dropping('CREATE TABLE other (id INT)', 'DROP TABLE orders')).toMatchObject({
+      error: {
+        name: 'Restore.TableUnknown',
+        cause: expect.stringContaining('until: {"beforeGtid": "0-1-6"}'),
+      },
+    });
+    expect(await dropping('DROP TABLE orders', 'CREATE TABLE orders (id INT)')).toBeUndefined();
+    expect(await dropping('DROP TEMPORARY TABLE orders')).toBeUndefined();
     expect(await judged('0-1-5', { ...log, until: at('') })).toMatchObject({
       error: { name: 'Restore.NotYet', cause: expect.stringContaining('until:') },
     });
