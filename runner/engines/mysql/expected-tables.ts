@@ -1,7 +1,7 @@
 import { decodeFilename } from '../../../contract/mysql-files/filename.ts';
 import { tableFile } from '../../../contract/mysql-files/table-file.ts';
 import type { Session } from './session.ts';
-
+import { isWorkingName } from './working-names.ts';
 import type { XbstreamState } from './xbstream/parser.ts';
 
 export type TableName = { db: string; table: string };
@@ -28,6 +28,7 @@ export async function readTableNames(session: Session): Promise<TableName[]> {
   );
   return tables
     .filter(({ db, name, engine }) => {
+      if (isWorkingName(name ?? '')) return false;
       const has = listed.has(JSON.stringify([db, name]));
       return family === 'mysql' ? engine !== 'InnoDB' || has : !has;
     })

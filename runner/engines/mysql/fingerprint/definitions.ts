@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { quoteName, type Row, type Session } from '../session.ts';
+import { isWorkingName } from '../working-names.ts';
 import { hasMoved } from './moved.ts';
 import { isRemote } from './remote.ts';
 
@@ -46,7 +47,7 @@ export async function schemaHash(session: Session): Promise<string> {
     300,
   );
   for (const { db, name, type, engine } of tables) {
-    if (type === 'VIEW') continue;
+    if (type === 'VIEW' || isWorkingName(name ?? '')) continue;
     if (isRemote(engine ?? '')) {
       lines.push(`remote ${JSON.stringify([db, name, engine])}`);
       continue;

@@ -1,6 +1,7 @@
 import { type TableName, tableKey } from '../../../../contract/mysql-files/relations.ts';
 import { tableFile } from '../../../../contract/mysql-files/table-file.ts';
 import { quoteName, type Session } from '../session.ts';
+import { isWorkingName } from '../working-names.ts';
 import type { Column } from './checksum.ts';
 import { systemSchemas } from './definitions.ts';
 
@@ -81,6 +82,7 @@ export async function readUserTables(session: Session, only?: readonly TableName
   for (const row of tables) {
     const schema = row.db ?? '';
     const table = row.name ?? '';
+    if (isWorkingName(table)) continue;
     if (asked !== undefined && !asked.has(tableKey({ schema, table }))) continue;
     found.set(keyOf(schema, table), {
       schema,

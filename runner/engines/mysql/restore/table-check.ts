@@ -5,6 +5,7 @@ import type { TableName } from '../../../../contract/mysql-files/relations.ts';
 import type { Log } from '../../engine.ts';
 import { isRemote } from '../fingerprint/remote.ts';
 import { quoteName, type Row, type Session } from '../session.ts';
+import { isWorkingName } from '../working-names.ts';
 
 /** Seconds for one table: its indexes are read. */
 const checkSeconds = 3600;
@@ -35,7 +36,8 @@ export async function tablesWithoutFile(session: Session, datadir: string): Prom
   // Names are those of the files.
   return rows
     .map((row) => row.name ?? '')
-    .filter((name) => name.includes('/') && !existsSync(join(datadir, `${name}.ibd`)));
+    .filter((name) => name.includes('/') && !isWorkingName(name.split('/')[1] ?? ''))
+    .filter((name) => !existsSync(join(datadir, `${name}.ibd`)));
 }
 
 /**
@@ -58,7 +60,9 @@ export async function checkTables(
     [],
     600,
   );
-  const tables = all.filter(({ db, name }) => isThere({ schema: db ?? '', table: name ?? '' }));
+  const tables = all.filter(
+    ({ db, name }) => isThere({ schema: db ?? '', table: name ?? '' }) && !isWorkingName(name ?? ''),
+  );
   const faults: string[] = [];
   for (const [i, { db, name, engine }] of tables.entries()) {
     const table = `${quoteName(db ?? '')}.${quoteName(name ?? '')}`;

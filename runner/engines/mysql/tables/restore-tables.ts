@@ -10,6 +10,7 @@ import { type IsLeftOut, prepare } from '../restore/prepare.ts';
 import { removeReplicationLeftovers } from '../restore/replication-leftovers.ts';
 import { setMariadbPosition } from '../restore/set-position.ts';
 import type { Session } from '../session.ts';
+import { workingName } from '../working-names.ts';
 import { bringTables } from './bring.ts';
 import { logOfTables, tableFilters } from './replay-tables.ts';
 import {
@@ -76,7 +77,7 @@ export async function restoreTables(
   const { target, member } = order;
   const id = randomBytes(6).toString('hex');
   const working = order.tables.map(
-    ({ schema, as }, i): WorkingTable => ({ schema, table: `holdfast_${id}_${i}`, as }),
+    ({ schema, as }, i): WorkingTable => ({ schema, table: workingName(id, i), as }),
   );
   const removeNote = await writeNote(stateDirectory, id, {
     v: 1,

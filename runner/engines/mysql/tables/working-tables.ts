@@ -5,13 +5,14 @@ import { NamedError } from '../../../../contract/errors/named-error.ts';
 import { type TableName, tableText } from '../../../../contract/mysql-files/relations.ts';
 import type { Login } from '../login.ts';
 import { quoteName, type Session, withSession } from '../session.ts';
+import { spaceName } from '../working-names.ts';
 import { withoutLog } from './live.ts';
 
 /** A table of the wanted definition under the name that it is filled with. */
 export type WorkingTable = TableName & { as: string };
 
 /** The table that its rows are read of where they are copied on the live server; in no log. */
-export const besideOf = ({ schema, table }: TableName): TableName => ({ schema, table: `${table}_space` });
+export const besideOf = ({ schema, table }: TableName): TableName => ({ schema, table: spaceName(table) });
 
 export const inSql = ({ schema, table }: TableName) => `${quoteName(schema)}.${quoteName(table)}`;
 
