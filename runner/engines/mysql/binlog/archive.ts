@@ -191,7 +191,7 @@ export function makeArchive(options: ArchiveOptions) {
       lost = `what the server wrote since ${newest.seen} is not all in its log: ${look.unlogged.join('; ')}`;
       await options.lose(lost);
     }
-    if (lost !== undefined) throw new NamedError('Log.Gap', lost, { file: newest?.log.file ?? '' });
+    if (lost !== undefined) throw new NamedError('Log.DeadBranch', lost, { file: newest?.log.file ?? '' });
     if (look.unfit.length > 0) {
       await stop();
       return { state: 'refused', reason: look.unfit.join('; '), durableAt: standing.durableAt };
