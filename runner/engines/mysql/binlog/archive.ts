@@ -180,8 +180,9 @@ export function makeArchive(options: ArchiveOptions) {
   };
 
   const work = async (): Promise<Omit<ArchiveStanding, 'newest' | 'look'>> => {
-    const look = await source.look();
+    // The clock first: what is committed while the server answers is not in this look, and nobody may say that it is.
     const at = options.now();
+    const look = await source.look();
     sealsLeft = sealsPerTick;
     const same =
       before?.connection === look.connection && before.uuid === look.uuid && before.role === look.role;
