@@ -1,7 +1,10 @@
 import type { SegmentIndex, SegmentTransaction } from '../formats/segment.ts';
 import { type TableName, tableKey, tableText } from './relations.ts';
 
-/** What a list of names in a statement may hold that is no table: `ON DELETE CASCADE`, `ON UPDATE CURRENT_TIMESTAMP`. */
+/**
+ * What a list of names in a statement may hold that is no table: `ON DELETE CASCADE`, `ON UPDATE CURRENT_TIMESTAMP`,
+ * `TRUNCATE PARTITION`, `CONVERT TO CHARACTER SET`.
+ */
 const words = new Set([
   'delete',
   'update',
@@ -12,6 +15,8 @@ const words = new Set([
   'set',
   'null',
   'no',
+  'partition',
+  'character',
 ]);
 
 export type ReachingIn = { gtid: string; why: string };

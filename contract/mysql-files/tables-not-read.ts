@@ -1,6 +1,5 @@
 type Kind = {
   flavour: string;
-  method: 'physical' | 'logical';
   level: 'full' | 'incremental';
   chain?: string | null | undefined;
   /** The log is to be replayed on them. */
@@ -8,13 +7,11 @@ type Kind = {
 };
 
 /** Why single tables are not read of a backup of this kind, after `is`; undefined where they are. */
-export function tablesNotRead({ flavour, method, level, chain, toAPoint }: Kind): string | undefined {
+export function tablesNotRead({ flavour, level, chain, toAPoint }: Kind): string | undefined {
   if (flavour === 'mariadb') return undefined;
   if (flavour !== 'mysql' && flavour !== 'percona') {
     return `of ${flavour}; single tables are read of backups of MariaDB, MySQL and Percona Server`;
   }
-  if (method === 'logical')
-    return `a dump of ${flavour}, of which single tables are not read in this version; restore the whole, or name a physical backup`;
   if (level === 'incremental') {
     return `an incremental of ${flavour}, of which single tables are not read in this version; the nearest full is ${chain ?? 'an earlier one'}`;
   }

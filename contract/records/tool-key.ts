@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { XtrabackupSettings } from './tool-settings.ts';
 
 /** Bytes of a key, as the tool wants it. */
 export const keyBytes = { AES128: 16, AES192: 24, AES256: 32 } as const;
@@ -15,3 +16,14 @@ export const toolKeySchema = z.object({
 });
 
 export type ToolKey = z.infer<typeof toolKeySchema>;
+export type KeyPlace = Omit<ToolKey, 'check'>;
+
+/** Where the hosts of a policy have its key. */
+export const keyPlace = ({
+  algorithm,
+  keyFile,
+  keySecret,
+}: NonNullable<XtrabackupSettings['encrypt']>): KeyPlace =>
+  keySecret === undefined
+    ? { kind: 'file', name: keyFile ?? '', algorithm }
+    : { kind: 'secret', name: keySecret, algorithm };

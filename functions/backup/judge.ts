@@ -1,8 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ErrorName } from '../../contract/errors/names.ts';
 import type { IndexVolume } from '../../contract/formats/index-file.ts';
 import type { Manifest, StreamSummary } from '../../contract/formats/manifest.ts';
 import { indexKey } from '../../contract/layout.ts';
 import type { BackupOrder } from '../../contract/records/job.ts';
+import { type KeyPlace, keyPlace } from '../../contract/records/tool-key.ts';
 import type { StoredObject } from '../clients/objects.ts';
 import type { IndexRead } from './read-index.ts';
 
@@ -39,6 +41,34 @@ function judgeSums({ metrics, streams }: Pick<Manifest, 'metrics' | 'streams'>):
   return wrong && `its metrics say ${wrong[1]} ${wrong[0]}, its streams add up to ${wrong[2]}`;
 }
 
+/** What the tool did to its files, and where hosts have the key for it: of the manifest, and of the order. */
+function toolPairs(
+  { policy: { xtrabackup: said }, restore: { key } }: Pick<Manifest, 'policy' | 'restore'>,
+  { policy: { xtrabackup: wanted } }: Pick<BackupOrder, 'policy'>,
+): [string, unknown, unknown][] {
+  const text = ({ kind, name, algorithm }: KeyPlace) => `${algorithm} of the ${kind} ${name.slice(0, 200)}`;
+  return [
+    ...(isDeepStrictEqual(said, wanted)
+      ? []
+      : [
+          ['policy.xtrabackup', JSON.stringify(said), JSON.stringify(wanted)] satisfies [
+            string,
+            unknown,
+            unknown,
+          ],
+        ]),
+    ...(key === undefined
+      ? []
+      : [
+          ['restore.key', text(key), wanted?.encrypt && text(keyPlace(wanted.encrypt))] satisfies [
+            string,
+            unknown,
+            unknown,
+          ],
+        ]),
+  ];
+}
+
 /**
  * A manifest counts only for the order that named it: every id that both know must be the same, and what later
  * decisions of control take from it.
@@ -69,6 +99,8 @@ export function judgeManifest(
     ['policy.stallSeconds', manifest.policy.stallSeconds, order.policy.stallSeconds],
     ['policy.memoryMiB', manifest.policy.memoryMiB, order.policy.memoryMiB],
     ['policy.deadlineHours', manifest.policy.deadlineHours, order.policy.deadlineHours],
+    // And reads a key of its host where these say.
+    ...toolPairs(manifest, order),
   ];
   const differing = pairs.filter(([, said, wanted]) => said !== wanted);
   if (differing.length > 0) {

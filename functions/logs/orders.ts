@@ -14,6 +14,13 @@ export type ArchivedCluster = {
   anchor: string | null;
 };
 
+/**
+ * Whether a timeline shall begin with the file that still reaches back to a backup. Of no use, and not to change, once it
+ * has begun; and after a dead branch it begins where the log is now: no backup of before leads into it (M02, M03).
+ */
+export const reachesBack = ({ newest, broke }: Pick<ArchiveRecord, 'newest' | 'broke'>): boolean =>
+  newest === null && broke?.kind !== 'dead-branch';
+
 /** The orders of one member: to archive where it is the one of its set, else to be looked at. */
 function setOrders({ document, logs, site, archives, anchor }: ArchivedCluster): SetOrder[] {
   const { clusterId, flavour } = document;
@@ -29,8 +36,7 @@ function setOrders({ document, logs, site, archives, anchor }: ArchivedCluster):
             intervalSeconds: logs.intervalSeconds,
             segmentBytes: logs.segmentMiB * 1024 * 1024,
             after: record.newest,
-            // Of no use, and not to change, once the timeline has begun.
-            anchor: record.newest === null ? anchor : null,
+            anchor: reachesBack(record) ? anchor : null,
           };
     return { clusterId, set: member.set, flavour, member, site, archive };
   });

@@ -13,7 +13,7 @@ import type { Sites } from '../env/variables.ts';
 import type { Log } from '../log/log.ts';
 import { each } from '../reconcile/each.ts';
 import { setReportOf } from './choose.ts';
-import { type ArchivedCluster, ordersByHost, sameOrders } from './orders.ts';
+import { type ArchivedCluster, ordersByHost, reachesBack, sameOrders } from './orders.ts';
 import { reconcileSet } from './reconcile-set.ts';
 import { windowOf } from './window.ts';
 
@@ -137,7 +137,7 @@ export async function reconcileLogs(deps: LogsDeps, clusters: readonly ClusterRe
       if (record?.broke && windowOf(record, await backups()) === undefined) broken += 1;
     }
     // Only a timeline that has no segment yet is told how far back it shall reach.
-    const begins = [...archives.values()].some(({ newest }) => newest === null);
+    const begins = [...archives.values()].some(reachesBack);
     const counted = (begins ? await backups() : []).find(
       ({ state, position }) => (state === 'verified' || state === 'proven') && position,
     );

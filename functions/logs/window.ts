@@ -49,12 +49,13 @@ export function isAnchored(
  * with the newest recorded segment. Undefined: no backup is joined to the archive.
  */
 export function windowOf(archive: ArchiveRecord, backups: readonly BackupRecord[]): LogWindow | undefined {
-  const { newest } = archive;
+  const { newest, broke, openedAt } = archive;
   if (newest === null) return undefined;
+  // Behind a dead branch positions of before prove nothing, whatever their GTIDs.
+  const since = broke?.kind === 'dead-branch' ? openedAt : '';
   const bases = backups
-    .filter(
-      (backup) => (backup.state === 'verified' || backup.state === 'proven') && isAnchored(archive, backup),
-    )
+    .filter(({ state, startedAt }) => (state === 'verified' || state === 'proven') && startedAt >= since)
+    .filter((backup) => isAnchored(archive, backup))
     .toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
   const base = bases[0];
   // A backup's data stand at its end: what was committed while it ran is in it.

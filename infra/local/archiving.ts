@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
 import type { AgentRow, SetReport } from '../../contract/records/agent.ts';
 import type { ProcessRegistry } from './processes.ts';
-import { invoke } from './register-documents.ts';
+import { invoke, localClusterId } from './register-documents.ts';
 import type { LocalTarget } from './target.ts';
 import { waitUntilReady } from './wait.ts';
 
@@ -42,12 +42,16 @@ export async function beginArchiving(target: LocalTarget, registry: ProcessRegis
   return agents;
 }
 
-/** Waits until everything that the log held up to this sequence number of its domain 0 is stored. */
-export async function waitUntilArchived(target: LocalTarget, sequence: number): Promise<void> {
+/** Waits until everything that a cluster's log held up to this sequence number of its domain 0 is stored. */
+export async function waitUntilArchived(
+  target: LocalTarget,
+  sequence: number,
+  clusterId = localClusterId,
+): Promise<void> {
   let stored = '';
   const reached = async () => {
-    const ends = (await agentsSay(target)).map(({ archive }) => archive?.newest?.end.gtid ?? '');
-    stored = ends.find((gtid) => gtid !== '') ?? '';
+    const said = (await agentsSay(target)).find((of) => of.clusterId === clusterId && of.archive?.newest);
+    stored = said?.archive?.newest?.end.gtid ?? '';
     return Number(stored.split(',')[0]?.split('-')[2] ?? -1) >= sequence;
   };
   await waitUntilReady(`the archive of 0-…-${sequence}`, 60_000, reached, {

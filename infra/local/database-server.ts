@@ -19,6 +19,8 @@ export type ServerPlan = {
   options?: Readonly<Record<string, string>>;
   /** PATH of the server's programs; the system's directories unless it says otherwise. */
   path?: string;
+  /** Name of the time zone that it lives in; UTC unless it says otherwise. */
+  zone?: string;
   registry: ProcessRegistry;
 };
 
@@ -50,14 +52,14 @@ export async function startDatabaseServer(
   program: string,
   plan: ServerPlan & { path: string },
 ): Promise<DatabaseServer> {
-  const { name, directory, socket, registry, path } = plan;
+  const { name, directory, socket, registry, path, zone = 'UTC' } = plan;
   const defaultsFile = join(directory, 'my.cnf');
   rmSync(socket, { force: true });
   const output = openSync(join(directory, 'output.log'), 'a');
   const child = registry.start(`${label} ${name}`, program, [`--defaults-file=${defaultsFile}`], {
     cwd: directory,
     stdio: ['ignore', output, output],
-    env: { PATH: path, LANG: 'C', TZ: 'UTC' },
+    env: { PATH: path, LANG: 'C', TZ: zone },
   });
   closeSync(output);
   let ended = false;

@@ -11,6 +11,8 @@ export type ChildSpec = {
   args: string[];
   /** Whole environment of the child; default is PATH, LANG=C and TZ=UTC only. Never secrets. */
   env?: Record<string, string>;
+  /** Name of the time zone that it lives in; UTC unless it is given. */
+  zone?: string;
   cwd?: string;
   /**
    * Gets stdout in order; the child waits while the promise is pending, and the bytes are gone after it. Without it

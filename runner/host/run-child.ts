@@ -36,7 +36,11 @@ export function makeRunChild({
 }: RunChildOptions = {}): RunChild {
   const wrapper = setpriv === undefined ? findCommand('setpriv') : (setpriv ?? undefined);
   return (spec) =>
-    runChild({ ...spec, env: spec.env ?? { PATH: path, LANG: 'C', TZ: 'UTC' } }, graceMs, wrapper);
+    runChild(
+      { ...spec, env: spec.env ?? { PATH: path, LANG: 'C', TZ: spec.zone ?? 'UTC' } },
+      graceMs,
+      wrapper,
+    );
 }
 
 type WholeSpec = ChildSpec & { env: Record<string, string> };

@@ -12,6 +12,8 @@ export type ServerSpec = {
   cwd: string;
   /** Account it runs as, from its first step on: its files may be another host's. */
   user: string;
+  /** Name of the time zone that it lives in; UTC unless it is given. */
+  zone?: string;
 };
 
 export type StartedServer = {
@@ -49,6 +51,7 @@ async function startUnit(spec: ServerSpec, command: string, path: string): Promi
       '--property=TimeoutStopSec=900',
       '--property=LimitNOFILE=65536',
       `--setenv=PATH=${path}`,
+      ...(spec.zone === undefined ? [] : [`--setenv=TZ=${spec.zone}`]),
       `--working-directory=${spec.cwd}`,
       '--',
       command,
@@ -71,7 +74,7 @@ async function startSession(spec: ServerSpec, command: string, path: string): Pr
     ...(uid === process.getuid?.() ? {} : { uid, gid }),
     stdio: 'ignore',
     cwd: spec.cwd,
-    env: { PATH: path, LANG: 'C', TZ: 'UTC' },
+    env: { PATH: path, LANG: 'C', TZ: spec.zone ?? 'UTC' },
   });
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);

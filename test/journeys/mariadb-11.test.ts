@@ -1,9 +1,10 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../infra/local/wait.ts';
 import { compareFingerprints } from '../../runner/engines/compare-fingerprints.ts';
+import { makeBinlogParser } from '../../runner/engines/mysql/binlog/parser.ts';
 import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
 import { makeRunChild } from '../../runner/host/run-child.ts';
 import { makeStartServer } from '../../runner/host/start-server.ts';
@@ -62,10 +63,19 @@ describe.skipIf(others.missing !== null)('MariaDB of a line after 11.1', () => {
     );
     await pair.caughtUp();
   });
+
   afterEach(async () => {
     for (const directory of restored.splice(0)) await stopRestored(directory);
   });
   afterAll(async () => pair?.close());
+
+  it('writes a log that is read to its end', async () => {
+    await pair.sql(pair.primary, 'FLUSH BINARY LOGS');
+    const bytes = readFileSync(join(pair.primary.datadir, 'binlog.000001'));
+    const parser = makeBinlogParser({ from: 0, flavour: 'mariadb' }, { transaction: () => {} });
+    parser.push(bytes);
+    expect(parser.boundary()).toBe(bytes.length);
+  });
 
   it.each(['replica', 'primary'] as const)(
     'is backed up on a %s that is written to, by the new names of its metadata, and brought back equal',

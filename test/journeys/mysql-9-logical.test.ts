@@ -1,6 +1,8 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { tableKey } from '../../contract/mysql-files/relations.ts';
+import type { RestoreTablesOrder } from '../../contract/records/restore-tables.ts';
 import { freePort } from '../../infra/local/wait.ts';
 import { compareFingerprints } from '../../runner/engines/compare-fingerprints.ts';
 import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
@@ -23,6 +25,7 @@ import {
   type Taken,
   takeBackup,
 } from './support/mysql-jobs.ts';
+import { storeBackupInMemory } from './support/stored-jobs.ts';
 
 const others = await unstable();
 
@@ -138,6 +141,42 @@ describe.skipIf(others.missing !== null)('a logical backup of a real MySQL', () 
     const { manifest } = await takeFrom('primary');
     expect(manifest.metrics.lockSeconds).toBeGreaterThan(0);
     expect(manifest.metrics.lockSeconds).toBeLessThan(5);
+  });
+
+  it('M05 tables of a dump come beside the live ones, through the log, and the replica has them too', async () => {
+    const job = await storeBackupInMemory(engine(), orderFor(pair.replica), context());
+    const wanted = [
+      { schema: 'shop', table: 'orders' },
+      { schema: 'shop', table: 'few' },
+      { schema: 'shop', table: 'parts' },
+      { schema: 'shop', table: 'keyless' },
+      { schema: '0 odd-b', table: 'a-b c' },
+    ];
+    const restore: RestoreTablesOrder = {
+      ...restoreOrderFor(join(pair.directory, 'scratch'), await freePort()),
+      kind: 'restore-tables',
+      flavour: 'mysql',
+      member: memberOf(pair.primary),
+      tables: wanted.map((table) => ({ ...table, as: `${table.table} again` })),
+      ancestors: [],
+    };
+    const tables = engine().tables!;
+    expect(await tables.preflight(restore, job.manifest, context())).toEqual({ outcome: 'ready' });
+    const { stored } = await job.open();
+    const back = await tables.restore(restore, stored, context(), undefined, (_, step) => step());
+    expect(back).toMatchObject({ comparison: 'exact', position: job.manifest.position });
+    const recorded = new Map(job.manifest.fingerprint.tables.map((of) => [tableKey(of), of.rows]));
+    expect(back.tables.map(({ rows }) => rows)).toEqual(wanted.map((of) => recorded.get(tableKey(of))));
+    await pair.caughtUp();
+    const found = await pair.sql(
+      pair.replica,
+      "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_NAME LIKE '% again'",
+    );
+    expect(found).toHaveLength(wanted.length);
+    expect(existsSync(restore.target.directory)).toBe(false);
+    const names = restore.tables.map(({ schema, as }) => `\`${schema}\`.\`${as}\``);
+    await pair.sql(pair.primary, `DROP TABLE ${names.join(', ')}`);
+    await pair.caughtUp();
   });
 
   const bringBack = async ({ manifest, ...taken }: Taken, name: string) => {

@@ -8,6 +8,7 @@ import { momentOf, type Until } from '../../contract/records/until.ts';
 import { planUntil } from '../../functions/restore/plan-until.ts';
 import { freePort } from '../../infra/local/wait.ts';
 import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
+import { hasZone } from '../../runner/host/time-zone.ts';
 import { archivedLog } from '../../runner/job/archived-log.ts';
 import { example } from '../doubles/examples.ts';
 import { makeMemoryControl } from '../doubles/memory-control.ts';
@@ -29,6 +30,8 @@ import { recordArchive } from './support/record-archive.ts';
 import { type ShadowWriter, startShadowWriter } from './support/shadow-writer.ts';
 import { waitUntil } from './whole-way/wait-until.ts';
 
+/** Where the primary lives; what its log says of `SYSTEM` is of there. */
+const zone = ['Asia/Tokyo', 'UTC'].find(hasZone)!;
 const site = { site: 'home', bucket: 'vault', region: 'eu-west-1' };
 
 describe('a primary that is lost while its log is archived', () => {
@@ -52,7 +55,7 @@ describe('a primary that is lost while its log is archived', () => {
   const committed = (enough: () => boolean) => waitUntil('enough commits', async () => enough());
 
   beforeAll(async () => {
-    [pair, s3] = await Promise.all([startPair('point'), startS3Server()]);
+    [pair, s3] = await Promise.all([startPair('point', undefined, zone), startS3Server()]);
     await pair.sql(
       pair.primary,
       'CREATE DATABASE shop',
@@ -94,6 +97,9 @@ describe('a primary that is lost while its log is archived', () => {
       'GRANT EXECUTE ON FUNCTION shop.twice TO buyer@localhost',
       'ALTER EVENT shop.nightly DISABLE',
       'INSERT INTO shop.b VALUES (shop.twice(NEXTVAL(shop.numbers) + 10))',
+      'CREATE TABLE shop.dated (at TIMESTAMP NOT NULL)',
+      'INSERT INTO shop.dated VALUES (FROM_UNIXTIME(1790000000))',
+      'ALTER TABLE shop.dated MODIFY at DATETIME',
     );
     const behind = writer.commits.length;
     const since = () => writer.commits.at(-1)!.ended - writer.commits[behind]!.ended;
@@ -149,10 +155,11 @@ describe('a primary that is lost while its log is archived', () => {
     expect(instance.position).toMatchObject({ gtid: order.until.gtid });
     const connection = await createConnection({ socketPath: instance.socket, user: 'root' });
     const [rows] = await connection.query(
-      'SELECT (SELECT COUNT(*) FROM shop.a) AS a, (SELECT COALESCE(SUM(n), 0) FROM shop.a) AS s, (SELECT COUNT(*) FROM shop.b) AS b',
+      'SELECT (SELECT COUNT(*) FROM shop.a) AS a, (SELECT COALESCE(SUM(n), 0) FROM shop.a) AS s, (SELECT COUNT(*) FROM shop.b) AS b, (SELECT CAST(at AS CHAR) FROM shop.dated) AS dated',
     );
     await connection.end();
-    const { a, s, b } = (rows as { a: number; s: string; b: number }[])[0]!;
+    const { a, s, b, dated } = (rows as { a: number; s: string; b: number; dated: string }[])[0]!;
+    expect(dated).toBe(zone === 'UTC' ? '2026-09-21 14:13:20' : '2026-09-21 23:13:20');
     expect(Number(s)).toBe((a * (a + 1)) / 2);
     return { a, b, seq: Number(order.until.gtid.split('-')[2]), plan };
   }

@@ -28,6 +28,9 @@ function appearances(segment: Seen, index: SegmentIndex, lookBefore: LookBefore)
 
 export type Committed = 'by-then' | 'perhaps' | 'later';
 
+/** A look bears the time at which it began, and has what was committed until the server answered: a second at most. */
+const lookMicros = 1_000_000;
+
 /**
  * Whether a transaction was committed at or before a time. MySQL writes the microsecond of each commit. MariaDB writes
  * the second in which the last statement began, so that of the next second counts as later; beyond that only the looks
@@ -40,7 +43,7 @@ export function committedBy(
   appeared: { after: number; by: number },
 ): Committed {
   if (flavour === 'mysql') return transaction.time <= micros ? 'by-then' : 'later';
-  if (appeared.by <= micros) return 'by-then';
+  if (appeared.by + lookMicros <= micros) return 'by-then';
   return appeared.after >= micros || transaction.time >= micros ? 'later' : 'perhaps';
 }
 

@@ -6,10 +6,10 @@ import type { PlannedTables } from './plan-tables.ts';
 
 /** Why no single tables are read of a backup of this kind; undefined where they are. */
 export function kindRefusal(
-  { backupId, flavour, method, level, chain }: BackupRecord,
+  { backupId, flavour, level, chain }: BackupRecord,
   toAPoint: boolean,
 ): Refused | undefined {
-  const why = tablesNotRead({ flavour, method, level, chain, toAPoint });
+  const why = tablesNotRead({ flavour, level, chain, toAPoint });
   if (why === undefined) return undefined;
   return refused('Restore.NotYet', `tables: backup ${backupId} is ${why}`, {
     field: 'backupId',

@@ -1,7 +1,10 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import type { Manifest } from '../../../contract/formats/manifest.ts';
 import type { Origin } from '../../../contract/records/backup.ts';
 import type { BackupOrder } from '../../../contract/records/job.ts';
 import type { ToolKey } from '../../../contract/records/tool-key.ts';
+import { zoneOfProcess } from '../../host/time-zone.ts';
 import type { EngineContext } from '../engine.ts';
 import { byHandCommands } from './by-hand.ts';
 import { roleOf } from './eligibility.ts';
@@ -96,6 +99,15 @@ async function optionsOf(
   return end.exitCode === 0 ? redactOptions(end.stdout.split('\n')) : [];
 }
 
+/** What `SYSTEM` is on it by name, which no variable tells; in it statements of its log are to be read. */
+async function zoneOf({
+  pid_file = '',
+  datadir = '',
+}: ServerFacts['variables']): Promise<string | undefined> {
+  const pid = Number(await readFile(resolve(datadir, pid_file), 'utf8').catch(() => ''));
+  return zoneOfProcess(pid > 0 ? pid : undefined);
+}
+
 /** The manifest's part about the server: what it is and what it needs to live again. */
 export async function describeServer(
   order: BackupOrder,
@@ -113,6 +125,8 @@ export async function describeServer(
     variables.plugins = plugins.map((plugin) => plugin.name).join(',');
     variables.plugin_libraries = neededLibraries(plugins).join(',');
   }
+  const zone = await zoneOf(facts.variables);
+  if (zone !== undefined) variables.system_zone = zone;
   return {
     version: versionIn(facts.version) ?? facts.version,
     uuid: facts.uuid,

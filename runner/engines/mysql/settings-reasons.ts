@@ -1,9 +1,10 @@
 import type { CheckOrder } from '../../../contract/records/job.ts';
 import type { Policy } from '../../../contract/records/policy.ts';
+import { keyPlace } from '../../../contract/records/tool-key.ts';
 import type { EngineContext } from '../engine.ts';
 import type { Session } from './session.ts';
 import { missingForTables } from './tables/live-member.ts';
-import { findKey, keyPlace } from './tool-key.ts';
+import { findKey } from './tool-key.ts';
 import { settingsMisfit } from './tools/xtrabackup-arguments.ts';
 import type { Words } from './words/words.ts';
 

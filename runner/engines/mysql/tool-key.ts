@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { NamedError } from '../../../contract/errors/named-error.ts';
 import type { BackupOrder } from '../../../contract/records/job.ts';
-import { keyBytes, type ToolKey } from '../../../contract/records/tool-key.ts';
-import type { XtrabackupSettings } from '../../../contract/records/tool-settings.ts';
+import { type KeyPlace, keyBytes, keyPlace, type ToolKey } from '../../../contract/records/tool-key.ts';
 import { writeSecretFile } from '../../host/files.ts';
 import type { EngineContext } from '../engine.ts';
 
@@ -15,19 +14,9 @@ export type FoundKey = { key: Buffer } | { why: string };
 const checkOf = (key: Buffer) =>
   createHash('sha256').update('holdfast key\0').update(key).digest('hex').slice(0, 8);
 
-/** Where the hosts of a policy have its key. */
-export const keyPlace = ({
-  algorithm,
-  keyFile,
-  keySecret,
-}: NonNullable<XtrabackupSettings['encrypt']>): Omit<ToolKey, 'check'> =>
-  keySecret === undefined
-    ? { kind: 'file', name: keyFile ?? '', algorithm }
-    : { kind: 'secret', name: keySecret, algorithm };
-
 /** Reads the key of this host and looks at it as the tool will: all bytes count, also a line break at the end. */
 export async function findKey(
-  place: Omit<ToolKey, 'check'> & Partial<Pick<ToolKey, 'check'>>,
+  place: KeyPlace & Partial<Pick<ToolKey, 'check'>>,
   hostId: string,
   context: KeyContext,
 ): Promise<FoundKey> {

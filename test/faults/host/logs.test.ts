@@ -120,4 +120,18 @@ faultTest(['F61'], 'a server that begins its log anew, with the same names, is f
   expect(archiver.state().state).toBe('dead-branch');
   await faults.endState(() => expect(segmentsIn(s3, 'reset').length).toBe(before));
   await archiver.close();
+  // While nobody looked, and with names that seem to follow those that are archived.
+  const own = { order: archiveOrder(pair.primary, { timeline: 'far' }), directory: agentDirectory() };
+  const first = archiverAt(s3, own.order, own.directory);
+  await pair.sql(pair.primary, "INSERT INTO shop.orders (note) VALUES ('archived')");
+  await first.drained();
+  await first.close();
+  await pair.sql(pair.primary, 'RESET MASTER TO 90', "INSERT INTO shop.orders (note) VALUES ('anew')");
+  const second = archiverAt(s3, own.order, own.directory);
+  await second.tick();
+  expect(second.state()).toMatchObject({
+    state: 'dead-branch',
+    reason: expect.stringContaining('oldest log'),
+  });
+  await second.close();
 });

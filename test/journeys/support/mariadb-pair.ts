@@ -37,8 +37,9 @@ export type Pair = {
 /**
  * Starts a primary and a replica of it, empty but for what servers have.
  * @param path where the programs of another line are; the system's unless it is given
+ * @param zone where they live; UTC unless it is given
  */
-export async function startPair(name: string, path?: string): Promise<Pair> {
+export async function startPair(name: string, path?: string, zone = 'UTC'): Promise<Pair> {
   const directory = mkdtempSync(join(tmpdir(), `holdfast-${name}-`));
   chmodSync(directory, 0o755);
   const registry = openRegistry(join(directory, 'processes'));
@@ -51,6 +52,7 @@ export async function startPair(name: string, path?: string): Promise<Pair> {
       serverId,
       options: { ...options, ...lean },
       registry,
+      zone,
       ...(path === undefined ? {} : { path }),
     };
     mkdirSync(plan.directory, { recursive: true });

@@ -44,7 +44,9 @@ export async function standOn(
   const { directory, user } = order.target;
   const account = findAccount(user)!;
   const lines: string[] = [];
-  const context = contextIn(work, changes, lines);
+  // The server is told to end by the job's own end: a session that a test has lost could not shut it down.
+  const end = new AbortController();
+  const context = contextIn(work, { ...changes, signal: end.signal }, lines);
   const { program, config } = restoredServerOf(manifest.flavour);
   const mariadb = program === 'mariadbd';
   const replays = mariadb ? mariadbReplay : mysqlReplay;
@@ -105,6 +107,7 @@ export async function standOn(
   return {
     ...stand,
     close: async () => {
+      end.abort(new Error('the stand is closed'));
       closing.resolve();
       await running.catch(() => {});
     },

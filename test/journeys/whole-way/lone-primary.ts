@@ -3,15 +3,18 @@ import { join } from 'node:path';
 import { type Connection, createConnection } from 'mysql2/promise';
 import { describe, expect, it } from 'vitest';
 import type { RecordTablesAnswer } from '../../../functions/restore/record-restore.ts';
+import { agentsSay, startAgent, waitUntilArchived } from '../../../infra/local/archiving.ts';
 import { restoreInput } from '../../../infra/local/backup-story.ts';
 import { localHostIds } from '../../../infra/local/local-hosts.ts';
 import { installServer, type MariadbServer, startServer } from '../../../infra/local/mariadb.ts';
 import { primaryOptions } from '../../../infra/local/replication.ts';
 import { freePort } from '../../../infra/local/wait.ts';
 import { stopRestored } from '../support/mysql-jobs.ts';
+import { sequenceOf } from './archiving.ts';
 import { deployPolicy } from './policies.ts';
 import { withHeldTool } from './tools.ts';
-import { ended, failed, register, run, start, succeeded, type World } from './world.ts';
+import { waitUntil } from './wait-until.ts';
+import { ask, ended, failed, register, run, start, succeeded, type World } from './world.ts';
 
 const lean = { 'innodb-buffer-pool-size': '32M', 'innodb-log-file-size': '16M' };
 
@@ -63,6 +66,8 @@ export function lonePrimary(the: () => World): void {
         members: [{ ...member, credential: { kind: 'socket' } }],
       };
       expect(await register(the(), cluster)).toMatchObject({ outcome: 'registered' });
+      await ask(the(), 'reconcile', {});
+      startAgent(the().registry, target.hosts.empty);
       const end = await withHeldTool(target.hosts.empty, '--backup', async ({ held, letGo }) => {
         const arn = await start(the(), 'backup', { v: 1, clusterId: 'lone' });
         await held();
@@ -100,28 +105,39 @@ export function lonePrimary(the: () => World): void {
       expect(dump).toMatchObject({ method: 'logical', comparison: 'exact', why });
     });
 
-    it('comes back from the dump whole, with an equal fingerprint, and by the table beside the live one', async () => {
-      const { hosts } = the().target;
+    it('comes back from the dump whole, and by the table beside the live one, with all that was archived behind it', async () => {
+      const { target } = the();
+      const { hosts } = target;
+      const connection = await server.connect('lone');
+      await connection.query('INSERT INTO inside VALUES (1002)');
+      const [rows] = await connection.query('SELECT @@last_gtid AS gtid');
+      await connection.end();
+      await waitUntil('the order to archive', async () => {
+        await ask(the(), 'reconcile', {});
+        return (await agentsSay(target)).some(({ clusterId, archive }) => clusterId === 'lone' && archive);
+      });
+      await waitUntilArchived(target, sequenceOf((rows as { gtid: string }[])[0]!.gtid), 'lone');
       const at = async (name: string) => ({
         directory: join(hosts.empty.root, name),
         port: await freePort(),
       });
-      const input = { ...restoreInput(await at('of a dump')), clusterId: 'lone' };
-      const table = { ...restoreInput(await at('of one table')), clusterId: 'lone' };
+      const of = { clusterId: 'lone', until: 'latest' };
+      const input = { ...restoreInput(await at('of a dump')), ...of };
+      const table = { ...restoreInput(await at('of one table')), ...of };
       const [whole, one] = await Promise.all([
         run(the(), 'restore', input),
         run(the(), 'restore', { ...table, tables: ['lone.inside'], into: 'one' }),
       ]);
       expect(succeeded(whole)).toMatchObject({ comparison: 'exact', state: 'proven', tables: 1, rows: 1001 });
       const { restored } = succeeded(one) as RecordTablesAnswer;
-      expect(restored).toMatchObject([{ table: 'inside', rows: 1001 }]);
+      expect(restored).toMatchObject([{ table: 'inside', rows: 1002 }]);
       const { socket } = succeeded(whole) as { socket: string };
       const sum = async (connection: Connection, name: string) => {
         const [rows] = await connection.query(`SELECT COUNT(*) AS n, SUM(id) AS sum FROM lone.\`${name}\``);
         await connection.end();
         return rows;
       };
-      const all = [{ n: 1001, sum: '501501' }];
+      const all = [{ n: 1002, sum: '502503' }];
       expect(await sum(await createConnection({ socketPath: socket, user: 'root' }), 'inside')).toEqual(all);
       expect(await sum(await server.connect(), restored[0]!.as)).toEqual(all);
       await stopRestored(input.target.directory);

@@ -180,8 +180,9 @@ export function makeArchive(options: ArchiveOptions) {
   };
 
   const work = async (): Promise<Omit<ArchiveStanding, 'newest' | 'look'>> => {
-    const look = await source.look();
+    // The clock first: what is committed while the server answers is not in this look, and nobody may say that it is.
     const at = options.now();
+    const look = await source.look();
     sealsLeft = sealsPerTick;
     const same =
       before?.connection === look.connection && before.uuid === look.uuid && before.role === look.role;
@@ -190,7 +191,7 @@ export function makeArchive(options: ArchiveOptions) {
       lost = `what the server wrote since ${newest.seen} is not all in its log: ${look.unlogged.join('; ')}`;
       await options.lose(lost);
     }
-    if (lost !== undefined) throw new NamedError('Log.Gap', lost, { file: newest?.log.file ?? '' });
+    if (lost !== undefined) throw new NamedError('Log.DeadBranch', lost, { file: newest?.log.file ?? '' });
     if (look.unfit.length > 0) {
       await stop();
       return { state: 'refused', reason: look.unfit.join('; '), durableAt: standing.durableAt };

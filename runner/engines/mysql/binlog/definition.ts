@@ -83,19 +83,27 @@ const beforeNames = new Set([
   'into',
   'update',
   'truncate',
+  // `alter table a rename b`
+  'rename',
 ]);
-const skipped = new Set(['if', 'not', 'exists', 'only', 'as', 'wait', 'nowait', 'lateral']);
+const skipped = new Set(['=', 'if', 'not', 'exists', 'only', 'as', 'wait', 'nowait', 'lateral']);
+
+/** `rename column a to b`: of these nothing but a part of the table gets another name. */
+const partsOfTable = new Set(['column', 'index', 'key']);
 
 const isName = ({ text, quoted }: Token) => quoted || /^[\p{L}\p{N}_$\u0080-\uffff]+$/u.test(text);
 
 /** Names behind words that names of tables follow: too many rather than too few. */
 function tablesIn(all: readonly Token[], schema: string): [string, string][] {
   const found = new Map<string, [string, string]>();
+  const wordAt = (i: number) => (all[i]?.quoted ? '' : (all[i]?.text.toLowerCase() ?? ''));
   let expected = false;
   for (let i = 0; i < all.length; i++) {
     const token = all[i]!;
-    const word = token.quoted ? '' : token.text.toLowerCase();
-    if (beforeNames.has(word)) {
+    const word = wordAt(i);
+    if (word === 'rename' && partsOfTable.has(wordAt(i + 1))) {
+      i += 4;
+    } else if (beforeNames.has(word)) {
       expected = true;
     } else if (expected && !skipped.has(word)) {
       expected = false;

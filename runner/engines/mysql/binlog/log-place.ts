@@ -84,8 +84,10 @@ async function placeBehindPurged(look: LogLook, after: ArchiveEnd): Promise<LogP
   const joined = look.gtids || (after.log.last && followsInName(after.log.file, next));
   if (place.gtid === after.end.gtid && after.openAfter === null && joined) return place;
   await place.file.close();
+  // A log that does not have what is archived is no later part of it: it has begun anew.
+  const lost = !gtidContains(look.flavour, place.gtid, after.end.gtid);
   throw new NamedError(
-    'Log.Gap',
+    lost ? 'Log.DeadBranch' : 'Log.Gap',
     `archived up to ${after.log.file} ${after.log.to} (${after.end.gtid}); the server's oldest log ${next} begins at ${place.gtid}`,
     { file: after.log.file, offset: after.log.to, oldest: next },
   );
@@ -197,7 +199,7 @@ export async function placeAfter(look: LogLook, after: ArchiveEnd): Promise<Plac
   if (look.gtids === (after.anonymous === true)) {
     const was = after.anonymous ? 'without' : 'with';
     const message = `archived is a log ${was} GTIDs, and gtid_mode was changed since: they cannot be joined`;
-    throw new NamedError('Log.Gap', message, { file: after.log.file });
+    throw deadBranch(message, { file: after.log.file });
   }
   if (after.serverUuid === look.uuid) return { placed: await placeOnSameServer(look, after) };
   return placeOnOtherServer(look, after);

@@ -187,7 +187,8 @@ export function makeBinlogParser(start: BinlogStart, handlers: BinlogHandlers) {
       throw new NamedError('Log.Encrypted', 'the server encrypts its binary logs (encrypt_binlog)');
     }
     if (name === 'incident') {
-      throw new NamedError('Log.Gap', `at offset ${event.at} the server says that it lost events`, {
+      // Its GTIDs go on as if nothing were missing: no backup of before leads into what follows.
+      throw new NamedError('Log.DeadBranch', `at offset ${event.at} the server says that it lost events`, {
         offset: event.at,
       });
     }

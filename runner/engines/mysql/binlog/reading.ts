@@ -25,7 +25,7 @@ export type Reading = {
 /** What becomes of a log whose transactions change between having GTIDs and having none: they cannot be joined. */
 const modeChanged = (file: string, at: number, gtids: boolean) =>
   new NamedError(
-    'Log.Gap',
+    'Log.DeadBranch',
     `${file} at ${at}: a transaction ${gtids ? 'without a GTID' : 'with a GTID'}: gtid_mode was changed, and what is behind it cannot be joined to what is before`,
     { file, offset: at },
   );

@@ -22,6 +22,7 @@ type Staged = {
   account: Account;
   serverId: number;
   program?: 'mariadbd' | 'mysqld';
+  zone?: string | undefined;
 };
 
 const nameOf = ({ user }: Pick<StagedAccount, 'user'>) => `'${user}'@'localhost'`;

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import type { Manifest } from '../../../../contract/formats/manifest.ts';
 import type { RestoreOrder, TargetInspection } from '../../../../contract/records/job.ts';
 import { findAccount } from '../../../host/accounts.ts';
+import { hasZone } from '../../../host/time-zone.ts';
 import type { EngineContext, PreflightOutcome } from '../../engine.ts';
 import { inspectTarget } from '../inspect.ts';
 import { missingKeys } from '../tool-key.ts';
@@ -42,6 +43,13 @@ export function restoreRefusal(
     return {
       name: 'Input.Invalid',
       cause: `the manifest says ${odd} is ${JSON.stringify(manifest.server.variables[odd]).slice(0, 200)}, which no server of ours has; a word, a number or a list of them is followed`,
+    };
+  }
+  const { system_zone: zone } = manifest.server.variables;
+  if (zone !== undefined && !hasZone(zone)) {
+    return {
+      name: 'Restore.ToolMissing',
+      cause: `the target host lacks the time zone ${JSON.stringify(zone).slice(0, 100)} that the server lived in, and would take UTC for it; install tzdata (and tzdata-legacy, where the name is an old one)`,
     };
   }
   // A dump is loaded by the server's own programs; nothing prepares it.

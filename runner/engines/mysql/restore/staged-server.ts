@@ -41,6 +41,8 @@ export async function withStagedServer<T>(
     staging: string;
     socket: string;
     user: string;
+    /** Name of the time zone that the old server lived in. */
+    zone?: string | undefined;
     context: EngineContext;
     /** The server's program. */
     program?: 'mariadbd' | 'mysqld';
@@ -65,6 +67,7 @@ export async function withStagedServer<T>(
       command: program,
       // Not even its first steps are done as root.
       user: options.user,
+      ...(options.zone === undefined ? {} : { zone: options.zone }),
       args: [
         `--defaults-file=${options.configFile}`,
         `--datadir=${staging}`,

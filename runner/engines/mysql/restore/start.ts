@@ -101,7 +101,13 @@ export async function start(
 
   context.progress('starting the staged server');
   const { program } = server;
-  const staged = { configFile, staging, socket: stagedSocket, user, context, program };
+  const { system_zone: zone, system_time_zone: letters = 'UTC' } = manifest.server.variables;
+  if (zone === undefined && !/^(?:UTC|GMT)$/.test(letters)) {
+    context.log('the old server lived in a time zone whose name is not recorded; here it is UTC', {
+      letters,
+    });
+  }
+  const staged = { configFile, staging, socket: stagedSocket, user, zone, context, program };
   const proof = (session: Session) => prove(session, staging, manifest, context);
   const { proven, replay } =
     log === undefined
@@ -125,6 +131,7 @@ export async function start(
     args: [`--defaults-file=${configFile}`],
     cwd: directory,
     user,
+    ...(zone === undefined ? {} : { zone }),
   });
   const until = performance.now() + answerSeconds * 1000;
   while (!(await greets(port))) {
@@ -144,7 +151,7 @@ export async function start(
     serverId,
     position: replay?.reached ?? proven.position,
     fingerprint: proven,
-    howToReach: `${server.client} --socket=${asTyped(socket)} (accounts are those of the backup); stop: ${started.howToStop}; start: ${program} --defaults-file=${asTyped(configFile)}`,
+    howToReach: `${server.client} --socket=${asTyped(socket)} (accounts are those of the backup); stop: ${started.howToStop}; start: ${zone === undefined ? '' : `env TZ=${zone} `}${program} --defaults-file=${asTyped(configFile)}`,
     ...(replay === undefined ? {} : { replay }),
   };
 }

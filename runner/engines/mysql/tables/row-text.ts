@@ -5,14 +5,16 @@ import { quoteName } from '../session.ts';
 export type CopiedColumn = { name: string; type: string };
 
 /** How a value of each type is written so that the same bits come to be stored again. */
-const kinds: Readonly<Record<string, 'number' | 'index' | 'real' | 'text' | 'bytes'>> = {
+const kinds: Readonly<Record<string, 'number' | 'index' | 'single' | 'double' | 'text' | 'bytes'>> = {
   ...Object.fromEntries(
     ['tinyint', 'smallint', 'mediumint', 'int', 'bigint', 'decimal', 'year'].map((type) => [type, 'number']),
   ),
   // By number: a member's text may be written in many ways, and an invalid one has none.
   ...Object.fromEntries(['bit', 'enum', 'set'].map((type) => [type, 'index'])),
   // A FLOAT is printed with six digits and has seven to nine.
-  ...Object.fromEntries(['float', 'double'].map((type) => [type, 'real'])),
+  float: 'single',
+  // As the column itself is printed: MySQL cuts the text of an expression to 22 letters, and the largest have 23.
+  double: 'double',
   ...Object.fromEntries(
     ['date', 'time', 'datetime', 'timestamp', 'inet4', 'inet6', 'uuid'].map((type) => [type, 'text']),
   ),
@@ -41,7 +43,8 @@ function literal({ name, type }: CopiedColumn, mostBytes: number): string {
   }
   if (kind === 'number') return `IFNULL(${column},'NULL')`;
   if (kind === 'index') return `IFNULL(${column}+0,'NULL')`;
-  if (kind === 'real') return `IFNULL(CAST(${column} AS DOUBLE),'NULL')`;
+  if (kind === 'single') return `IFNULL(CAST(${column} AS DOUBLE),'NULL')`;
+  if (kind === 'double') return `IFNULL(CONCAT(${column}),'NULL')`;
   if (kind === 'text') return `IFNULL(CONCAT('''',${column},''''),'NULL')`;
   // MySQL makes no JSON of bytes without a character set.
   const json = type === 'json';

@@ -52,6 +52,7 @@ export type ScratchPlace = {
   user: string;
   account: Account;
   serverId: number;
+  zone: string | undefined;
 };
 
 /** Lays out an instance on the prepared files. */
@@ -75,7 +76,9 @@ export async function makeScratch(order: RestoreTablesOrder, manifest: Manifest)
   await removeReplicationLeftovers(staging);
   const socket = socketPath({ directory: staging, port: target.port }, 'staged.sock');
   await makeSocketPlace(socket, [staging], account);
-  return { program: server.program, configFile, staging, socket, user: target.user, account, serverId };
+  const { system_zone: zone } = manifest.server.variables;
+  const { program } = server;
+  return { program, configFile, staging, socket, user: target.user, account, serverId, zone };
 }
 
 /** Runs the instance for the last time, reached by this process alone, for `work`. */

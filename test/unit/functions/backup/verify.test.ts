@@ -6,6 +6,7 @@ import type { IndexRow } from '../../../../contract/formats/index-file.ts';
 import type { Manifest } from '../../../../contract/formats/manifest.ts';
 import { manifestKey, volumeKey } from '../../../../contract/layout.ts';
 import type { BackupRecord } from '../../../../contract/records/backup.ts';
+import { xtrabackupSettingsSchema } from '../../../../contract/records/tool-settings.ts';
 import { readIndex } from '../../../../functions/backup/read-index.ts';
 import { makeHandler } from '../../../../functions/backup/verify.ts';
 import { makeMemoryCatalog } from '../../../doubles/memory-catalog.ts';
@@ -140,6 +141,24 @@ describe('verifying what is stored', () => {
   ])('counts no manifest whose %s is not the ordered one', async (field, change) => {
     storeBackup(objects, { manifest: (manifest) => ({ ...manifest, ...change }) });
     expect(await verify()).toMatchObject(bad('Backup.Unknown', new RegExp(`${field} is .*, ordered was`)));
+  });
+
+  it('M24 counts no manifest that names another key than the order, since a restore would read it on its host', async () => {
+    const key = {
+      kind: 'file' as const,
+      name: '/etc/holdfast/other',
+      algorithm: 'AES256' as const,
+      check: '00000000',
+    };
+    storeBackup(objects, {
+      manifest: (manifest) => ({ ...manifest, restore: { ...manifest.restore, key } }),
+    });
+    expect(await verify()).toMatchObject(bad('Backup.Unknown', /restore.key is AES256 of the file .*other/));
+    const xtrabackup = xtrabackupSettingsSchema.parse({ encrypt: { keyFile: '/etc/shadow' } });
+    storeBackup(objects, {
+      manifest: (manifest) => ({ ...manifest, policy: { ...manifest.policy, xtrabackup } }),
+    });
+    expect(await verify()).toMatchObject(bad('Backup.Unknown', /policy.xtrabackup is .*shadow/));
   });
 
   it.each(['method', 'level', 'chain', 'parent', 'timeline'])(

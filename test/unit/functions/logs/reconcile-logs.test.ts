@@ -301,6 +301,10 @@ describe('archives in a pass of Reconcile', () => {
     'begin anew after a %s, with a receipt, a full and an alarm',
     async (state) => {
       await begun();
+      const position = { kind: 'mysql' as const, flavour: 'mariadb' as const, gtid: '0-1-4' };
+      const startedAt = '2026-11-23T01:05:00.000Z';
+      const backup = { ...example('backup'), state: 'verified' as const, position, startedAt };
+      await control.backups.apply({ ...example('receipt'), backup });
       const made = await segmentsAfter(await archiving(), null, 2, '2026-11-23T01:10:00.000Z');
       store(...made);
       await says(first, { state: 'archiving', newest: made.at(-1)!.end });
@@ -333,6 +337,20 @@ describe('archives in a pass of Reconcile', () => {
       // The old agent's last word is of another epoch now.
       expect(await pass()).toMatchObject({ broken: 1 });
       expect((await archive()).timeline).toBe(after.timeline);
+      // It may reach back to a backup of before, which after a dead branch proves nothing, whatever its GTIDs.
+      const { anchor } = (await ordersOf(first.hostId)).sets[0]!.archive!;
+      expect(anchor).toBe(state === 'gap' ? '0-1-4' : null);
+      const anew = await segmentsAfter(await archiving(), null, 2, '2026-11-23T01:12:00.000Z');
+      expect(
+        windowOf(
+          {
+            ...(await archive()),
+            newest: anew.at(-1)!.end,
+            first: { start: anew[0]!.header.start, seen: startedAt },
+          },
+          [backup],
+        ) === undefined,
+      ).toBe(state === 'dead-branch');
     },
   );
 

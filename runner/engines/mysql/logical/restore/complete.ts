@@ -26,7 +26,7 @@ async function defineRest(session: Session, definitions: readonly Definition[]):
  */
 export async function completeLogical(
   order: RestoreOrder,
-  manifest: Pick<Manifest, 'flavour'>,
+  manifest: Pick<Manifest, 'flavour' | 'server'>,
   context: EngineContext,
 ): Promise<void> {
   const { directory } = order.target;

@@ -116,7 +116,7 @@ export async function installServer(order: Order, manifest: Manifest, context: E
 /** Runs the server that is being filled for `work`, cut off from everybody, and shuts it down cleanly. */
 export async function withLoadingServer<T>(
   order: Order,
-  manifest: Pick<Manifest, 'flavour'>,
+  manifest: Pick<Manifest, 'flavour' | 'server'>,
   context: EngineContext,
   work: (session: Session, socket: string) => Promise<T>,
 ): Promise<T> {
@@ -131,6 +131,7 @@ export async function withLoadingServer<T>(
       staging,
       socket,
       user,
+      zone: manifest.server.variables.system_zone,
       context,
       program: restoredServerOf(manifest.flavour).program,
       withGrants: true,

@@ -64,6 +64,14 @@ describe('a restore is refused', () => {
     ['a tool is missing', {}, { 'mariadb-backup': null }, {}, 'ToolMissing', 'mariadb-backup'],
     ['M23 the server is older', {}, { mariadbd: '10.11.18' }, {}, 'VersionMismatch', '10.11.19 or a later'],
     ['F19 the tool is older', {}, { 'mariadb-backup': '10.11.18' }, {}, 'VersionMismatch', '10.11.18'],
+    [
+      'M23 its time zone is not here',
+      { server: { ...server, variables: { system_zone: 'Middle/Earth' } } },
+      {},
+      {},
+      'ToolMissing',
+      'time zone "Middle/Earth"',
+    ],
     ['another flavour', { flavour: 'mongodb' }, {}, {}, 'VersionMismatch', 'mongodb'],
     [
       'F67 files are there',
