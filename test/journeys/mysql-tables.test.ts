@@ -17,6 +17,7 @@ import { stagingDirectory } from '../../runner/engines/mysql/restore/marker.ts';
 import { withSession } from '../../runner/engines/mysql/session.ts';
 import { readDefinition } from '../../runner/engines/mysql/tables/definition.ts';
 import { keyColumns, keyRanges } from '../../runner/engines/mysql/tables/key-ranges.ts';
+import { readLiveFacts } from '../../runner/engines/mysql/tables/live-facts.ts';
 import { writeNote } from '../../runner/engines/mysql/tables/tables-note.ts';
 import { type Pair, startPair, startProbe } from './support/mariadb-pair.ts';
 import { backupOrderFor, contextIn, memberOf, policy } from './support/mysql-jobs.ts';
@@ -296,6 +297,13 @@ describe('tables of a physical backup, beside the live ones', () => {
         expect(Math.max(...counts)).toBeLessThanOrEqual(20);
         if (table === 'keyed') expect(counts.length).toBeGreaterThan(20);
       }
+      // What is compared of a large table is read in ranges, two at once, and says the same.
+      const large = known.find((of) => of.table === 'ballast')!;
+      const ranges = [1, 20_001, 40_001].map((from) => ({ from: `${from}`, to: `${from + 9_999}` }));
+      const { rows, checksum } = await readTableFacts(session, large, ranges);
+      expect(rows).toBeGreaterThan(20_000);
+      const { signal } = new AbortController();
+      expect(await readLiveFacts({ session, login }, large, ranges, signal)).toEqual({ rows, checksum });
     });
   });
 

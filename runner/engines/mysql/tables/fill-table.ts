@@ -3,7 +3,6 @@ import type { TableFingerprint } from '../../../../contract/formats/fingerprint.
 import { tableText } from '../../../../contract/mysql-files/relations.ts';
 import type { RestoredTable, Way } from '../../../../contract/records/restore-tables.ts';
 import type { EngineContext } from '../../engine.ts';
-import { readTableFacts } from '../fingerprint/table-facts.ts';
 import type { UserTable } from '../fingerprint/user-tables.ts';
 import { splitIndexes } from '../logical/restore/table-indexes.ts';
 import type { Session } from '../session.ts';
@@ -12,6 +11,7 @@ import { copyBySpace, type Sums, whyNotOfSpace } from './copy-space.ts';
 import type { TableDefinition } from './definition.ts';
 import { importSpace } from './import-space.ts';
 import type { Live } from './live.ts';
+import { readLiveFacts } from './live-facts.ts';
 import type { Scratch } from './scratch.ts';
 import { besideOf, ddl, inSql, type WorkingTable } from './working-tables.ts';
 
@@ -107,7 +107,7 @@ async function compare(
   definition: TableDefinition,
   recorded: TableFingerprint,
   like: UserTable,
-  found: Sums | TableFingerprint,
+  found: Pick<TableFingerprint, 'rows' | 'checksum'>,
   { scratch, live }: Filling,
 ): Promise<number> {
   const name = tableText(definition.source);
@@ -165,7 +165,7 @@ export async function fillTable(
   }
   context.progress('comparing the restored table');
   const like: UserTable = { ...source, table: working.table };
-  const found = sums ?? (await readTableFacts(live.session, like, recorded.ranges));
+  const found = sums ?? (await readLiveFacts(live, like, recorded.ranges, context.signal));
   const rows = await compare(definition, recorded, like, found, parts);
   return {
     schema: source.schema,
