@@ -114,7 +114,7 @@ describe('a primary that is lost while its log is archived', () => {
     on = false;
     await archiving;
     await archiver.drained();
-    archiver.kill();
+    await archiver.close();
     await pair.primary.kill();
     rmSync(pair.primary.datadir, { recursive: true });
 
