@@ -8,7 +8,7 @@ import type { Archives } from '../catalog/archive.ts';
 import type { ObjectsOf } from '../clients/objects.ts';
 import { type Refused, refused } from '../log/lambda.ts';
 import { type ArchiveHead, archiveHeads, isOfHistory } from './point/archive-heads.ts';
-import { mayHoldPoint, type Sought } from './point/first-unwanted.ts';
+import { lookMicros, mayHoldPoint, type Sought } from './point/first-unwanted.ts';
 import { logOrderOf, whyNotFrom, whyNotVersion } from './point/log-order.ts';
 import { readIndex, recordedStretch } from './point/recorded-stretch.ts';
 import { type ReportedDeps, reportedTail } from './point/reported-tail.ts';
@@ -84,7 +84,7 @@ function thoseThatLeadTo({ flavour, start, end }: ArchivedSegment, backups: read
 /** Whether the point lies before the beginning of this segment, as far as its header tells. */
 function liesBefore(sought: Sought, segment: ArchivedSegment): boolean {
   if (sought.kind === 'latest') return false;
-  if (sought.kind === 'time') return microseconds(segment.seen.first) > sought.micros;
+  if (sought.kind === 'time') return microseconds(segment.seen.first) + lookMicros > sought.micros;
   return !mayHoldPoint(sought, segment);
 }
 

@@ -29,7 +29,7 @@ function appearances(segment: Seen, index: SegmentIndex, lookBefore: LookBefore)
 export type Committed = 'by-then' | 'perhaps' | 'later';
 
 /** A look bears the time at which it began, and has what was committed until the server answered: a second at most. */
-const lookMicros = 1_000_000;
+export const lookMicros = 1_000_000;
 
 /**
  * Whether a transaction was committed at or before a time. MySQL writes the microsecond of each commit. MariaDB writes
@@ -94,5 +94,5 @@ export function mayHoldPoint(sought: Sought, segment: Seen): boolean {
   const { flavour } = segment;
   if (sought.kind === 'gtid') return liesBetween(flavour, segment.start.gtid, segment.end.gtid, sought.gtid);
   if (flavour === 'mysql') return segment.commits !== null && segment.commits.last > sought.micros;
-  return microseconds(segment.seen.last) > sought.micros;
+  return microseconds(segment.seen.last) + lookMicros > sought.micros;
 }
