@@ -154,7 +154,7 @@ describe('servers as they are found', () => {
     for (const session of sessions.splice(0)) await session.end();
 
     await stopRestored(directory);
-    const printed = /start: (mariadbd .*)$/.exec(instance.howToReach)?.[1];
+    const printed = /start: ((?:env TZ=\S+ )?mariadbd .*)$/.exec(instance.howToReach)?.[1];
     const typed = spawn('sh', ['-c', `exec ${printed}`], { stdio: 'ignore' });
     try {
       await expect
