@@ -120,6 +120,9 @@ function abilityMisfits(
     ...(log !== undefined && tables !== undefined && method === 'logical'
       ? lacks('replay-dumped-tables', 'replays no logs on tables of a dump', 'leave out until')
       : []),
+    ...(log !== undefined && tables !== undefined && flavour !== 'mariadb'
+      ? lacks('relay-replay-tables', `replays no logs of ${flavour} on single tables`, 'leave out until')
+      : []),
   ];
 }
 

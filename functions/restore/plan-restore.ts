@@ -247,7 +247,7 @@ export const makeHandler = (deps: PlanRestoreDeps) =>
         );
       }
       const chain = chainOf(backup, backups);
-      const other = member && kindRefusal(backup, to !== undefined);
+      const other = member && kindRefusal(backup);
       if (other) return other;
       const links: Link[] = [];
       let whole: Manifest | undefined;

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { tableKey } from '../../contract/mysql-files/relations.ts';
+import type { MysqlPosition } from '../../contract/positions/position.ts';
 import type { RestoreTablesOrder } from '../../contract/records/restore-tables.ts';
 import { freePort } from '../../infra/local/wait.ts';
 import { compareFingerprints } from '../../runner/engines/compare-fingerprints.ts';
@@ -10,10 +11,12 @@ import { formatClientOptions } from '../../runner/engines/mysql/option-file.ts';
 import { makeRunChild } from '../../runner/host/run-child.ts';
 import { makeStartServer } from '../../runner/host/start-server.ts';
 import { installDumper } from '../doubles/mydumper/misbehaviour.ts';
+import { storeLog } from '../doubles/stored-log.ts';
 import { realDumper } from '../servers/mydumper.ts';
 import type { MysqlServer } from '../servers/mysql.ts';
 import { type MysqlPair, startMysqlPair } from '../servers/mysql-pair.ts';
 import { unstable } from '../servers/unstable.ts';
+import { logFilesOf, planned } from './support/archived.ts';
 import { startProbe } from './support/mariadb-pair.ts';
 import {
   backupOrderFor,
@@ -143,7 +146,7 @@ describe.skipIf(others.missing !== null)('a logical backup of a real MySQL', () 
     expect(manifest.metrics.lockSeconds).toBeLessThan(5);
   });
 
-  it('M05 tables of a dump come beside the live ones, through the log, and the replica has them too', async () => {
+  it('M05 M04 tables of a dump come beside the live ones, through the log, and the replica has them too; as they were then, or at a point behind it', async () => {
     const job = await storeBackupInMemory(engine(), orderFor(pair.replica), context());
     const wanted = [
       { schema: 'shop', table: 'orders' },
@@ -176,6 +179,24 @@ describe.skipIf(others.missing !== null)('a logical backup of a real MySQL', () 
     expect(existsSync(restore.target.directory)).toBe(false);
     const names = restore.tables.map(({ schema, as }) => `\`${schema}\`.\`${as}\``);
     await pair.sql(pair.primary, `DROP TABLE ${names.join(', ')}`);
+    await pair.caughtUp();
+
+    // M04: as they were at a point of the log behind the dump.
+    const few = restore.tables.slice(1, 2);
+    const contentOf = (name: string) => pair.sql(pair.primary, `SELECT * FROM shop.\`${name}\` ORDER BY 1`);
+    await pair.sql(pair.primary, 'DELETE FROM shop.few LIMIT 1', 'CREATE DATABASE side');
+    const truth = await contentOf('few');
+    const [last] = await pair.sql(pair.primary, 'SELECT @@GLOBAL.gtid_executed AS g');
+    const executed = String(last?.g).replace(/\s/g, '');
+    await pair.sql(pair.primary, 'DROP DATABASE side', 'FLUSH BINARY LOGS');
+    const segments = storeLog(logFilesOf(pair.primary), 64 * 1024, { flavour: 'mysql' });
+    const until = { gtid: executed.replace(/^(.*:)(?:\d+-)?(\d+)$/, '$1$2') };
+    const log = await planned(segments, job.manifest.position as MysqlPosition, until, pair.directory);
+    const again = { ...restore, tables: few, ancestors: wanted.slice(0, 1) };
+    const then = await tables.restore(again, (await job.open()).stored, context(), log, (_, step) => step());
+    expect(then).toMatchObject({ comparison: 'exact', position: { gtid: executed } });
+    expect(await contentOf('few again')).toEqual(truth);
+    await pair.sql(pair.primary, 'DROP TABLE shop.`few again`');
     await pair.caughtUp();
   });
 

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ancestorsOf } from '../../contract/mysql-files/relations.ts';
@@ -8,7 +8,7 @@ import type { Until } from '../../contract/records/until.ts';
 import { freePort } from '../../infra/local/wait.ts';
 import { makeMysqlEngine } from '../../runner/engines/mysql/engine.ts';
 import { storeLog } from '../doubles/stored-log.ts';
-import { planned } from './support/archived.ts';
+import { logFilesOf, planned } from './support/archived.ts';
 import { type Pair, startPair } from './support/mariadb-pair.ts';
 import { backupOrderFor, contextIn, memberOf, policy } from './support/mysql-jobs.ts';
 import { type StoredJob, storeBackupInMemory } from './support/stored-jobs.ts';
@@ -70,17 +70,8 @@ describe('tables as they were at a point of the log', () => {
   const restore = async (base: keyof typeof jobs, suffix: string, until: Until) => {
     const job = jobs[base];
     await run('FLUSH BINARY LOGS');
-    const parts = readdirSync(pair.primary.datadir)
-      .filter((name) => /^binlog\.\d+$/.test(name))
-      .sort()
-      .map((name) => ({
-        name,
-        path: join(pair.primary.datadir, name),
-        memberId: 'db1',
-        server: { uuid: 'one', serverId: 101 },
-      }));
     const from = job.manifest.position as MysqlPosition;
-    const log = await planned(storeLog(parts, 64 * 1024), from, until, pair.directory);
+    const log = await planned(storeLog(logFilesOf(pair.primary), 64 * 1024), from, until, pair.directory);
     const wanted = await order(job, suffix);
     const context = contextIn(pair.directory);
     const { stored } = await job.open();

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ancestorsOf } from '../../contract/mysql-files/relations.ts';
+import type { MysqlPosition } from '../../contract/positions/position.ts';
 import type { Policy } from '../../contract/records/policy.ts';
 import type { RestoreTablesOrder } from '../../contract/records/restore-tables.ts';
 import { xtrabackupSettingsSchema } from '../../contract/records/tool-settings.ts';
@@ -16,12 +17,14 @@ import { withSession } from '../../runner/engines/mysql/session.ts';
 import { writeNote } from '../../runner/engines/mysql/tables/tables-note.ts';
 import { makeRunChild } from '../../runner/host/run-child.ts';
 import { makeStartServer } from '../../runner/host/start-server.ts';
+import { storeLog } from '../doubles/stored-log.ts';
 import { type InstalledXtrabackup, installXtrabackup } from '../doubles/xtrabackup/install.ts';
 import type { Misbehaviour } from '../doubles/xtrabackup/misbehaviour.ts';
 import type { MysqlServer } from '../servers/mysql.ts';
 import { type MysqlPair, startMysqlPair } from '../servers/mysql-pair.ts';
 import { unstable } from '../servers/unstable.ts';
 import { engineContract } from '../unit/runner/engines/contract-suite.ts';
+import { logFilesOf, planned } from './support/archived.ts';
 import { startProbe } from './support/mariadb-pair.ts';
 import {
   backupOrderFor,
@@ -236,6 +239,46 @@ describe.skipIf(others.missing !== null)(
           `SELECT AUTO_INCREMENT AS n FROM information_schema.TABLES WHERE TABLE_NAME = '${table}'`,
         );
       expect(await next('grown_back')).toEqual(await next('grown'));
+      expect(existsSync(order.target.directory)).toBe(false);
+    });
+
+    it('M04 gives single tables back as they were at a point of the log, whatever else the log is of', async () => {
+      const { primary } = pair;
+      await pair.sql(
+        primary,
+        'INSERT INTO shop.buyers VALUES (3)',
+        `INSERT INTO shop.grown (buyer, j) VALUES (3, '[1, 2]'), (1, NULL)`,
+        'ALTER TABLE shop.grown ADD COLUMN paid INT NOT NULL DEFAULT 7, ALGORITHM=INSTANT',
+        `UPDATE shop.grown SET paid = id, j = JSON_SET(j, '$.a', 2) WHERE id < 3`,
+        'INSERT INTO shop.parts (id, y) VALUES (3, 5)',
+        'ALTER TABLE shop.old ADD COLUMN v INT',
+        'CREATE DATABASE side',
+        'CREATE TABLE side.t (id INT PRIMARY KEY)',
+        'INSERT INTO side.t VALUES (1)',
+        'CREATE PROCEDURE shop.nothing() SELECT 1',
+        'CREATE VIEW shop.some AS SELECT id FROM shop.orders',
+        'GRANT INSERT ON shop.* TO buyer@localhost',
+        'DROP DATABASE side',
+      );
+      const contentOf = (name: string) => pair.sql(primary, `SELECT *, hid FROM shop.${name} ORDER BY id`);
+      const truth = await contentOf('grown');
+      const [last] = await pair.sql(primary, 'SELECT @@GLOBAL.gtid_executed AS g');
+      const executed = String(last?.g).replace(/\s/g, '');
+      const gtid = executed.replace(/^(.*:)(?:\d+-)?(\d+)$/, '$1$2');
+      await pair.sql(primary, 'DELETE FROM shop.grown', 'FLUSH BINARY LOGS');
+      const from = taken.manifest.position as MysqlPosition;
+      const stored = storeLog(logFilesOf(primary), 64 * 1024, { flavour: 'mysql' });
+      const log = await planned(stored, from, { gtid }, pair.directory);
+      const order = await tablesOrder('then', ['grown', 'parts']);
+      const timed = <T>(_: string, step: () => Promise<T>) => step();
+      const answer = await engine().tables!.restore(order, storedFilesOf(taken), context(), log, timed);
+      expect(answer).toMatchObject({ comparison: 'exact', position: { gtid: executed } });
+      expect(answer.tables).toMatchObject([
+        { table: 'grown', rows: truth.length },
+        { table: 'parts', rows: 3 },
+      ]);
+      expect(await contentOf('grown_then')).toEqual(truth);
+      expect(await contentOf('grown')).toEqual([]);
       expect(existsSync(order.target.directory)).toBe(false);
     });
 

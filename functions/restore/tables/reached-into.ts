@@ -2,7 +2,7 @@ import type { SegmentIndex } from '../../../contract/formats/segment.ts';
 import { makeDroppedWithin } from '../../../contract/mysql-files/dropped-within.ts';
 import { reachingIn } from '../../../contract/mysql-files/reaching-in.ts';
 import { tableText } from '../../../contract/mysql-files/relations.ts';
-import { mariadbBetween } from '../../../contract/positions/mariadb-between.ts';
+import { transactionsBetween } from '../../../contract/positions/transactions-between.ts';
 import type { LogOrder } from '../../../contract/records/log-order.ts';
 import { type Refused, refused } from '../../log/lambda.ts';
 import type { PlannedTables } from './plan-tables.ts';
@@ -23,7 +23,7 @@ export async function reachedInto(
       { field: 'until' },
     );
   }
-  const within = mariadbBetween(log.from.gtid, log.until.gtid);
+  const within = transactionsBetween(log);
   const follow = makeDroppedWithin(wanted, within);
   for await (const index of changes) {
     follow.read(index);

@@ -5,11 +5,8 @@ import { type PlannedRestore, withLog } from '../plan-restore.ts';
 import type { PlannedTables } from './plan-tables.ts';
 
 /** Why no single tables are read of a backup of this kind; undefined where they are. */
-export function kindRefusal(
-  { backupId, flavour, level, chain }: BackupRecord,
-  toAPoint: boolean,
-): Refused | undefined {
-  const why = tablesNotRead({ flavour, level, chain, toAPoint });
+export function kindRefusal({ backupId, flavour, level, chain }: BackupRecord): Refused | undefined {
+  const why = tablesNotRead({ flavour, level, chain });
   if (why === undefined) return undefined;
   return refused('Restore.NotYet', `tables: backup ${backupId} is ${why}`, {
     field: 'backupId',

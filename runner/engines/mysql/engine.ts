@@ -45,6 +45,7 @@ export function makeMysqlEngine({
       'logical',
       'replay',
       'relay-replay',
+      'relay-replay-tables',
       'replay-dumped-tables',
       'tables',
       'tables-of-chains',

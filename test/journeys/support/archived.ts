@@ -1,15 +1,28 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MysqlPosition } from '../../../contract/positions/position.ts';
 import type { Until } from '../../../contract/records/until.ts';
 import { logOrderOf, whyNotFrom } from '../../../functions/restore/point/log-order.ts';
 import { resolvePoint } from '../../../functions/restore/point/resolve-point.ts';
+import type { DatabaseServer } from '../../../infra/local/database-server.ts';
 import type { ArchivedLog } from '../../../runner/engines/engine.ts';
 import { type AssembledLog, assembleLog } from '../../../runner/engines/mysql/replay/assemble.ts';
 import { archivedLog } from '../../../runner/job/archived-log.ts';
 import { stretchOf } from '../../doubles/archived-segments.ts';
-import type { StoredSegment } from '../../doubles/stored-log.ts';
+import type { Part, StoredSegment } from '../../doubles/stored-log.ts';
 import { contextIn } from './mysql-jobs.ts';
+
+/** The log files of a server in their order, as parts of an archive. */
+export const logFilesOf = ({ datadir, serverId }: DatabaseServer): Part[] =>
+  readdirSync(datadir)
+    .filter((name) => /^binlog\.\d+$/.test(name))
+    .sort()
+    .map((name) => ({
+      name,
+      path: join(datadir, name),
+      memberId: 'db1',
+      server: { uuid: `server ${serverId}`, serverId },
+    }));
 
 /** The log that a restore from this position to this point is given: planned as control does, fetched as the runner does. */
 export async function planned(

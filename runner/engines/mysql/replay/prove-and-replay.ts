@@ -46,22 +46,29 @@ export async function ownAccount(
   return own;
 }
 
+type Order = Pick<RestoreOrder, 'target' | 'policy'>;
+
+/** A log that lies ready: how the server is run that replays it, and the replay. */
+export type ReadyLog = {
+  server: { args: string[]; onLine: (line: string) => void; as: StagedAccount };
+  replay: (session: Session) => Promise<ReplayOutcome>;
+};
+
 /**
- * Fetches the archived log first, since its damage should be known before an hour of comparing; then proves the
- * backup's data on the staged server as it was stored, and replays the log on it, without durability until its clean
- * shutdown.
+ * Fetches an archived log and puts it together, for as long as `work` takes.
  * @param options of the server while it replays
  */
-export async function proveAndReplay<T>(
-  order: Pick<RestoreOrder, 'target' | 'policy'>,
+export async function withReadyLog<T>(
+  order: Order,
   staged: Staged,
   log: ArchivedLog,
   context: EngineContext,
-  prove: (session: Session) => Promise<T>,
-  options: readonly string[] = [],
-): Promise<{ proven: T; replay: ReplayOutcome }> {
+  options: readonly string[],
+  work: (ready: ReadyLog) => Promise<T>,
+): Promise<T> {
   const { account, user, serverId } = staged;
   const { from, until } = log;
+  const { memoryMiB, stallSeconds } = order.policy;
   const replays = until.flavour === 'mariadb' ? mariadbReplay : mysqlReplay;
   const workers = replays.workers(availableParallelism());
   return withReplayPlace(order.target.directory, account, async (place) => {
@@ -76,29 +83,39 @@ export async function proveAndReplay<T>(
       const error = applierErrorIn(line);
       if (error !== undefined) errors.push(error);
     };
-    const args = [...replays.options(place, order.policy.memoryMiB, workers), ...options];
+    const args = [...replays.options(place, memoryMiB, workers), ...options];
+    const as = await ownAccount(place, account, context, replays.account);
+    const replay = async (session: Session) => {
+      context.progress('replaying');
+      const target = { session, serverId, errors, user, account, place, workers, stallSeconds };
+      const outcome = await replays.run({ ...assembled, from, until }, target, context);
+      context.log('replayed', { to: outcome.reached.gtid, seconds: outcome.seconds });
+      return outcome;
+    };
+    return work({ server: { args, onLine, as }, replay });
+  });
+}
+
+/**
+ * Fetches the archived log first, since its damage should be known before an hour of comparing; then proves the
+ * backup's data on the staged server as it was stored, and replays the log on it, without durability until its clean
+ * shutdown.
+ * @param options of the server while it replays
+ */
+export async function proveAndReplay<T>(
+  order: Order,
+  staged: Staged,
+  log: ArchivedLog,
+  context: EngineContext,
+  prove: (session: Session) => Promise<T>,
+  options: readonly string[] = [],
+): Promise<{ proven: T; replay: ReplayOutcome }> {
+  return withReadyLog(order, staged, log, context, options, async ({ server, replay }) => {
     const proven = await withStagedServer({ ...staged, context }, prove);
-    context.progress('replaying');
-    const own = await ownAccount(place, account, context, replays.account);
-    const server = { ...staged, context, args, onLine, as: own };
-    return withStagedServer(server, async (session) => {
-      const replay = await replays.run(
-        { ...assembled, from, until },
-        {
-          session,
-          serverId,
-          errors,
-          user,
-          account,
-          place,
-          workers,
-          stallSeconds: order.policy.stallSeconds,
-        },
-        context,
-      );
-      await session.run(`DROP USER IF EXISTS ${nameOf(own)}`);
-      context.log('replayed', { to: replay.reached.gtid, seconds: replay.seconds });
-      return { proven, replay };
+    return withStagedServer({ ...staged, context, ...server }, async (session) => {
+      const outcome = await replay(session);
+      await session.run(`DROP USER IF EXISTS ${nameOf(server.as)}`);
+      return { proven, replay: outcome };
     });
   });
 }

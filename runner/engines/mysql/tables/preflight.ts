@@ -15,7 +15,7 @@ export async function tablesPreflight(
   context: EngineContext,
 ): Promise<PreflightOutcome> {
   const { backupId, flavour, plan } = manifest;
-  const why = tablesNotRead({ ...plan, flavour, toAPoint: order.log !== undefined });
+  const why = tablesNotRead({ ...plan, flavour });
   if (why !== undefined) {
     return { outcome: 'refused', name: 'Restore.NotYet', cause: `backupId: ${backupId} is ${why}` };
   }

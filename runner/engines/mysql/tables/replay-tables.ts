@@ -4,7 +4,7 @@ import { NamedError } from '../../../../contract/errors/named-error.ts';
 import { readSegmentHead, readSegmentIndex } from '../../../../contract/formats/segment-codec.ts';
 import { reachingIn } from '../../../../contract/mysql-files/reaching-in.ts';
 import type { TableName } from '../../../../contract/mysql-files/relations.ts';
-import { mariadbBetween } from '../../../../contract/positions/mariadb-between.ts';
+import { transactionsBetween } from '../../../../contract/positions/transactions-between.ts';
 import type { RestoreTablesOrder } from '../../../../contract/records/restore-tables.ts';
 import type { ArchivedLog } from '../../engine.ts';
 
@@ -32,7 +32,7 @@ export function logOfTables(log: ArchivedLog, set: readonly TableName[]): Archiv
     ...log,
     fetch: async (directory) => {
       const segments = await log.fetch(directory);
-      const within = mariadbBetween(log.from.gtid, log.until.gtid);
+      const within = transactionsBetween(log);
       for (const path of segments) {
         const body = await readFile(path);
         const parts = readSegmentHead(body, zstdDecompressSync);

@@ -4,11 +4,11 @@ import type { RestoreTablesOrder } from '../../../../contract/records/restore-ta
 import type { ArchivedLog, EngineContext, RestoredTables, StoredFiles } from '../../engine.ts';
 import { thisRunner } from '../applier-marker.ts';
 import { loadTables } from '../logical/restore/load-tables.ts';
-import { proveAndReplay } from '../replay/prove-and-replay.ts';
+import { proveAndReplay, withReadyLog } from '../replay/prove-and-replay.ts';
 import { applyFiles } from '../restore/apply.ts';
 import { type IsLeftOut, prepare } from '../restore/prepare.ts';
 import { removeReplicationLeftovers } from '../restore/replication-leftovers.ts';
-import { setMariadbPosition } from '../restore/set-position.ts';
+import { setMariadbPosition, setMysqlPosition } from '../restore/set-position.ts';
 import type { Session } from '../session.ts';
 import { workingName } from '../working-names.ts';
 import { bringTables } from './bring.ts';
@@ -113,12 +113,35 @@ export async function restoreTables(
       };
       return await withScratch(place, context, proveAndBring, missedOnPurpose);
     }
-    const set = [...order.tables, ...order.ancestors];
+    const ofTables = logOfTables(log, [...order.tables, ...order.ancestors]);
+    if (manifest.flavour !== 'mariadb') {
+      // In one go: without the files of other tables a shutdown of MySQL need not end well.
+      return await withReadyLog(
+        order,
+        place,
+        ofTables,
+        context,
+        tableFilters(order),
+        ({ server, replay }) => {
+          const replayAndBring = async (scratch: Scratch) => {
+            const { session } = scratch;
+            const { comparison } = await prove(session);
+            await makeSchemas(session, manifest);
+            await setMysqlPosition(session, manifest, place.staging, context.log);
+            await session.run('SET GLOBAL super_read_only=OFF, GLOBAL read_only=OFF');
+            const { reached } = await timed('replaying', () => replay(session));
+            const tables = await bring(scratch, await readReplayed(order, manifest, scratch, context));
+            return { comparison, tables, bytes, position: reached };
+          };
+          return withScratch(place, context, replayAndBring, missedOnPurpose, server);
+        },
+      );
+    }
     const { proven, replay } = await timed('replaying', () =>
       proveAndReplay(
         order,
         place,
-        logOfTables(log, set),
+        ofTables,
         context,
         async (session) => {
           const found = await prove(session);

@@ -16,6 +16,7 @@ import { loadingConfig } from '../logical/restore/new-server.ts';
 import type { Login } from '../login.ts';
 import { readRelations } from '../relations.ts';
 import { replayDirectory } from '../replay/place.ts';
+import type { ReadyLog } from '../replay/prove-and-replay.ts';
 import { incrementDirectory, markerPath, stagingDirectory, temporaryDirectory } from '../restore/marker.ts';
 import type { IsLeftOut } from '../restore/prepare.ts';
 import { removeReplicationLeftovers } from '../restore/replication-leftovers.ts';
@@ -81,22 +82,27 @@ export async function makeScratch(order: RestoreTablesOrder, manifest: Manifest)
   return { program, configFile, staging, socket, user: target.user, account, serverId, zone };
 }
 
-/** Runs the instance for the last time, reached by this process alone, for `work`. */
+/**
+ * Runs the instance for the last time, reached by this process alone, for `work`.
+ * @param replaying how it is run where a log is replayed on it meanwhile
+ */
 export async function withScratch<T>(
   place: ScratchPlace,
   context: EngineContext,
   work: (scratch: Scratch) => Promise<T>,
   isLeftOut: IsLeftOut = () => false,
+  replaying?: ReadyLog['server'],
 ): Promise<T> {
   context.progress('starting the scratch instance');
   const { staging, socket } = place;
   let redoLeft = false;
   const onLine = (line: string) => {
     redoLeft ||= leavesRedo(line);
+    replaying?.onLine(line);
   };
   const run = () =>
-    withStagedServer({ ...place, context, onLine, thrownAway: true }, (session) =>
-      work(scratchOf(session, staging, socket)),
+    withStagedServer({ ...place, context, ...replaying, onLine, thrownAway: true }, (session) =>
+      work(scratchOf(session, staging, socket, replaying?.as)),
     );
   try {
     return await run();
@@ -108,11 +114,12 @@ export async function withScratch<T>(
 }
 
 /** The instance as seen by a session on it. */
-export const scratchOf = (session: Session, staging: string, socket: string): Scratch => ({
-  session,
-  login: { user: 'root', password: undefined, address: { socket } },
-  staging,
-});
+export const scratchOf = (
+  session: Session,
+  staging: string,
+  socket: string,
+  { user, password }: { user: string; password?: string } = { user: 'root' },
+): Scratch => ({ session, login: { user, password, address: { socket } }, staging });
 
 /** Removes all that the scratch instance had; the directory too, where nothing else is in it. */
 export async function removeScratch(directory: string): Promise<void> {
@@ -197,8 +204,7 @@ export async function proveTables(
   }
   const set = [...order.tables, ...order.ancestors];
   const named = new Set(set.map(tableKey));
-  // MySQL knows all tables by its dictionary, MariaDB those whose definition is there.
-  const only = session.words.family === 'mysql' ? set : undefined;
+  const only = onlyOf(order, session);
   const isThere = (table: TableName) =>
     only === undefined || (table.schema === 'mysql' && !isLogTable(table)) || named.has(tableKey(table));
   await checkTables(
@@ -224,6 +230,10 @@ export async function proveTables(
   }
   return { comparison, fingerprint };
 }
+
+/** The tables to be read: MySQL knows all tables by its dictionary, MariaDB those whose definition is there. */
+const onlyOf = ({ tables, ancestors }: RestoreTablesOrder, { words }: Session) =>
+  words.family === 'mysql' ? [...tables, ...ancestors] : undefined;
 
 /** Facts of all tables of the set, read as those of the backup were. */
 async function readScratch(
@@ -257,7 +267,7 @@ export async function readReplayed(
   context: EngineContext,
 ): Promise<Fingerprint> {
   await settle(session, context);
-  const fingerprint = await readScratch(session, manifest, context);
+  const fingerprint = await readScratch(session, manifest, context, onlyOf(order, session));
   const found = new Set(fingerprint.tables.map(tableKey));
   const absent = order.tables.filter((table) => !found.has(tableKey(table)));
   if (absent.length === 0) return fingerprint;

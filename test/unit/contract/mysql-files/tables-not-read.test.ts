@@ -3,10 +3,10 @@ import { definedTables } from '../../../../contract/mysql-files/defines-table.ts
 import { tablesNotRead } from '../../../../contract/mysql-files/tables-not-read.ts';
 
 describe('single tables', () => {
-  const kind = { level: 'full' as const, chain: 'b-0', toAPoint: false };
+  const kind = { level: 'full' as const, chain: 'b-0' };
 
   it('are read of every backup of MariaDB, and of fulls and dumps of MySQL and Percona Server', () => {
-    const every = { ...kind, level: 'incremental' as const, toAPoint: true };
+    const every = { ...kind, level: 'incremental' as const };
     expect(tablesNotRead({ ...every, flavour: 'mariadb' })).toBeUndefined();
     for (const flavour of ['mysql', 'percona']) expect(tablesNotRead({ ...kind, flavour })).toBeUndefined();
   });
@@ -15,7 +15,6 @@ describe('single tables', () => {
     const of = (changes: Partial<Parameters<typeof tablesNotRead>[0]>) =>
       tablesNotRead({ ...kind, flavour: 'mysql', ...changes });
     expect(of({ level: 'incremental' })).toContain('the nearest full is b-0');
-    expect(of({ toAPoint: true })).toContain('leave out until');
     expect(of({ flavour: 'tidb' })).toContain('of tidb');
   });
 

@@ -329,6 +329,42 @@ describe('a plan for single tables', () => {
 });
 
 describe('whether member and host fit', () => {
+  it('asks of the runner of a host whether it replays the log of MySQL on single tables', async () => {
+    await store();
+    const gtid = '3e11fa47-71ca-11e1-9e33-c80aa9429562:1-9';
+    const position = { kind: 'mysql' as const, flavour: 'mysql' as const, gtid };
+    const key = 'orders/logs/main/t-1/2026-11-23/000000000-a.segment';
+    const ends = [{ key, crc: '00000000' }];
+    const timeline = '20261123T010000Z-a';
+    const log = {
+      set: 'main',
+      timeline,
+      from: position,
+      until: position,
+      first: key,
+      ends,
+      segments: 1,
+      bytes: 1,
+    };
+    const of = { ...(await planned()), flavour: 'mysql' as const, log };
+    const fitWith = (abilities: string[]) =>
+      makeFit({ mintJobId: () => 'job-tables-1' })({
+        planned: of,
+        check: {
+          ...example('result-check'),
+          tools: { xtrabackup: '8.4.0-5', mysqld: '8.4.9', xbstream: null },
+          tables: { way: 'copy', refusals: [], sameDisk: false },
+          abilities,
+        },
+      });
+    expect(await fitWith(['tables', 'relay-replay'])).toMatchObject({
+      error: {
+        name: 'Runner.VersionUnsupported',
+        cause: expect.stringContaining('replays no logs of mysql on single tables'),
+      },
+    });
+  });
+
   const fitted = async (
     found: { tables?: TablesInspection | undefined; free?: number } = {},
     of?: PlannedRestore,
