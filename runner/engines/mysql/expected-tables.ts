@@ -2,7 +2,7 @@ import { decodeFilename } from '../../../contract/mysql-files/filename.ts';
 import { tableFile } from '../../../contract/mysql-files/table-file.ts';
 import type { Session } from './session.ts';
 import { isWorkingName } from './working-names.ts';
-import type { XbstreamState } from './xbstream/parser.ts';
+import type { XbstreamState } from './xbstream/state.ts';
 
 export type TableName = { db: string; table: string };
 

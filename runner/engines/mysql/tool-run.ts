@@ -13,7 +13,8 @@ import type { Tool } from './tools/tool.ts';
 import type { XbstreamEvent, XbstreamFlavour } from './xbstream/events.ts';
 import { chunkRow } from './xbstream/index-rows.ts';
 import { joinStates, type StreamState } from './xbstream/join-states.ts';
-import { makeXbstreamParser, type XbstreamState } from './xbstream/parser.ts';
+import { makeXbstreamParser } from './xbstream/parser.ts';
+import type { XbstreamState } from './xbstream/state.ts';
 
 /** `parts`: what each stream held, `state` what they hold together. */
 export type ToolRun = {

@@ -3,7 +3,8 @@ import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NamedError } from '../../../../contract/errors/named-error.ts';
 import type { ChunkEvent, XbstreamEvent, XbstreamFlavour } from '../xbstream/events.ts';
-import { makeXbstreamParser, type XbstreamState } from '../xbstream/parser.ts';
+import { makeXbstreamParser } from '../xbstream/parser.ts';
+import type { XbstreamState } from '../xbstream/state.ts';
 
 /** A chunk is kept until its checksum is proven. mariadb-backup writes up to 10 MiB, 64 MiB at most (delta buffers). */
 const chunkLimit = 80 * 1024 * 1024;

@@ -1,7 +1,7 @@
 import { unpackedName } from '../../../../contract/mysql-files/table-file.ts';
 import { missingCompanions } from './companions.ts';
 import type { XbstreamFlavour } from './events.ts';
-import type { XbstreamState } from './parser.ts';
+import type { XbstreamState } from './state.ts';
 import { tables } from './tables.ts';
 
 /** One file that must be there, under any of these names. */

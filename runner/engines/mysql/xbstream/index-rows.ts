@@ -1,6 +1,6 @@
 import type { IndexChunk, IndexFile } from '../../../../contract/formats/index-file.ts';
 import type { ChunkEvent } from './events.ts';
-import type { XbstreamState } from './parser.ts';
+import type { XbstreamState } from './state.ts';
 
 /** The index row of a chunk, for the stream of that name; offsets are those of the uncompressed stream. */
 export function chunkRow(stream: string, chunk: ChunkEvent): IndexChunk {

@@ -1,5 +1,5 @@
 import type { StreamedFile } from './events.ts';
-import type { XbstreamState } from './parser.ts';
+import type { XbstreamState } from './state.ts';
 
 export type StreamState = { stream: string; state: XbstreamState };
 

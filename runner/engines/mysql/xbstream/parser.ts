@@ -1,16 +1,11 @@
 import { crc32 } from 'node:zlib';
 import { crcHex, joinCrc } from '../../../stream/crc.ts';
-import type {
-  SparseRun,
-  StreamedFile,
-  XbstreamEvent,
-  XbstreamFailure,
-  XbstreamFault,
-  XbstreamFlavour,
-} from './events.ts';
+import type { SparseRun, XbstreamEvent, XbstreamFailure, XbstreamFault, XbstreamFlavour } from './events.ts';
+import { type PayloadPlace, readPlace, readSparseMap, readU64 } from './fields.ts';
 import { makeFileTable } from './file-table.ts';
 import { makeKeptContent } from './kept-content.ts';
 import { decodePath, pathLimit } from './paths.ts';
+import type { XbstreamState } from './state.ts';
 import { makeTablespaceNumber } from './tablespace-number.ts';
 
 const magic = Buffer.from('XBSTCK01', 'latin1');
@@ -27,27 +22,6 @@ export const sparseMapLimit = 65_536;
 export const bufferedLimit: Readonly<Record<XbstreamFlavour, number>> = {
   mariadb: pathLimit,
   percona: sparseMapLimit * 8,
-};
-
-/** What a parser knows; `files` and the others are its own live maps, to be read once the stream has ended. */
-export type XbstreamState = {
-  flavour: XbstreamFlavour;
-  failure: XbstreamFailure | undefined;
-  streamBytes: number;
-  /** The stream stands within a chunk: no legal end. */
-  midChunk: boolean;
-  /** Of several streams that are looked at as one: which stands within a chunk, and after how many bytes. */
-  cut?: { stream: string; bytes: number };
-  files: ReadonlyMap<string, Readonly<StreamedFile>>;
-  /** MariaDB: renames whose file was not in the stream, new path to old; it is missing unless it came later. */
-  missedRenames: ReadonlyMap<string, string>;
-  /** Files that a removal of their directory took away; the tool may do so after it wrote the new ones of that name. */
-  goneWithDirectory: ReadonlySet<string>;
-  /** Files that a removal by pattern named; mbstream may leave them, so they must be removed after unpacking. */
-  strays: ReadonlySet<string>;
-  /** Content of metadata and .ren files, as far as it was small. */
-  content: (path: string) => Buffer | undefined;
-  bufferedBytes: number;
 };
 
 export type XbstreamParser = {
@@ -201,45 +175,30 @@ export function makeXbstreamParser(
   }
 
   function onPayloadHeader(field: Buffer) {
-    const length = readU64(field, 0);
-    const fileOffset = readU64(field, 8);
-    if (length === undefined || fileOffset === undefined || !Number.isSafeInteger(length + fileOffset)) {
-      return fail('number', 'a length or offset beyond 2^53 bytes');
-    }
+    const place = readPlace(field, 0);
+    if (place === undefined) return fail('number', 'a length or offset beyond 2^53 bytes');
     crc = 0;
-    beginPayload(length, fileOffset, field.readUInt32LE(16), fileOffset + length);
+    beginPayload(place, place.fileOffset + place.length);
   }
 
   function onSparseHeader(field: Buffer) {
     const entries = field.readUInt32LE(0);
-    const length = readU64(field, 4);
-    const fileOffset = readU64(field, 12);
-    const sum = field.readUInt32LE(20);
-    if (length === undefined || fileOffset === undefined || !Number.isSafeInteger(length + fileOffset)) {
-      return fail('number', 'a length or offset beyond 2^53 bytes');
-    }
+    const place = readPlace(field, 4);
+    if (place === undefined) return fail('number', 'a length or offset beyond 2^53 bytes');
     if (entries === 0 || entries > sparseMapLimit) {
       return fail('sparse-map', `a map of ${entries} entries; 1 to ${sparseMapLimit} are allowed`);
     }
     expect(entries * 8, (map) => {
-      const sparse: SparseRun[] = [];
-      let end = fileOffset;
-      let written = 0;
-      for (let at = 0; at < map.length; at += 8) {
-        const run = { skip: map.readUInt32LE(at), write: map.readUInt32LE(at + 4) };
-        sparse.push(run);
-        end += run.skip + run.write;
-        written += run.write;
-      }
-      if (written !== length || !Number.isSafeInteger(end)) {
-        return fail('sparse-map', `the map writes ${written} bytes of a payload of ${length}`);
+      const { runs, written, end } = readSparseMap(map, place.fileOffset);
+      if (written !== place.length || !Number.isSafeInteger(end)) {
+        return fail('sparse-map', `the map writes ${written} bytes of a payload of ${place.length}`);
       }
       crc = crc32(map);
-      beginPayload(length, fileOffset, sum, end, sparse);
+      beginPayload(place, end, runs);
     });
   }
 
-  function beginPayload(length: number, fileOffset: number, sum: number, end: number, sparse?: SparseRun[]) {
+  function beginPayload({ length, fileOffset, crc32: sum }: PayloadPlace, end: number, sparse?: SparseRun[]) {
     const rewrite = flags === rewriteFlag;
     const refusal = table.write(path, fileOffset, end, rewrite, headerOffset);
     if (refusal !== undefined) return fail(refusal.fault, refusal.detail);
@@ -333,9 +292,4 @@ export function makeXbstreamParser(
       bufferedBytes: (pending?.length ?? 0) + kept.bytes(),
     }),
   };
-}
-
-function readU64(field: Buffer, at: number): number | undefined {
-  const value = field.readBigUInt64LE(at);
-  return value > BigInt(Number.MAX_SAFE_INTEGER) ? undefined : Number(value);
 }

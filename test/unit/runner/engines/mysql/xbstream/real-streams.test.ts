@@ -11,11 +11,8 @@ import {
   parseCheckpoints,
   parseInfo,
 } from '../../../../../../runner/engines/mysql/xbstream/metadata.ts';
-import {
-  bufferedLimit,
-  makeXbstreamParser,
-  type XbstreamState,
-} from '../../../../../../runner/engines/mysql/xbstream/parser.ts';
+import { bufferedLimit, makeXbstreamParser } from '../../../../../../runner/engines/mysql/xbstream/parser.ts';
+import type { XbstreamState } from '../../../../../../runner/engines/mysql/xbstream/state.ts';
 import { tables } from '../../../../../../runner/engines/mysql/xbstream/tables.ts';
 
 const fixtures = join(import.meta.dirname, '../../../../../fixtures/mbstream');
