@@ -251,7 +251,7 @@ describe.skipIf(others.missing !== null)(
         'ALTER TABLE shop.grown ADD COLUMN paid INT NOT NULL DEFAULT 7, ALGORITHM=INSTANT',
         `UPDATE shop.grown SET paid = id, j = JSON_SET(j, '$.a', 2) WHERE id < 3`,
         'INSERT INTO shop.parts (id, y) VALUES (3, 5)',
-        'ALTER TABLE shop.old ADD COLUMN v INT',
+        'ALTER TABLE shop.beat ADD COLUMN v INT',
         'CREATE DATABASE side',
         'CREATE TABLE side.t (id INT PRIMARY KEY)',
         'INSERT INTO side.t VALUES (1)',
