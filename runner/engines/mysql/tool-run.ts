@@ -117,8 +117,8 @@ function failureOf(tool: Tool, end: ChildEnd, overrun: string | undefined): Name
 }
 
 /**
- * Runs the tool into the sinks, its stdout into the one or its named pipes into each, under the lock budget. Whatever ends it early, its server sessions and locks are
- * proved gone before this returns or throws (F15).
+ * Runs the tool into the sinks, its stdout into the one or its named pipes into each, under the lock budget. Whatever
+ * ends it early, its server sessions and locks are proved gone before this returns or throws (F15).
  */
 export async function runTool(
   order: BackupOrder,

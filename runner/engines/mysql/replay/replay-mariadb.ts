@@ -7,6 +7,7 @@ import {
 } from '../../../../contract/positions/mariadb-gtid.ts';
 import type { MysqlPosition } from '../../../../contract/positions/position.ts';
 import type { EngineContext, ReplayOutcome } from '../../engine.ts';
+import { preparedTransactions } from '../prepared-transactions.ts';
 import type { Session } from '../session.ts';
 import { quoteText } from '../words/quote.ts';
 import { firstError } from './applier-error.ts';
@@ -14,7 +15,7 @@ import { applyFailed, positionMissed, refuseOwnEvents, replayFailed, replayStall
 import { withoutLostRows } from './memory-tables.ts';
 import { archiveFile, type ReplayPlace } from './place.ts';
 import { remoteTables } from './remote-tables.ts';
-import type { Replay, ReplayRequest, ReplayTarget } from './replay.ts';
+import { optionsOfBoth, type Replay, type ReplayRequest, type ReplayTarget } from './replay.ts';
 import { type ScratchSource, withScratchSource } from './scratch-source.ts';
 import { type ApplierState, applierState, judgeApplier, workCounters } from './watch-applier.ts';
 
@@ -40,25 +41,14 @@ const lookMs = 200;
 const namesShown = 50;
 const relaySpaceBytes = 256 * 1024 * 1024;
 
-/**
- * Options of the restored server while it replays: nothing is durable, since an interrupted replay is thrown away;
- * its clean shutdown writes everything out. Relay logs stay small, because the source waits.
- */
+/** Options of the restored server while it replays. Relay logs stay small, because the source waits. */
 export const replayOptions = (place: Pick<ReplayPlace, 'relay'>, memoryMiB: number): string[] => [
-  '--innodb-flush-log-at-trx-commit=0',
-  // Whoever wrote a definition may have had it off; what he was refused is in no log.
-  '--innodb-strict-mode=OFF',
+  ...optionsOfBoth(place, memoryMiB),
   // Files of tables stay in the data directory, whatever DATA DIRECTORY a definition names (M18): on a host that has
   // the old server too, its files lie there.
   '--skip-symbolic-links',
-  '--skip-innodb-doublewrite',
-  `--innodb-buffer-pool-size=${Math.max(128, memoryMiB - 128)}M`,
-  '--sync-binlog=0',
-  '--sync-relay-log=0',
   '--sync-relay-log-info=0',
   '--sync-master-info=0',
-  `--relay-log=${place.relay}/relay`,
-  `--relay-log-index=${place.relay}/relay.index`,
   `--relay-log-info-file=${place.relay}/relay-log.info`,
   `--relay-log-space-limit=${relaySpaceBytes}`,
   `--max-relay-log-size=${relaySpaceBytes / 4}`,
@@ -107,7 +97,7 @@ export async function replayMariadb(
     return withoutLostRows(session, () => watch(request, target, scratch, context), leaveOut, context);
   });
   const reached = await whereItStands(session, request, last);
-  const prepared = await session.rows("XA RECOVER FORMAT='SQL'");
+  const prepared = await preparedTransactions(session);
   const events = await session.rows(
     "SELECT CONCAT(db, '.', name) AS name FROM mysql.event WHERE status = 'SLAVESIDE_DISABLED' ORDER BY 1",
   );
@@ -116,7 +106,7 @@ export async function replayMariadb(
   return {
     reached,
     seconds: Math.round(performance.now() - began) / 1000,
-    prepared: prepared.slice(0, namesShown).map((row) => row.data ?? ''),
+    prepared: prepared.slice(0, namesShown),
     disabledEvents: events.slice(0, namesShown).map((row) => row.name ?? ''),
     ...(leftOut.length === 0 ? {} : { leftOut: leftOut.slice(0, namesShown) }),
   };

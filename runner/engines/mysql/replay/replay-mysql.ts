@@ -7,7 +7,7 @@ import {
   parseMysqlGtid,
 } from '../../../../contract/positions/mysql-gtid.ts';
 import type { EngineContext, ReplayOutcome } from '../../engine.ts';
-import { xaId } from '../binlog/gtid-events.ts';
+import { preparedTransactions } from '../prepared-transactions.ts';
 import { quoteName, type Session } from '../session.ts';
 import { quoteText } from '../words/quote.ts';
 import { applyFailed, positionMissed, refuseOwnEvents, replayFailed, replayStalled } from './failures.ts';
@@ -22,7 +22,7 @@ import {
   relayState,
 } from './relay-applier.ts';
 import { remoteTables } from './remote-tables.ts';
-import type { Replay, ReplayRequest, ReplayTarget } from './replay.ts';
+import { optionsOfBoth, type Replay, type ReplayRequest, type ReplayTarget } from './replay.ts';
 
 /** Between two looks at the applier; the first ones come sooner, since there may be little to do. */
 const lookMs = 200;
@@ -38,22 +38,13 @@ const forChannel = `FOR CHANNEL ${quoteText(channel)}`;
 const relayName = (n: number) => `${relayBase}.${String(n).padStart(6, '0')}`;
 
 /**
- * Options of the restored server while it replays: nothing is durable, since an interrupted replay is thrown away; its
- * clean shutdown writes everything out. The files are relay logs that no source has sent, so that none must be fetched
- * again, and each is removed once it is applied.
+ * Options of the restored server while it replays. The files are relay logs that no source has sent, so that none must be
+ * fetched again, and each is removed once it is applied.
  */
-const options: Replay['options'] = ({ relay }, memoryMiB, workers) => [
-  '--innodb-flush-log-at-trx-commit=0',
-  // Whoever wrote a definition may have had it off; what he was refused is in no log.
-  '--innodb-strict-mode=OFF',
-  '--skip-innodb-doublewrite',
-  `--innodb-buffer-pool-size=${Math.max(128, memoryMiB - 128)}M`,
-  '--sync-binlog=0',
-  '--sync-relay-log=0',
+const options: Replay['options'] = (place, memoryMiB, workers) => [
+  ...optionsOfBoth(place, memoryMiB),
   '--loose-sync-relay-log-info=0',
   '--loose-sync-source-info=0',
-  `--relay-log=${relay}/relay`,
-  `--relay-log-index=${relay}/relay.index`,
   '--relay-log-recovery=OFF',
   '--relay-log-purge=ON',
   '--loose-replica-sql-verify-checksum=ON',
@@ -130,7 +121,7 @@ async function replayMysql(
   const answer: ReplayOutcome = {
     reached: wanted === '' ? { ...until, gtid: reached } : { kind: 'mysql', flavour: 'mysql', gtid: reached },
     seconds: 0,
-    prepared: await preparedIn(session),
+    prepared: (await preparedTransactions(session)).slice(0, namesShown),
     disabledEvents: await disabledEventsIn(session),
     ...(leftOut.length === 0
       ? {}
@@ -242,15 +233,6 @@ async function look(session: Session): Promise<RelayState> {
   const names = innodbCounters.map(quoteText).join(', ');
   const counters = await session.rows(`SHOW GLOBAL STATUS WHERE Variable_name IN (${names})`);
   return relayState(status, threads, counters.map(({ Value }) => Value).join(' '));
-}
-
-async function preparedIn(session: Session): Promise<string[]> {
-  const rows = await session.rows('XA RECOVER CONVERT XID');
-  return rows.slice(0, namesShown).map(({ data, gtrid_length, formatID }) => {
-    const bytes = Buffer.from((data ?? '').replace(/^0x/i, ''), 'hex');
-    const global = Number(gtrid_length);
-    return xaId(bytes.subarray(0, global), bytes.subarray(global), Number(formatID));
-  });
 }
 
 async function disabledEventsIn(session: Session): Promise<string[]> {

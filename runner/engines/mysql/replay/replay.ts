@@ -35,3 +35,19 @@ export type Replay = {
   /** Brings the server to the point, and leaves no channel behind. */
   run: (request: ReplayRequest, target: ReplayTarget, context: EngineContext) => Promise<ReplayOutcome>;
 };
+
+/**
+ * Options by which a server of either flavour replays: nothing is durable, since an interrupted replay is thrown away;
+ * its clean shutdown writes everything out.
+ */
+export const optionsOfBoth = ({ relay }: Pick<ReplayPlace, 'relay'>, memoryMiB: number): string[] => [
+  '--innodb-flush-log-at-trx-commit=0',
+  // Whoever wrote a definition may have had it off; what he was refused is in no log.
+  '--innodb-strict-mode=OFF',
+  '--skip-innodb-doublewrite',
+  `--innodb-buffer-pool-size=${Math.max(128, memoryMiB - 128)}M`,
+  '--sync-binlog=0',
+  '--sync-relay-log=0',
+  `--relay-log=${relay}/relay`,
+  `--relay-log-index=${relay}/relay.index`,
+];

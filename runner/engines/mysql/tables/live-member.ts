@@ -29,8 +29,8 @@ function schemaPattern(name: string): { schemas: RegExp; literal: number } {
 }
 
 /**
- * Which privileges the grants lack on a schema, unless others are named for bringing a table into it. Of several that match a schema the server takes
- * the most specific alone. Roles are not followed.
+ * Which privileges the grants lack on a schema: those for bringing a table into it, unless others are named. Of several
+ * grants that match a schema the server takes the most specific alone. Roles are not followed.
  */
 export function missingForTables(
   grants: readonly string[],

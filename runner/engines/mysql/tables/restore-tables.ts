@@ -20,7 +20,6 @@ import {
   readReplayed,
   removeScratch,
   type Scratch,
-  scratchOf,
   withScratch,
 } from './scratch.ts';
 import { isLeftOut, linksOfTables, type OpenLink, type TableLink } from './table-set.ts';
@@ -96,9 +95,7 @@ export async function restoreTables(
         : await unpackAndPrepare(order, stored, [...below, async () => stored], context, timed);
     const place = await makeScratch(order, manifest);
     const prove = (session: Session) =>
-      timed('proving', () =>
-        proveTables(order, manifest, scratchOf(session, place.staging, place.socket), context),
-      );
+      timed('proving', () => proveTables(order, manifest, { session, staging: place.staging }, context));
     const bring = (scratch: Scratch, facts: Fingerprint) =>
       timed('bringing', () =>
         bringTables(order, working, facts.tables, scratch, context, () => {

@@ -14,6 +14,7 @@ import type { EngineContext } from '../../engine.ts';
 import { openFingerprint } from '../fingerprint/take.ts';
 import { loadingConfig } from '../logical/restore/new-server.ts';
 import type { Login } from '../login.ts';
+import { preparedTransactions } from '../prepared-transactions.ts';
 import { readRelations } from '../relations.ts';
 import { replayDirectory } from '../replay/place.ts';
 import type { ReadyLog } from '../replay/prove-and-replay.ts';
@@ -42,7 +43,9 @@ const ownOptions = {
 /** Seconds that the transactions which the backup found unfinished may take to be undone. */
 const undoSeconds = 3600;
 
-export type Scratch = { session: Session; login: Login; staging: string };
+type Staged = { session: Session; staging: string };
+
+export type Scratch = Staged & { login: Login };
 
 /** The scratch instance as it lies there, between its starts. */
 export type ScratchPlace = {
@@ -114,7 +117,7 @@ export async function withScratch<T>(
 }
 
 /** The instance as seen by a session on it. */
-export const scratchOf = (
+const scratchOf = (
   session: Session,
   staging: string,
   socket: string,
@@ -137,24 +140,12 @@ export async function removeScratch(directory: string): Promise<void> {
   await rmdir(directory).catch(() => undefined);
 }
 
-/** Prepared transactions, each as its server takes it in a statement. */
-async function preparedXids(session: Session): Promise<string[]> {
-  if (session.words.family === 'mariadb') {
-    return (await session.rows("XA RECOVER FORMAT='SQL'")).map((row) => row.data ?? '');
-  }
-  return (await session.rows('XA RECOVER CONVERT XID')).map((row) => {
-    const bytes = (row.data ?? '').replace(/^0x/, '');
-    const cut = 2 * Number(row.gtrid_length);
-    return `x'${bytes.slice(0, cut)}',x'${bytes.slice(cut)}',${Number(row.formatID)}`;
-  });
-}
-
 /**
  * Ends what the backup found unfinished: nothing of it was committed at that point. Rows of a tablespace that is copied
  * as a file would otherwise come to count as committed.
  */
 async function settle(session: Session, context: EngineContext): Promise<void> {
-  for (const xid of await preparedXids(session)) await session.run(`XA ROLLBACK ${xid}`);
+  for (const xid of await preparedTransactions(session)) await session.run(`XA ROLLBACK ${xid}`);
   const until = performance.now() + undoSeconds * 1000;
   for (;;) {
     const [row] = await session.rows(
@@ -174,7 +165,7 @@ async function settle(session: Session, context: EngineContext): Promise<void> {
 }
 
 /** Tables of the set whose file is not there, those behind FULLTEXT too; prepare is silent about them (M19). */
-async function withoutFile(order: RestoreTablesOrder, { session, staging }: Scratch): Promise<string[]> {
+async function withoutFile(order: RestoreTablesOrder, { session, staging }: Staged): Promise<string[]> {
   // As the dictionary in hand has it, which may be younger than what the manifest says of it.
   const roleOf = filesOfTables({ ...order, relations: await readRelations(session) }, new Set());
   const rows = await session.rows(session.words.tables.withOwnFile, [], 600);
@@ -189,7 +180,7 @@ export type Proven = { comparison: Manifest['comparison']; fingerprint: Fingerpr
 export async function proveTables(
   order: RestoreTablesOrder,
   manifest: Manifest,
-  scratch: Scratch,
+  scratch: Staged,
   context: EngineContext,
 ): Promise<Proven> {
   const { session } = scratch;

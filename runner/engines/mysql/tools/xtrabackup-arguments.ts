@@ -40,8 +40,9 @@ export type XtrabackupArguments = Omit<BackupArguments, 'checkpointFirst'> & {
 const megabyte = 1024 * 1024;
 
 /**
- * Arguments of a backup to stdout, or to named pipes, by XtraBackup 8.0, 8.4 and 9.7. Every wait is finite; what does harm is not offered by
- * the policy at all (M10, M11). The tool must not ask its maker for news while it holds locks (`--no-version-check`).
+ * Arguments of a backup to stdout, or to named pipes, by XtraBackup 8.0, 8.4 and 9.7. Every wait is finite; what does
+ * harm is not offered by the policy at all (M10, M11). The tool must not ask its maker for news while it holds locks
+ * (`--no-version-check`).
  */
 export function xtrabackupArguments(options: XtrabackupArguments): string[] {
   const { address, replica } = options;
