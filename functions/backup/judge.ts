@@ -47,26 +47,14 @@ function toolPairs(
   { policy: { xtrabackup: wanted } }: Pick<BackupOrder, 'policy'>,
 ): [string, unknown, unknown][] {
   const text = ({ kind, name, algorithm }: KeyPlace) => `${algorithm} of the ${kind} ${name.slice(0, 200)}`;
-  return [
-    ...(isDeepStrictEqual(said, wanted)
-      ? []
-      : [
-          ['policy.xtrabackup', JSON.stringify(said), JSON.stringify(wanted)] satisfies [
-            string,
-            unknown,
-            unknown,
-          ],
-        ]),
-    ...(key === undefined
-      ? []
-      : [
-          ['restore.key', text(key), wanted?.encrypt && text(keyPlace(wanted.encrypt))] satisfies [
-            string,
-            unknown,
-            unknown,
-          ],
-        ]),
-  ];
+  const pairs: [string, unknown, unknown][] = [];
+  if (!isDeepStrictEqual(said, wanted)) {
+    pairs.push(['policy.xtrabackup', JSON.stringify(said), JSON.stringify(wanted)]);
+  }
+  if (key !== undefined) {
+    pairs.push(['restore.key', text(key), wanted?.encrypt && text(keyPlace(wanted.encrypt))]);
+  }
+  return pairs;
 }
 
 /**

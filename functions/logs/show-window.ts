@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import type { BackupRecord } from '../../contract/records/backup.ts';
 import { id } from '../../contract/records/ids.ts';
 import type { ArchiveRecord, Archives } from '../catalog/archive.ts';
 import type { Backups } from '../catalog/backup.ts';
@@ -7,6 +6,7 @@ import { chainOf } from '../catalog/chain.ts';
 import type { Clusters } from '../catalog/cluster.ts';
 import type { Sites } from '../env/variables.ts';
 import { makeLambda, type Refused, refused } from '../log/lambda.ts';
+import { considered } from '../restore/restorable.ts';
 import { recordedTimelines } from './recorded-timelines.ts';
 import { behindOf, sayWindows } from './say-window.ts';
 import { type SetWindows, windowsOf } from './windows.ts';
@@ -40,8 +40,6 @@ export type ShownWindow = {
   sets: ShownSet[];
 };
 
-const good = ({ state, extra }: BackupRecord) => (state === 'verified' || state === 'proven') && !extra;
-
 /** "To which times can it be restored?" By the catalog alone, as Reconcile recorded it; reads no object, touches nothing. */
 export const makeHandler = (deps: ShowWindowDeps) =>
   makeLambda({
@@ -55,8 +53,8 @@ export const makeHandler = (deps: ShowWindowDeps) =>
       const { homeSite } = cluster.document;
       const { bucket = '', region = '' } = deps.sites[homeSite] ?? {};
       const backups = await deps.backups.list(clusterId);
-      const usable = backups.filter((of) => good(of) && chainOf(of, backups).outcome === 'whole');
-      const timelines = await recordedTimelines(deps.archives, clusterId, { site: homeSite, bucket, region });
+      const usable = considered(backups, 'latest').filter((of) => chainOf(of, backups).outcome === 'whole');
+      const site = { site: homeSite, bucket, region };
       const now = deps.now();
 
       const [newest] = usable;
@@ -68,7 +66,7 @@ export const makeHandler = (deps: ShowWindowDeps) =>
       const sets: ShownSet[] = [];
       for (const record of await deps.archives.list(clusterId)) {
         const { set, timeline, memberId, hostId, state, reason, durableAt } = record;
-        const all = windowsOf(timelines.get(set) ?? [], usable);
+        const all = windowsOf(await recordedTimelines(deps.archives, record, site), usable);
         const found: SetWindows = {
           windows: all.windows.slice(0, shown),
           holes: all.holes.slice(0, shown),

@@ -3,6 +3,7 @@ import type { BackupRecord } from '../../contract/records/backup.ts';
 import type { HostRecord } from '../../contract/records/host.ts';
 import { type Refused, refused } from '../log/lambda.ts';
 import type { Reachable } from './plan-until.ts';
+import { considered } from './restorable.ts';
 import { restorePrograms } from './version-fit.ts';
 
 /** Why nothing is restored onto this host; undefined when something may be. */
@@ -55,9 +56,7 @@ export function manifestRefusal(
 
 /** No backup can be brought to the point: why not the newest and the oldest, and what can be had. */
 export function pointUnreached(to: Reachable, backups: readonly BackupRecord[]): Refused {
-  const good = backups
-    .filter(({ state, extra }) => (state === 'verified' || state === 'proven') && !extra)
-    .toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
+  const good = considered(backups, 'latest').toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
   const asked = [...new Set([good.at(-1), good[0]])].filter((backup) => backup !== undefined);
   const why = asked.map(
     (backup) => `${backup.backupId} (${backup.startedAt}): ${to.whyNot(backup) ?? 'fits'}`,

@@ -29,26 +29,36 @@ export async function archiveHeads(
 ): Promise<ArchiveHead[]> {
   const heads: ArchiveHead[] = [];
   for (const record of await archives.list(clusterId)) {
-    heads.push(headOf(record, site));
-    const { set, openedAt } = record;
-    // Names of timelines begin with their time, and ranges come in their order.
-    const timelines = (await archives.allRanges(record)).map(({ timeline }) => timeline);
-    for (const timeline of [...new Set(timelines)].reverse()) {
-      if (timeline === record.timeline) continue;
-      const died = record.broke?.kind === 'dead-branch' && record.broke.timeline === timeline;
-      heads.push({
-        clusterId,
-        set,
-        site,
-        timeline,
-        durableAt: null,
-        notBefore: null,
-        notAfter: openedAt,
-        ...(died ? { dead: { shared: record.first?.start.gtid ?? null } } : {}),
-      });
-    }
+    heads.push(...headsOf(record, await archives.allRanges(record), site));
   }
   return heads;
+}
+
+/** The same of one set, whose recorded days are in hand. */
+export function headsOf(
+  record: ArchiveRecord,
+  ranges: readonly { timeline: string }[],
+  site: SiteRef,
+): ArchiveHead[] {
+  const { clusterId, set, openedAt } = record;
+  // Names of timelines begin with their time, and ranges come in their order.
+  const others = [...new Set(ranges.map(({ timeline }) => timeline))]
+    .reverse()
+    .filter((timeline) => timeline !== record.timeline);
+  const ended = others.map((timeline): ArchiveHead => {
+    const died = record.broke?.kind === 'dead-branch' && record.broke.timeline === timeline;
+    return {
+      clusterId,
+      set,
+      site,
+      timeline,
+      durableAt: null,
+      notBefore: null,
+      notAfter: openedAt,
+      ...(died ? { dead: { shared: record.first?.start.gtid ?? null } } : {}),
+    };
+  });
+  return [headOf(record, site), ...ended];
 }
 
 function headOf(record: ArchiveRecord, site: SiteRef): ArchiveHead {

@@ -9,6 +9,7 @@ import {
   mysqlGtidUnion,
   parseMysqlGtid,
 } from '../../../contract/positions/mysql-gtid.ts';
+import { transactionsBetween } from '../../../contract/positions/transactions-between.ts';
 
 type Flavour = 'mariadb' | 'mysql';
 
@@ -40,17 +41,8 @@ export const isOf = (flavour: Flavour, gtid: string): boolean =>
   /^\d+-\d+-\d+$/.test(gtid) === (flavour === 'mariadb');
 
 /** Whether a log that goes from `start` to `end` holds this transaction, as far as the positions can tell. */
-export function liesBetween(flavour: Flavour, start: string, end: string, gtid: string): boolean {
-  if (!isOf(flavour, gtid)) return false;
-  if (flavour === 'mysql') {
-    const one = parseMysqlGtid(gtid);
-    return mysqlGtidContains(parseMysqlGtid(end), one) && !mysqlGtidContains(parseMysqlGtid(start), one);
-  }
-  const [from, to] = [parseMariadbGtid(start), parseMariadbGtid(end)];
-  return [...parseMariadbGtid(gtid)].every(
-    ([domain, { seq }]) => (from.get(domain)?.seq ?? 0n) < seq && seq <= (to.get(domain)?.seq ?? 0n),
-  );
-}
+export const liesBetween = (flavour: Flavour, start: string, end: string, gtid: string): boolean =>
+  isOf(flavour, gtid) && transactionsBetween({ from: { gtid: start }, until: { flavour, gtid: end } })(gtid);
 
 /**
  * Whether whoever stands at `a` has everything up to a position, asked of many positions. Domains of MariaDB in which the

@@ -416,7 +416,8 @@ describe('The window that is shown', () => {
     expect(anchored({ origin: undefined })).toBe(false);
     expect(anchored({ position: { ...position, offset: 351 } })).toBe(false);
     expect(anchored({ position: { ...position, file: 'binlog.000002', offset: 4 } })).toBe(false);
-    const [timeline] = (await recordedTimelines(control.archives, 'orders', site)).get('main')!;
+    const [record] = await control.archives.list('orders');
+    const [timeline] = await recordedTimelines(control.archives, record!, site);
     const windows = windowsOf([timeline!], [own]);
     expect(windows.windows).toMatchObject([{ gtids: false, end: { gtid: '', offset: 350 } }]);
     expect(sayWindows(windows)[1]).toMatch(/^positions only: no GTIDs in t-1/);
